@@ -1,0 +1,101 @@
+import type { FunctionId } from './functions.ts'
+import type { PlatformScope, Scope } from './scopes.ts'
+
+/**
+ * One HTTP operation.
+ *
+ * `security` says who may call: `public` needs no token at the gateway, `token` needs ours with
+ * `scope`, `scheduler` is Cloud Scheduler alone and never stands in `api-spec.yaml`.
+ * `operatorScope` is what lets an operator act on a tenant that is not their own.
+ */
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: string
+  readonly function: FunctionId
+  readonly security: 'public' | 'token' | 'scheduler'
+  readonly scope?: Scope
+  readonly operatorScope?: PlatformScope
+  /** The largest body the route takes, in bytes. */
+  readonly maxBodyBytes: number
+  readonly accepts?: readonly string[]
+}
+
+const JSON_TYPE = ['application/json']
+const FORM_TYPE = ['application/x-www-form-urlencoded']
+const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json']
+const KIB = 1024
+
+/** Every operation by its operationId: `api-spec.yaml` and the functions' routers are checked against it. */
+export const ROUTES = {
+  getAuthorizationServerMetadata: open('GET', '/.well-known/oauth-authorization-server', 'auth'),
+  getOpenidConfiguration: open('GET', '/.well-known/openid-configuration', 'auth'),
+  getJwks: open('GET', '/.well-known/jwks.json', 'auth'),
+  createToken: { ...open('POST', '/oauth2/token', 'auth'), maxBodyBytes: 16 * KIB, accepts: FORM_TYPE },
+  createClient: {
+    ...secured('POST', '/v1/tenants/{tenantId}/clients', 'auth', 'clients:manage', 'platform:tenants'),
+    maxBodyBytes: 64 * KIB,
+    accepts: JSON_TYPE,
+  },
+  getHealth: open('GET', '/health', 'auth'),
+  getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
+  recordUsage: {
+    ...secured('POST', '/v1/usage', 'billing-api', 'usage:write'),
+    maxBodyBytes: 256 * KIB,
+    accepts: USAGE_TYPES,
+  },
+  getUsage: secured('GET', '/v1/tenants/{tenantId}/usage', 'billing-api', 'usage:read', 'platform:read'),
+  getUpcomingInvoice: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/invoices/upcoming',
+    'billing-api',
+    'invoices:read',
+    'platform:read',
+  ),
+  getBillingHealth: open('GET', '/health/billing', 'billing-api'),
+  getBillingMetrics: secured('GET', '/metrics/billing', 'billing-api', 'platform:read'),
+  createTenant: {
+    ...secured('POST', '/v1/tenants', 'tenants-api', 'platform:tenants'),
+    maxBodyBytes: 64 * KIB,
+    accepts: JSON_TYPE,
+  },
+  listTenants: secured('GET', '/v1/tenants', 'tenants-api', 'platform:read'),
+  getTenant: secured('GET', '/v1/tenants/{tenantId}', 'tenants-api', 'tenant:read', 'platform:read'),
+  getOperation: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/operations/{operationId}',
+    'tenants-api',
+    'tenant:read',
+    'platform:read',
+  ),
+  getTenantsHealth: open('GET', '/health/tenants', 'tenants-api'),
+  getTenantsMetrics: secured('GET', '/metrics/tenants', 'tenants-api', 'platform:read'),
+  runAuthSweep: scheduled('/internal/sweep/run', 'auth'),
+  runBillingSweep: scheduled('/internal/sweep/run', 'billing-api'),
+  runLifecycleSweep: scheduled('/internal/sweep/run', 'tenants-api'),
+} as const satisfies Record<string, Route>
+
+export type OperationId = keyof typeof ROUTES
+
+/** The operations one function answers. */
+export type OperationsOf<F extends FunctionId> = {
+  [Id in OperationId]: (typeof ROUTES)[Id]['function'] extends F ? Id : never
+}[OperationId]
+
+function open<F extends FunctionId>(method: Route['method'], path: string, owner: F) {
+  return { method, path, function: owner, security: 'public', maxBodyBytes: 0 } as const
+}
+
+function secured<F extends FunctionId>(
+  method: Route['method'],
+  path: string,
+  owner: F,
+  scope: Scope,
+  operatorScope?: PlatformScope,
+) {
+  const route = { method, path, function: owner, security: 'token', scope, maxBodyBytes: 0 } as const
+  return operatorScope === undefined ? route : { ...route, operatorScope }
+}
+
+function scheduled<F extends FunctionId>(path: string, owner: F) {
+  return { method: 'POST', path, function: owner, security: 'scheduler', maxBodyBytes: 4 * KIB } as const
+}

@@ -1,0 +1,36 @@
+/** What a tenant bought. The order is from the smallest to the largest. */
+export const TIERS = ['basic', 'standard', 'premium', 'enterprise'] as const
+export type Tier = (typeof TIERS)[number]
+
+/** Where a tenant's workloads run (deployment guide §1.2). */
+export const DEPLOYMENT_MODELS = ['multi_tenant', 'dedicated', 'hybrid'] as const
+export type DeploymentModel = (typeof DEPLOYMENT_MODELS)[number]
+
+export type TierLimits = {
+  readonly vcpu: number
+  readonly memoryGib: number
+  readonly storageGib: number
+  readonly concurrentWorkflows: number
+  /** Token requests a second that one function instance accepts for a tenant (`auth.md` §11). */
+  readonly tokenRequestsPerSecond: number
+  readonly maxClients: number
+}
+
+/** The limits of each tier (deployment guide §3.3): the only place they stand as numbers. */
+export const TIER_LIMITS: Readonly<Record<Tier, TierLimits>> = {
+  basic: limits(1, 2, 10, 1, 5, 2),
+  standard: limits(2, 4, 25, 2, 20, 5),
+  premium: limits(4, 8, 50, 4, 100, 20),
+  enterprise: limits(8, 16, 100, 8, 500, 100),
+}
+
+function limits(
+  vcpu: number,
+  memoryGib: number,
+  storageGib: number,
+  concurrentWorkflows: number,
+  tokenRequestsPerSecond: number,
+  maxClients: number,
+): TierLimits {
+  return { vcpu, memoryGib, storageGib, concurrentWorkflows, tokenRequestsPerSecond, maxClients }
+}

@@ -1,0 +1,151 @@
+/**
+ * Every setting there is: how it is read, its default, and what it means.
+ *
+ * `demo` settings are refused outside projects whose id starts with `demo-`, which Google never
+ * gives to a real project: they would open a door in production.
+ */
+export const SETTINGS = {
+  GOOGLE_CLOUD_PROJECT: setting(projectId, 'The Google Cloud project.'),
+  FUNCTION_TARGET: setting(nonEmpty, 'The entry point to run; set by the platform.'),
+  FUNCTION_URI: setting(url, "This function's own URI: the audience callers' ID tokens must name."),
+  PUBLIC_BASE_URL: setting(url, 'Issuer and default audience of our tokens, base of every public link.'),
+  CALLER_CHECK: optional(
+    oneOf('platform', 'jwks', 'direct'),
+    'platform',
+    'How the immediate caller is proven: Cloud Run did it, we do it against CALLER_JWKS_URI, or nobody.',
+  ),
+  CALLER_ISSUER: optional(nonEmpty, 'https://accounts.google.com', "Issuer of callers' ID tokens."),
+  CALLER_JWKS_URI: optional(
+    url,
+    'https://www.googleapis.com/oauth2/v3/certs',
+    "Keys of callers' ID tokens; used with CALLER_CHECK=jwks.",
+  ),
+  GATEWAY_ACCOUNT: optional(email, '', 'Service account of API Gateway; required by HTTP functions.'),
+  SCHEDULER_ACCOUNT: optional(email, '', 'Service account of Cloud Scheduler; required by HTTP functions.'),
+  PUSH_ACCOUNT: optional(
+    email,
+    '',
+    'Service account of the push subscriptions; required by event functions.',
+  ),
+  JWKS_URI: optional(
+    url,
+    '',
+    'Where our own public keys are; PUBLIC_BASE_URL + /.well-known/jwks.json unless set.',
+  ),
+  FIRESTORE_DATABASE: optional(nonEmpty, '(default)', 'The Firestore database.'),
+  DEFAULT_CLUSTER: optional(nonEmpty, 'energent-shared', 'Cluster that multi-tenant tenants are placed on.'),
+  KUBERNETES_API_URL: optional(url, '', 'Kubernetes API of the shared cluster; required by tenant-events.'),
+  KUBERNETES_CA_FILE: optional(
+    nonEmpty,
+    '',
+    'PEM file with the cluster authority to pin; the system roots unless set.',
+  ),
+  CLOCK_FILE: demo(nonEmpty, 'File with the offset of the test clock.'),
+  OUTBOUND_ALLOW: demo(nonEmpty, 'host:port list that outbound calls may reach although it is private.'),
+  FIRESTORE_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Firestore.'),
+  PUBSUB_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Pub/Sub.'),
+  SECRET_MANAGER_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Secret Manager.'),
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof SETTINGS
+
+/** All settings, read once at start. */
+export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['read']> }
+
+export type Setting<T> = {
+  readonly read: (text: string) => T
+  readonly fallback: string | undefined
+  readonly demoOnly: boolean
+  readonly meaning: string
+}
+
+/** The configuration is wrong; the message names every setting that is, and what it should be. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Whether the project is one that Google never gives out, so that test doors may open. */
+export function isDemoProject(project: string): boolean {
+  return project.startsWith('demo-')
+}
+
+/** Reads all settings, or throws one `ConfigError` that lists everything wrong. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = []
+  const values = Object.entries(SETTINGS).map(([name, entry]: [string, Setting<unknown>]) => {
+    const text = env[name] === undefined || env[name] === '' ? entry.fallback : env[name]
+    if (text === undefined) {
+      if (!entry.demoOnly) faults.push(`${name} is missing: ${entry.meaning}`)
+      return [name, undefined]
+    }
+    if (text === '') return [name, undefined]
+    if (entry.demoOnly && !isDemoProject(env['GOOGLE_CLOUD_PROJECT'] ?? '')) {
+      faults.push(`${name} is only accepted when the project id starts with demo-`)
+      return [name, undefined]
+    }
+    try {
+      return [name, entry.read(text)]
+    } catch (error) {
+      faults.push(`${name} ${error instanceof Error ? error.message : 'is not valid'}`)
+      return [name, undefined]
+    }
+  })
+  const config = Object.fromEntries(values) as Config
+  if (config.CALLER_CHECK === 'direct' && !isDemoProject(config.GOOGLE_CLOUD_PROJECT ?? '')) {
+    faults.push('CALLER_CHECK=direct is only accepted when the project id starts with demo-')
+  }
+  if (faults.length > 0) throw new ConfigError(`Configuration is not usable:\n  ${faults.join('\n  ')}`)
+  return config
+}
+
+/** A setting that this function cannot do without although others can. */
+export function required<T>(name: SettingName, value: T | undefined): T {
+  if (value === undefined) throw new ConfigError(`${name} is missing: ${SETTINGS[name].meaning}`)
+  return value
+}
+
+function setting<T>(read: (text: string) => T, meaning: string): Setting<T> {
+  return { read, fallback: undefined, demoOnly: false, meaning }
+}
+
+function optional<T, F extends string>(
+  read: (text: string) => T,
+  fallback: F,
+  meaning: string,
+): Setting<F extends '' ? T | undefined : T> {
+  return { read: read as never, fallback, demoOnly: false, meaning }
+}
+
+function demo<T>(read: (text: string) => T, meaning: string): Setting<T | undefined> {
+  return { read, fallback: undefined, demoOnly: true, meaning }
+}
+
+function nonEmpty(text: string): string {
+  return text
+}
+
+function projectId(text: string): string {
+  if (/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(text)) return text
+  throw new Error('must be a project id: 6 to 30 lower-case letters, digits and hyphens')
+}
+
+function url(text: string): string {
+  const parsed = URL.parse(text)
+  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    throw new Error('must be an http or https URL')
+  }
+  return text.replace(/\/+$/, '')
+}
+
+function email(text: string): string {
+  if (/^[^@\s]+@[^@\s]+$/.test(text)) return text
+  throw new Error("must be a service account's e-mail address")
+}
+
+function oneOf<const T extends string>(...values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = values.find((value) => value === text)
+    if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`)
+    return found
+  }
+}

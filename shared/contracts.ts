@@ -1,0 +1,10 @@
+/** What crosses between functions: the envelope, every event, and who publishes and hears it. */
+export * from './contracts/cloud-event.ts'
+export type { EventContract } from './contracts/define-event.ts'
+export * from './contracts/events/charge-refused.ts'
+export * from './contracts/events/step-continue.ts'
+export * from './contracts/events/subscription-cancel-requested.ts'
+export * from './contracts/events/subscription-ready.ts'
+export * from './contracts/events/subscription-requested.ts'
+export * from './contracts/events/tenant-fact.ts'
+export * from './contracts/topics.ts'

@@ -1,0 +1,98 @@
+import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
+import { METER_IDS } from '../catalogue/meters.ts'
+import { chargeRefused } from './events/charge-refused.ts'
+import { stepContinue } from './events/step-continue.ts'
+import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
+import { subscriptionReady } from './events/subscription-ready.ts'
+import { subscriptionRequested } from './events/subscription-requested.ts'
+import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
+
+/** Who publishes on a topic, which event types it carries, and which functions hear it (contracts §3). */
+export type Topic = {
+  readonly types: readonly string[]
+  readonly publishers: readonly (FunctionId | 'collectors' | 'security-tooling' | 'secret-manager')[]
+  readonly listeners: readonly FunctionId[]
+}
+
+export const TOPICS = {
+  'auth-events': {
+    types: ['ai.energent.auth.revocation-requested.v1'],
+    publishers: ['security-tooling', 'tenant-events'],
+    listeners: ['auth-events'],
+  },
+  'auth-facts': {
+    types: ['ai.energent.auth.erased.v1'],
+    publishers: ['auth', 'auth-events'],
+    listeners: ['tenant-events'],
+  },
+  'secret-rotation': { types: [], publishers: ['secret-manager'], listeners: ['auth-events'] },
+  'billing-events': {
+    types: METER_IDS.map((meter) => `ai.energent.usage.${meter}.v1`),
+    publishers: ['billing-api', 'collectors'],
+    listeners: ['billing'],
+  },
+  'billing-commands': {
+    types: [subscriptionRequested.type, subscriptionCancelRequested.type],
+    publishers: ['tenant-events'],
+    listeners: ['billing'],
+  },
+  'billing-work': { types: [], publishers: ['billing-api', 'billing'], listeners: ['billing'] },
+  'billing-facts': {
+    types: [subscriptionReady.type, chargeRefused.type],
+    publishers: ['billing'],
+    listeners: ['tenant-events'],
+  },
+  'tenant-events': {
+    types: ['ai.energent.tenant.suspend-requested.v1', 'ai.energent.tenant.resume-requested.v1'],
+    publishers: ['billing'],
+    listeners: ['tenant-events'],
+  },
+  'tenant-work': {
+    types: [stepContinue.type],
+    publishers: ['tenants-api', 'tenant-events'],
+    listeners: ['tenant-events'],
+  },
+  'tenant-facts': {
+    types: TENANT_FACT_KINDS.map(tenantFactType),
+    publishers: ['tenant-events', 'tenants-api'],
+    listeners: ['auth-events', 'billing'],
+  },
+} as const satisfies Record<string, Topic>
+
+export type TopicName = keyof typeof TOPICS
+
+export const TOPIC_NAMES = Object.keys(TOPICS) as readonly TopicName[]
+
+/** One push subscription of one function on one topic. */
+export type Subscription = {
+  /** Short name; the push endpoint is the function's URI + `/events/` + this. */
+  readonly name: string
+  readonly topic: TopicName
+  readonly listener: FunctionId
+  readonly deadLetterTopic: string
+  readonly maxDeliveryAttempts: number
+  readonly ackDeadlineSeconds: number
+  readonly minimumBackoffSeconds: number
+  readonly maximumBackoffSeconds: number
+  readonly retentionSeconds: number
+}
+
+/** Every push subscription there is: one for each (topic, listening function). */
+export const SUBSCRIPTIONS: readonly Subscription[] = TOPIC_NAMES.flatMap((topic) =>
+  TOPICS[topic].listeners.map((listener) => ({
+    name: `${topic}-to-${listener}`,
+    topic,
+    listener,
+    deadLetterTopic: deadLetterTopicOf(topic),
+    maxDeliveryAttempts: 100,
+    // A push is answered within the function's timeout, and Pub/Sub waits 600 s at most.
+    ackDeadlineSeconds: Math.min(FUNCTIONS[listener].timeoutSeconds + 10, 600),
+    minimumBackoffSeconds: 10,
+    maximumBackoffSeconds: 600,
+    retentionSeconds: 7 * 24 * 3600,
+  })),
+)
+
+export function deadLetterTopicOf(topic: TopicName): string {
+  return `${topic}-dead-letter`
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import type { RefusalCode } from './refusals.ts'
+import { ok, type Result, refuse } from './result.ts'
+
+/** Takes something unknown and returns it typed, or says what is wrong with it. */
+export type Parse<T> = (raw: unknown) => Result<T>
+
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+/**
+ * Parses JSON bytes from outside: UTF-8 only, at most `maxDepth` levels, no key that reaches a prototype.
+ */
+export function parseJson(bytes: Uint8Array, maxDepth = 16): Result<unknown> {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return refuse('request.malformed', 'not UTF-8', 'The body must be UTF-8.')
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    return refuse('request.malformed', String(error), 'The body must be one JSON value.')
+  }
+  const fault = findFault(value, maxDepth)
+  return fault === undefined ? ok(value) : refuse('request.malformed', fault, fault)
+}
+
+/** Turns a zod schema into a parser that refuses with `code` and names each fault by its path. */
+export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.malformed'): Parse<T> {
+  return (raw) => {
+    const parsed = schema.safeParse(raw)
+    if (parsed.success) return ok(parsed.data)
+    const faults = parsed.error.issues
+      .slice(0, 8)
+      .map((issue) => `${issue.path.length === 0 ? 'body' : issue.path.join('.')}: ${issue.message}`)
+      .join('; ')
+    return refuse(code, faults, faults)
+  }
+}
+
+/**
+ * JSON in the one canonical form of RFC 8785: keys sorted by UTF-16 code units, no white space.
+ *
+ * Throws on what JSON cannot say (undefined, functions, bigint, non-finite numbers).
+ */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no infinities')
+    return JSON.stringify(value)
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value === 'object') {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`)
+    return `{${members.join(',')}}`
+  }
+  throw new TypeError(`canonical JSON has no ${typeof value}`)
+}
+
+/** Lower-case hex SHA-256 of the canonical JSON of a value. */
+export function digestOf(value: unknown): string {
+  return createHash('sha256').update(canonicalJson(value), 'utf8').digest('hex')
+}
+
+/** The members of an object, or undefined when the value is none. Only own members are ever looked at. */
+export function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}
+
+function findFault(root: unknown, maxDepth: number): string | undefined {
+  const pending: { value: unknown; depth: number }[] = [{ value: root, depth: 1 }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (typeof next.value !== 'object' || next.value === null) continue
+    if (next.depth > maxDepth) return `The body is nested deeper than ${maxDepth} levels.`
+    for (const [key, value] of Object.entries(next.value)) {
+      if (FORBIDDEN_KEYS.has(key)) return `The member name '${key}' is not accepted.`
+      pending.push({ value, depth: next.depth + 1 })
+    }
+  }
+  return undefined
+}

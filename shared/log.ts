@@ -1,0 +1,98 @@
+import type { Clock } from './clock.ts'
+import type { Trace } from './trace.ts'
+
+export type Severity = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
+
+/** Values beside the message. Never a token, a key, an e-mail address or a body. */
+export type LogFields = Readonly<Record<string, unknown>>
+
+/**
+ * Writes one JSON line per call in Cloud Logging's structured format.
+ *
+ * The message is constant so that lines can be counted; whatever varies is a field.
+ */
+export type Logger = {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  /** The same logger with fields and, if given, a trace on every line. */
+  with(fields: LogFields, trace?: Trace): Logger
+}
+
+export type LogOptions = {
+  readonly clock: Clock
+  readonly project: string
+  readonly service: string
+  readonly write?: (line: string) => void
+}
+
+/** What looks like one of our secrets or an e-mail address; a last net, not a licence to log them. */
+const SECRETS =
+  /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:dcs|dak|drt|whsec|sk_live|sk_test)_[\w-]{8,}|[\w.+-]+@[\w-]+\.[\w.-]+/g
+
+/** The project's only door to standard output in production. */
+export function createLogger(options: LogOptions): Logger {
+  const write = options.write ?? ((line: string) => void process.stdout.write(`${line}\n`))
+  return loggerWith(options, write, {}, undefined)
+}
+
+/** A logger that keeps silent, for tests of something else. */
+export const silentLogger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  with: () => silentLogger,
+}
+
+/** What is safe to say of an error: its class and message scrubbed, and its stack for Error Reporting. */
+export function errorFields(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: String(error) }
+  const code = 'code' in error ? { errorCode: error.code } : {}
+  return { error: error.message, errorName: error.name, stack_trace: error.stack, ...code }
+}
+
+function loggerWith(
+  options: LogOptions,
+  write: (line: string) => void,
+  bound: LogFields,
+  trace: Trace | undefined,
+): Logger {
+  const traceFields =
+    trace === undefined
+      ? {}
+      : {
+          'logging.googleapis.com/trace': `projects/${options.project}/traces/${trace.traceId}`,
+          'logging.googleapis.com/spanId': trace.spanId,
+          'logging.googleapis.com/trace_sampled': trace.sampled,
+        }
+  const line = (severity: Severity, message: string, fields: LogFields = {}): void =>
+    write(
+      JSON.stringify(
+        {
+          severity,
+          message,
+          time: new Date(options.clock.now()).toISOString(),
+          service: options.service,
+          ...traceFields,
+          ...bound,
+          ...fields,
+        },
+        scrub,
+      ),
+    )
+  return {
+    debug: (message, fields) => line('DEBUG', message, fields),
+    info: (message, fields) => line('INFO', message, fields),
+    warn: (message, fields) => line('WARNING', message, fields),
+    error: (message, fields) => line('ERROR', message, fields),
+    with: (fields, newTrace) => loggerWith(options, write, { ...bound, ...fields }, newTrace ?? trace),
+  }
+}
+
+function scrub(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value === 'string') return value.replace(SECRETS, '[redacted]')
+  return value
+}

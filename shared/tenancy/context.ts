@@ -1,0 +1,36 @@
+import type { Branded, TenantId } from '../ids.ts'
+import { OperatorGrant, VerifiedEvent, VerifiedToken } from './proofs.ts'
+
+/** Who acts, as it stands in the audit: `client:…`, `user:…`, `operator:…`, `event:…`. Ids only. */
+export type Actor = Branded<'Actor'>
+
+/**
+ * The right to touch one tenant's data, and whose right it is.
+ *
+ * It can only be made from a proof: a verified token, a verified event or an operator's grant. Its
+ * private brand is checked at every use, so a look-alike object opens nothing.
+ */
+export class TenantContext {
+  readonly #proven = true
+  readonly tenantId: TenantId
+  readonly actor: Actor
+
+  constructor(proof: VerifiedToken | VerifiedEvent | OperatorGrant) {
+    if (VerifiedToken.is(proof)) {
+      this.tenantId = proof.claims.tenant
+      this.actor = `token:${proof.claims.subject}` as Actor
+    } else if (VerifiedEvent.is(proof)) {
+      this.tenantId = proof.tenantId
+      this.actor = `event:${proof.type}:${proof.eventId}` as Actor
+    } else if (OperatorGrant.is(proof)) {
+      this.tenantId = proof.tenantId
+      this.actor = `operator:${proof.operator}` as Actor
+    } else {
+      throw new TypeError('a tenant context needs a proof')
+    }
+  }
+
+  static is(value: unknown): value is TenantContext {
+    return typeof value === 'object' && value !== null && #proven in value
+  }
+}

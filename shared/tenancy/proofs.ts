@@ -1,0 +1,95 @@
+import type { PlatformScope } from '../catalogue/scopes.ts'
+import type { TenantId } from '../ids.ts'
+
+/**
+ * Evidence that something was verified.
+ *
+ * Each proof has a private brand, so an object that merely looks like one is refused at run time
+ * too. Only the three verifiers may import `prove`; the architecture test holds them to it.
+ */
+export type AccessTokenClaims = {
+  readonly tenant: TenantId
+  readonly subject: string
+  readonly clientId: string
+  readonly scopes: ReadonlySet<string>
+  readonly roles: readonly string[]
+  readonly tokenId: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+/** An access token whose signature, claims and tenant state have all been checked. */
+export class VerifiedToken {
+  readonly #verified = true
+  readonly claims: AccessTokenClaims
+  constructor(claims: AccessTokenClaims, key: typeof KEY) {
+    if (key !== KEY) throw new TypeError('a token is verified by verifyAccessToken alone')
+    this.claims = claims
+  }
+  static is(value: unknown): value is VerifiedToken {
+    return typeof value === 'object' && value !== null && #verified in value
+  }
+}
+
+/** An event whose pusher was proven and whose three tenant ids agree. */
+export class VerifiedEvent {
+  readonly #verified = true
+  readonly tenantId: TenantId
+  readonly eventId: string
+  readonly type: string
+  constructor(fields: { tenantId: TenantId; eventId: string; type: string }, key: typeof KEY) {
+    if (key !== KEY) throw new TypeError('an event is verified by the event edge alone')
+    this.tenantId = fields.tenantId
+    this.eventId = fields.eventId
+    this.type = fields.type
+  }
+  static is(value: unknown): value is VerifiedEvent {
+    return typeof value === 'object' && value !== null && #verified in value
+  }
+}
+
+/** An operator's audited permission to act on one tenant for a while. */
+export class OperatorGrant {
+  readonly #verified = true
+  readonly tenantId: TenantId
+  readonly operator: string
+  readonly scope: PlatformScope
+  readonly reason: string
+  readonly expiresAtMs: number
+  constructor(
+    fields: {
+      tenantId: TenantId
+      operator: string
+      scope: PlatformScope
+      reason: string
+      expiresAtMs: number
+    },
+    key: typeof KEY,
+  ) {
+    if (key !== KEY) throw new TypeError('a grant is made by openAsOperator alone')
+    this.tenantId = fields.tenantId
+    this.operator = fields.operator
+    this.scope = fields.scope
+    this.reason = fields.reason
+    this.expiresAtMs = fields.expiresAtMs
+  }
+  static is(value: unknown): value is OperatorGrant {
+    return typeof value === 'object' && value !== null && #verified in value
+  }
+}
+
+const KEY: unique symbol = Symbol('proof')
+
+/** Makes proofs. For the verifiers alone. */
+export const prove = {
+  token: (claims: AccessTokenClaims): VerifiedToken => new VerifiedToken(claims, KEY),
+  event: (fields: { tenantId: TenantId; eventId: string; type: string }): VerifiedEvent =>
+    new VerifiedEvent(fields, KEY),
+  operator: (fields: {
+    tenantId: TenantId
+    operator: string
+    scope: PlatformScope
+    reason: string
+    expiresAtMs: number
+  }): OperatorGrant => new OperatorGrant(fields, KEY),
+}
