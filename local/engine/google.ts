@@ -81,6 +81,8 @@ async function start(name: string, java: string, args: string[], port: number): 
     child.ref()
     if (child.pid !== undefined) killGroup(child.pid)
     await ended
+    // The shell can be gone a moment before Java is, and a caller may want the port again.
+    while (await accepts(port)) await sleep(10)
   }
   const ready = await waitForPort(port, () => child.exitCode !== null || child.signalCode !== null)
   if (!ready) {
