@@ -39,7 +39,7 @@ export const PLATFORM_TENANT = 'platform' as TenantId
  */
 export function parseTenantId(value: unknown): Result<TenantId> {
   if (typeof value === 'string' && TENANT_ID.test(value)) return ok(value as TenantId)
-  return refuse('tenant.not_found', 'not a tenant id')
+  return refuse('resource.not_found', 'not a tenant id')
 }
 
 /** Whether `value` may name a document: our rule, stricter than the store's, so paths cannot be bent. */

@@ -21,7 +21,7 @@ export function openAsOperator(
   nowMs: number,
 ): TenantContext | Refusal {
   if (token.claims.tenant !== PLATFORM_TENANT || !token.claims.scopes.has(scope)) {
-    return refuse('tenant.not_found', `caller has no ${scope}`)
+    return refuse('resource.not_found', `caller has no ${scope}`)
   }
   return new TenantContext(
     prove.operator({

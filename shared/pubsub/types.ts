@@ -1,0 +1,68 @@
+import type { CloudEvent } from '../contracts/cloud-event.ts'
+import type { EventContract } from '../contracts/define-event.ts'
+import type { Claim } from '../firestore/claim.ts'
+import type { Logger } from '../log.ts'
+import type { Result } from '../result.ts'
+import type { TenantContext } from '../tenancy/context.ts'
+import type { Trace } from '../trace.ts'
+
+/** One verified event, as an operation gets it. */
+export type ReceivedEvent<T> = {
+  readonly event: CloudEvent<T>
+  /** The right to touch the event's tenant. */
+  readonly ctx: TenantContext
+  /** Goes into the operation's own commit: claim and effect are one. */
+  readonly claim: Claim
+  readonly nowMs: number
+  readonly trace: Trace
+  readonly log: Logger
+}
+
+/** Handles one event type. A refusal is quarantined and acknowledged; an exception is delivered again. */
+export type EventHandler<T> = {
+  readonly contract: EventContract<T>
+  readonly handle: (received: ReceivedEvent<T>) => Promise<Result<unknown>>
+}
+
+/** A handler whose data type is known only to itself. */
+export type AnyEventHandler = {
+  readonly type: string
+  readonly receive: (received: ReceivedEvent<Record<string, unknown>>) => Promise<Result<unknown>>
+}
+
+/** Ties an event's contract to what handles it: the data is parsed before the handler sees it. */
+export function on<T>(
+  contract: EventContract<T>,
+  handle: (received: ReceivedEvent<T>) => Promise<Result<unknown>>,
+): AnyEventHandler {
+  return {
+    type: contract.type,
+    receive: async (received) => {
+      const data = contract.parseData(received.event.data)
+      if (!data.ok) return data
+      return handle({ ...received, event: { ...received.event, data: data.value } })
+    },
+  }
+}
+
+/**
+ * Handles a message that may hold many events of several tenants at once, as usage does.
+ *
+ * The edge has proven the pusher and parsed the JSON; splitting by tenant and claiming is the
+ * handler's own, with one context for each tenant.
+ */
+export type BatchHandler = {
+  readonly handleBatch: (received: ReceivedBatch) => Promise<Result<unknown>>
+}
+
+export type ReceivedBatch = {
+  /** Events whose envelope parsed and whose tenant ids agree, by tenant. */
+  readonly parts: readonly {
+    readonly ctx: TenantContext
+    readonly events: readonly CloudEvent<Record<string, unknown>>[]
+  }[]
+  /** Elements refused already, by their position in the message; the edge quarantines them. */
+  readonly nowMs: number
+  readonly trace: Trace
+  readonly log: Logger
+}
