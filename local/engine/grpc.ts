@@ -2,10 +2,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import {
+  type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
   status,
@@ -14,12 +16,16 @@ import { fromJSON, type Options } from '@grpc/proto-loader'
 
 export { status }
 
-/** What a caller of an RPC is told: a gRPC status code and its message. Thrown by handlers. */
-export type RpcError = Error & { readonly code: status; readonly details: string }
+/** What a caller of an RPC is told: a gRPC status code, its message, its trailers. Thrown by handlers. */
+export type RpcError = Error & {
+  readonly code: status
+  readonly details: string
+  readonly metadata?: Metadata
+}
 
 /** An error that crosses the wire as this status; anything else a handler throws becomes INTERNAL. */
-export function rpcError(code: status, details: string): RpcError {
-  return Object.assign(new Error(details), { code, details })
+export function rpcError(code: status, details: string, metadata?: Metadata): RpcError {
+  return Object.assign(new Error(details), { code, details, ...(metadata && { metadata }) })
 }
 
 /** What a fault hook may ask of one call; `code` is a gRPC status by name or number. */
@@ -32,7 +38,10 @@ export type Fault = {
 /** Decides, for one call, whether it goes wrong and how. `request` is undefined for client streams. */
 export type FaultHook = (rpc: string, request: unknown) => Fault | undefined
 
-export type UnaryHandler = (request: never) => unknown
+/** `cancelled` fires when the caller has gone: whatever waits for it should stop. */
+export type UnaryContext = { readonly cancelled: AbortSignal }
+
+export type UnaryHandler = (request: never, context: UnaryContext) => unknown
 export type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
 export type StreamHandler = (call: never) => void
 
@@ -153,8 +162,10 @@ function register(
     const handler = handlers.unary?.[name]
     server.register(
       path,
-      (call: { request: unknown }, callback: UnaryCallback) => {
-        answerUnary(name, handler, call.request, fault).then(
+      (call: ServerUnaryCall<unknown, unknown>, callback: UnaryCallback) => {
+        const caller = new AbortController()
+        call.on('cancelled', () => caller.abort())
+        answerUnary(name, handler, call.request, fault, { cancelled: caller.signal }).then(
           (response) => callback(null, response),
           (error: unknown) => callback(asRpcError(error)),
         )
@@ -178,11 +189,12 @@ async function answerUnary(
   handler: UnaryHandler | undefined,
   request: unknown,
   fault: FaultHook,
+  context: UnaryContext,
 ): Promise<unknown> {
   if (handler === undefined) throw rpcError(status.UNIMPLEMENTED, `${rpc} is not implemented here`)
   const wrong = fault(rpc, request)
   if (wrong !== undefined) await sufferBefore(rpc, wrong)
-  const response = await handler(request as never)
+  const response = await handler(request as never, context)
   if (wrong?.mode === 'lostAnswer') throw faultError(rpc, wrong, status.UNAVAILABLE)
   return response
 }

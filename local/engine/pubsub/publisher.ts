@@ -1,0 +1,134 @@
+import { applyMask, type FieldMask } from '../field-mask.ts'
+import { rpcError, type ServiceHandlers, status } from '../grpc.ts'
+import { pageOf } from '../paging.ts'
+import { type Broker, forgetDelivery, type Subscription, type Topic } from './broker.ts'
+import { alreadyExists, checkName, checkPublish, checkTopic, DELETED_TOPIC, notFound } from './rules.ts'
+import { sweepRetained } from './seek.ts'
+import type { TopicConfig, WireMessage } from './wire.ts'
+
+type PageRequest = { pageSize: number; pageToken: string }
+
+const UPDATABLE = new Set([
+  'labels',
+  'messageStoragePolicy',
+  'kmsKeyName',
+  'schemaSettings',
+  'messageRetentionDuration',
+  'ingestionDataSourceSettings',
+  'messageTransforms',
+])
+
+/** google.pubsub.v1.Publisher. */
+export function publisherHandlers(broker: Broker): ServiceHandlers {
+  return {
+    unary: {
+      CreateTopic: (config: TopicConfig) => createTopic(broker, config),
+      UpdateTopic: (request: { topic: TopicConfig | null; updateMask: FieldMask }) =>
+        updateTopic(broker, request.topic, request.updateMask),
+      Publish: (request: { topic: string; messages: WireMessage[] }) => {
+        checkName(request.topic, 'topics')
+        checkPublish(request.messages)
+        const topic = getTopic(broker, request.topic)
+        sweepRetained(broker)
+        return { messageIds: broker.publish(topic, request.messages) }
+      },
+      GetTopic: (request: { topic: string }) => getTopic(broker, request.topic).config,
+      ListTopics: (request: { project: string } & PageRequest) => {
+        const topics = [...broker.topics.values()]
+          .map((topic) => topic.config)
+          .filter((config) => config.name.startsWith(`${request.project}/`))
+        const page = pageOf(topics, (config) => config.name, request, 1000)
+        return { topics: page.items, nextPageToken: page.nextPageToken }
+      },
+      ListTopicSubscriptions: (request: { topic: string } & PageRequest) => {
+        const topic = getTopic(broker, request.topic)
+        const names = [...topic.subscriptions].map((subscription) => subscription.config.name)
+        const page = pageOf(names, (name) => name, request, 1000)
+        return { subscriptions: page.items, nextPageToken: page.nextPageToken }
+      },
+      ListTopicSnapshots: (request: { topic: string } & PageRequest) => {
+        getTopic(broker, request.topic)
+        const names = [...broker.snapshots.values()]
+          .filter((snapshot) => snapshot.config.topic === request.topic)
+          .map((snapshot) => snapshot.config.name)
+        const page = pageOf(names, (name) => name, request, 1000)
+        return { snapshots: page.items, nextPageToken: page.nextPageToken }
+      },
+      DeleteTopic: (request: { topic: string }) => deleteTopic(broker, request.topic),
+      DetachSubscription: (request: { subscription: string }) => detach(broker, request.subscription),
+    },
+  }
+}
+
+export function createTopic(broker: Broker, config: TopicConfig): TopicConfig {
+  checkTopic(config)
+  if (broker.topics.has(config.name)) throw alreadyExists(config.name)
+  return saveTopic(broker, broker.openTopic({ ...config, state: 'ACTIVE' }))
+}
+
+function saveTopic(broker: Broker, topic: Topic): TopicConfig {
+  broker.journal.putResource('topics', topic.config.name, topic.config)
+  return topic.config
+}
+
+function updateTopic(broker: Broker, update: TopicConfig | null, mask: FieldMask): TopicConfig {
+  if (update === null) throw rpcError(status.INVALID_ARGUMENT, 'The topic of the update is missing.')
+  const topic = getTopic(broker, update.name)
+  const changed = applyMask(topic.config, update, mask, UPDATABLE)
+  checkTopic(changed)
+  topic.config = changed
+  if (changed.messageRetentionDuration === null) releaseRetained(broker, topic)
+  return saveTopic(broker, topic)
+}
+
+function releaseRetained(broker: Broker, topic: Topic): void {
+  broker.journal.atomically(() => {
+    for (const message of topic.retained) broker.letGo(message)
+  })
+  topic.retained = []
+}
+
+export function getTopic(broker: Broker, name: string): Topic {
+  checkName(name, 'topics')
+  const topic = broker.topics.get(name)
+  if (topic === undefined) throw notFound(name)
+  return topic
+}
+
+/** Its subscriptions keep their backlog and their place, but have no topic any more. */
+function deleteTopic(broker: Broker, name: string): object {
+  const topic = getTopic(broker, name)
+  broker.journal.atomically(() => {
+    broker.topics.delete(name)
+    broker.journal.deleteResource('topics', name)
+    releaseRetained(broker, topic)
+    for (const subscription of topic.subscriptions) {
+      subscription.config = { ...subscription.config, topic: DELETED_TOPIC }
+      broker.journal.putResource('subscriptions', subscription.config.name, subscription.config)
+    }
+  })
+  return {}
+}
+
+function detach(broker: Broker, name: string): object {
+  checkName(name, 'subscriptions')
+  const subscription = broker.subscriptions.get(name)
+  if (subscription === undefined) throw notFound(name)
+  broker.journal.atomically(() => {
+    subscription.config = { ...subscription.config, detached: true }
+    broker.journal.putResource('subscriptions', name, subscription.config)
+    broker.topics.get(subscription.config.topic)?.subscriptions.delete(subscription)
+    dropBacklog(broker, subscription)
+  })
+  const reason = rpcError(status.FAILED_PRECONDITION, 'The subscription is detached from its topic.')
+  for (const end of [...subscription.streams]) end(reason)
+  return {}
+}
+
+/** Forgets everything a subscription holds or retains. */
+export function dropBacklog(broker: Broker, subscription: Subscription): void {
+  for (const delivery of [...subscription.queue.deliveries.values()])
+    broker.dropDelivery(subscription, delivery)
+  for (const delivery of subscription.retained.values()) forgetDelivery(broker, delivery)
+  subscription.retained.clear()
+}
