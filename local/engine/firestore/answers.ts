@@ -1,0 +1,45 @@
+import { toWireFields, toWireValue } from './codec.ts'
+import { isNamePath } from './paths.ts'
+import { isRpcError } from './status.ts'
+import type { CommitResult } from './store.ts'
+import { type Micros, toWireTimestamp } from './time.ts'
+import type { WireDocument, WireWriteResult } from './wire.ts'
+import { type DocumentState, project } from './writes.ts'
+
+/** A document as it goes over the wire; a mask or a projection leaves only its fields. */
+export function toWireDocument(
+  name: string,
+  state: DocumentState,
+  mask?: readonly (readonly string[])[],
+): WireDocument {
+  const fields =
+    mask === undefined
+      ? state.fields
+      : project(
+          state.fields,
+          mask.filter((path) => !isNamePath(path)),
+        )
+  return {
+    name,
+    fields: toWireFields(fields),
+    createTime: toWireTimestamp(state.createTime),
+    updateTime: toWireTimestamp(state.updateTime),
+  }
+}
+
+export function toWireResults(commit: CommitResult): WireWriteResult[] {
+  return commit.results.map(({ updateTime, transforms }) => ({
+    ...(updateTime === undefined ? {} : { updateTime: toWireTimestamp(updateTime) }),
+    transformResults: transforms.map(toWireValue),
+  }))
+}
+
+/** A `google.rpc.Status` of a write within a batch. */
+export function toWireStatus(outcome: CommitResult | Error): { code: number; message: string } {
+  if (!(outcome instanceof Error)) return { code: 0, message: '' }
+  return { code: isRpcError(outcome) ? outcome.code : 13, message: outcome.message }
+}
+
+export function readTime(time: Micros): { readTime: { seconds: string; nanos: number } } {
+  return { readTime: toWireTimestamp(time) }
+}

@@ -1,0 +1,99 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Micros } from './time.ts'
+import type { DocumentState } from './writes.ts'
+
+export type StoredChange = { readonly path: string; readonly after: DocumentState | undefined }
+export type StoredDocument = { database: string; path: string; state: DocumentState }
+
+/** Where acknowledged commits outlive the process. */
+export type Persistence = {
+  load(): { documents: StoredDocument[]; lastTime: Micros }
+  /** Stores a commit as a whole before it is acknowledged. */
+  save(database: string, changes: readonly StoredChange[], time: Micros): void
+  /** Replaces everything (a reset, a restored snapshot). */
+  replace(documents: Iterable<StoredDocument>, time: Micros): void
+  close(): void
+}
+
+/** How documents become bytes and come back. */
+export type DocumentCodec = {
+  encode(state: DocumentState): Uint8Array
+  decode(bytes: Uint8Array): DocumentState
+}
+
+const SCHEMA_VERSION = 1
+
+/**
+ * Opens or creates the SQLite file of a store.
+ *
+ * The write-ahead log reaches the operating system before a commit is acknowledged, so nothing
+ * acknowledged is lost when the process is killed; `synchronous=NORMAL` gives up only power cuts.
+ */
+export function openSqlite(file: string, codec: DocumentCodec): Persistence {
+  mkdirSync(dirname(file), { recursive: true })
+  const db = new DatabaseSync(file)
+  prepareSchema(db, file)
+  const put = db.prepare('INSERT OR REPLACE INTO documents (db, path, data) VALUES (?, ?, ?)')
+  const drop = db.prepare('DELETE FROM documents WHERE db = ? AND path = ?')
+  const setTime = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('lastTime', ?)")
+  return {
+    load: () => ({ documents: loadDocuments(db, codec), lastTime: loadTime(db) }),
+    save: (database, changes, time) =>
+      atomically(db, () => {
+        for (const { path, after } of changes) {
+          if (after === undefined) drop.run(database, path)
+          else put.run(database, path, codec.encode(after))
+        }
+        setTime.run(time)
+      }),
+    replace: (documents, time) =>
+      atomically(db, () => {
+        db.exec('DELETE FROM documents')
+        for (const { database, path, state } of documents) put.run(database, path, codec.encode(state))
+        setTime.run(time)
+      }),
+    close: () => db.close(),
+  }
+}
+
+function prepareSchema(db: DatabaseSync, file: string): void {
+  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000')
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
+  if (version > SCHEMA_VERSION) {
+    db.close()
+    throw new Error(`${file} was written by a newer version of the local stack (schema ${version})`)
+  }
+  db.exec(`
+    CREATE TABLE IF NOT EXISTS documents (
+      db TEXT NOT NULL, path TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (db, path)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    PRAGMA user_version = ${SCHEMA_VERSION};`)
+}
+
+function loadDocuments(db: DatabaseSync, codec: DocumentCodec): StoredDocument[] {
+  const documents: StoredDocument[] = []
+  for (const row of db.prepare('SELECT db, path, data FROM documents').iterate()) {
+    const { db: database, path, data } = row
+    if (typeof database !== 'string' || typeof path !== 'string' || !(data instanceof Uint8Array)) continue
+    documents.push({ database, path, state: codec.decode(data) })
+  }
+  return documents
+}
+
+function loadTime(db: DatabaseSync): Micros {
+  return Number(db.prepare("SELECT value FROM meta WHERE key = 'lastTime'").get()?.['value'] ?? 0)
+}
+
+function atomically(db: DatabaseSync, work: () => void): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    work()
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
