@@ -56,12 +56,25 @@ export type BatchHandler = {
 }
 
 export type ReceivedBatch = {
-  /** Events whose envelope parsed and whose tenant ids agree, by tenant. */
+  /** Events whose envelope parsed and whose tenant ids agree, by tenant; the rest is in quarantine already. */
   readonly parts: readonly {
     readonly ctx: TenantContext
     readonly events: readonly CloudEvent<Record<string, unknown>>[]
   }[]
-  /** Elements refused already, by their position in the message; the edge quarantines them. */
+  readonly messageId: string
+  readonly nowMs: number
+  readonly trace: Trace
+  readonly log: Logger
+}
+
+/** Handles messages that are no CloudEvents; the topics that carry them are named one by one. */
+export type PlainHandler = {
+  readonly handlePlain: (received: ReceivedPlain) => Promise<Result<unknown>>
+}
+
+export type ReceivedPlain = {
+  readonly attributes: Readonly<Record<string, string>>
+  readonly data: Uint8Array
   readonly nowMs: number
   readonly trace: Trace
   readonly log: Logger

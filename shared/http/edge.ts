@@ -1,0 +1,238 @@
+import type { ServerResponse } from 'node:http'
+import findMyWay, { type HTTPMethod } from 'find-my-way'
+import type { FunctionId } from '../catalogue/functions.ts'
+import { type OperationId, type OperationsOf, ROUTES, type Route } from '../catalogue/routes.ts'
+import { DeadlineExceeded, withDeadline } from '../deadline.ts'
+import { errorFields } from '../log.ts'
+import { ok, type Refusal, type Result, refuse } from '../result.ts'
+import { readTrace, type Trace } from '../trace.ts'
+import type { Platform } from '../wiring.ts'
+import { authorize } from './authorize.ts'
+import { problemReply } from './problem.ts'
+import { clientAddress, type FrameworkRequest, readBody, readQuery, singleHeader } from './read-request.ts'
+import { sendReply } from './send-reply.ts'
+import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from './types.ts'
+
+/** One handler for each operation of a function, of the kind its route calls for. */
+export type HandlersOf<F extends FunctionId> = {
+  readonly [Id in OperationsOf<F>]: (typeof ROUTES)[Id]['security'] extends 'token'
+    ? TenantHandler
+    : PublicHandler
+}
+
+export type HttpEdgeOptions = {
+  /** How an operation words its refusals, where not as problem+json: OAuth endpoints. */
+  readonly refusalReply?: (operationId: OperationId, refusal: Refusal) => ApiReply | undefined
+}
+
+/** The gateway waits 15 s: answering before it gives up keeps our own words. */
+const REQUEST_DEADLINE_MS = 14_000
+
+type Matched = { readonly operationId: OperationId; readonly params: Record<string, string> }
+
+/**
+ * The edge of an HTTP function: from a request of functions-framework to an answer.
+ *
+ * Nobody but the gateway's or the scheduler's account gets past it, every route is checked against
+ * the one table, bodies are bounded, and nothing thrown inside leaves it. It writes one log line and
+ * one set of metrics per request.
+ */
+export function httpEdge<F extends FunctionId>(
+  platform: Platform,
+  functionId: F,
+  handlers: HandlersOf<F>,
+  options: HttpEdgeOptions = {},
+): (request: FrameworkRequest, response: ServerResponse) => Promise<void> {
+  const match = routerOf(functionId)
+  return async (request, response) => {
+    const startedMs = performance.now()
+    const trace = traceOf(platform, request)
+    const requestId = trace.traceId
+    const seen: { matched?: Matched; tenantId?: string; code?: string } = {}
+    let reply: ApiReply
+    try {
+      const answered = await withDeadline(
+        'request',
+        REQUEST_DEADLINE_MS,
+        answer(platform, match, handlers as never, request, trace, seen),
+      )
+      reply = answered.ok ? answered.value : refusalReply(options, seen.matched, answered, requestId)
+      if (!answered.ok) {
+        seen.code = answered.code
+        platform.log
+          .with({}, trace)
+          .debug('request refused', { code: answered.code, detail: answered.detail })
+      }
+    } catch (error) {
+      const refusal = asRefusal(error)
+      seen.code = refusal.code
+      platform.log.with({}, trace).error('request failed', { requestId, ...errorFields(error) })
+      reply = refusalReply(options, seen.matched, refusal, requestId)
+    }
+    sendReply(response, reply, requestId)
+    record(platform, request, reply.status, seen, trace, performance.now() - startedMs)
+  }
+}
+
+async function answer(
+  platform: Platform,
+  match: (method: string, path: string) => Result<Matched>,
+  handlers: Readonly<Record<OperationId, TenantHandler & PublicHandler>>,
+  request: FrameworkRequest,
+  trace: Trace,
+  seen: { matched?: Matched; tenantId?: string },
+): Promise<Result<ApiReply>> {
+  const [path = '/', search = ''] = (request.originalUrl ?? request.url ?? '/').split('?', 2)
+  const matched = match(request.method ?? 'GET', path)
+  if (!matched.ok) return matched
+  seen.matched = matched.value
+  const { operationId, params } = matched.value
+  const route: Route = ROUTES[operationId]
+  const caller = await checkCaller(platform, request, route)
+  if (!caller.ok) return caller
+  const query = readQuery(search)
+  if (!query.ok) return query
+  const read = readBody(request, route)
+  if (!read.ok) return read
+  const credentials = credentialsOf(platform, request)
+  if (!credentials.ok) return credentials
+  const nowMs = platform.clock.now()
+  const base: ApiRequest = {
+    operationId,
+    params,
+    query: query.value,
+    header: (name) => {
+      const value = singleHeader(request, name)
+      return value.ok ? value.value : undefined
+    },
+    authorization: credentials.value,
+    ...read.value,
+    requestId: trace.traceId,
+    trace,
+    nowMs,
+    clientAddress: clientAddress(request),
+    log: platform.log.with({ requestId: trace.traceId, operationId }, trace),
+  }
+  const handler = handlers[operationId]
+  if (route.security !== 'token') return handler(base as never)
+  const token = await verifiedToken(platform, request, credentials.value)
+  if (!token.ok) return token
+  const ctx = authorize(route, token.value, params['tenantId'], nowMs)
+  if (!ctx.ok) return ctx
+  seen.tenantId = ctx.value.tenantId
+  return handler({ ...base, token: token.value, ctx: ctx.value })
+}
+
+function routerOf(functionId: FunctionId): (method: string, path: string) => Result<Matched> {
+  const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: 256 })
+  const methodsByPath = new Map<string, string[]>()
+  for (const [operationId, route] of Object.entries(ROUTES) as [OperationId, Route][]) {
+    if (route.function !== functionId) continue
+    const pattern = route.path.replace(/\{(\w+)\}/g, ':$1')
+    router.on(route.method, pattern, () => undefined, operationId)
+    methodsByPath.set(pattern, [...(methodsByPath.get(pattern) ?? []), route.method])
+  }
+  const methods = [...new Set([...methodsByPath.values()].flat())] as HTTPMethod[]
+  return (method, path) => {
+    const found = router.find(method as HTTPMethod, path)
+    if (found !== null) {
+      return ok({ operationId: found.store as OperationId, params: found.params as Record<string, string> })
+    }
+    return methods.some((other) => router.find(other, path) !== null)
+      ? refuse('request.method_not_allowed', method)
+      : refuse('request.not_found', 'no such route')
+  }
+}
+
+async function checkCaller(
+  platform: Platform,
+  request: FrameworkRequest,
+  route: Route,
+): Promise<Result<string>> {
+  const { config } = platform
+  const email = await platform.verifyCaller((name) => {
+    const values = request.headersDistinct[name] ?? []
+    // A repeated header is no value at all: nobody can know which one was checked before us.
+    return values.length === 1 ? values[0] : undefined
+  })
+  if (!email.ok || config.CALLER_CHECK === 'direct') return email
+  const expected = route.security === 'scheduler' ? config.SCHEDULER_ACCOUNT : config.GATEWAY_ACCOUNT
+  return email.value === expected ? email : refuse('caller.untrusted', 'the caller is another account')
+}
+
+/** The user's own credentials: moved by the gateway, or in place when nothing stands before us. */
+function credentialsOf(platform: Platform, request: FrameworkRequest): Result<string | undefined> {
+  return singleHeader(
+    request,
+    platform.config.CALLER_CHECK === 'direct' ? 'authorization' : 'x-forwarded-authorization',
+  )
+}
+
+async function verifiedToken(platform: Platform, request: FrameworkRequest, credentials: string | undefined) {
+  const token = /^Bearer ([^\s]+)$/i.exec(credentials ?? '')?.[1]
+  if (token === undefined)
+    return refuse('token.invalid', 'no bearer token', 'Send Authorization: Bearer <token>.')
+  if (platform.config.CALLER_CHECK === 'direct') return platform.verifyToken(token, undefined)
+  const userInfo = singleHeader(request, 'x-apigateway-api-userinfo')
+  if (!userInfo.ok) return userInfo
+  if (userInfo.value === undefined) return refuse('token.invalid', 'the gateway sent no userinfo')
+  return platform.verifyToken(token, userInfo.value)
+}
+
+function refusalReply(
+  options: HttpEdgeOptions,
+  matched: Matched | undefined,
+  refusal: Refusal,
+  requestId: string,
+): ApiReply {
+  const own = matched === undefined ? undefined : options.refusalReply?.(matched.operationId, refusal)
+  return own ?? problemReply(refusal, requestId)
+}
+
+/** What was thrown, as the caller may know it: come back later, or our fault. */
+function asRefusal(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const passing =
+    error instanceof DeadlineExceeded ||
+    (error instanceof Error && error.name === 'Contention') ||
+    [4, 8, 10, 14].includes(Number(code))
+  return passing ? refuse('service.unavailable', String(error)) : refuse('internal.error', String(error))
+}
+
+function traceOf(platform: Platform, request: FrameworkRequest): Trace {
+  const header = (name: string): string | undefined => {
+    const value = request.headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  return readTrace(platform.ids, header('traceparent'), header('x-cloud-trace-context'))
+}
+
+function record(
+  platform: Platform,
+  request: FrameworkRequest,
+  status: number,
+  seen: { matched?: Matched; tenantId?: string; code?: string },
+  trace: Trace,
+  durationMs: number,
+): void {
+  const operation = seen.matched?.operationId ?? 'none'
+  const labels = { operation, status: String(status) }
+  platform.metrics.count('energent_http_requests_total', labels)
+  platform.metrics.observe('energent_http_request_duration_seconds', durationMs / 1000, { operation })
+  const fields = {
+    operationId: operation,
+    requestId: trace.traceId,
+    ...(seen.tenantId === undefined ? {} : { tenantId: seen.tenantId }),
+    ...(seen.code === undefined ? {} : { code: seen.code }),
+    durationMs: Math.round(durationMs),
+    httpRequest: {
+      requestMethod: request.method,
+      requestUrl: seen.matched === undefined ? '(unrouted)' : ROUTES[seen.matched.operationId].path,
+      status,
+      latency: `${(durationMs / 1000).toFixed(6)}s`,
+    },
+  }
+  const log = platform.log.with({}, trace)
+  if (status >= 500) log.error('request', fields)
+  else log.info('request', fields)
+}

@@ -1,0 +1,25 @@
+import type { ServerResponse } from 'node:http'
+import type { ApiReply } from './types.ts'
+
+/** Nothing we answer is a page, is cached by default, or says where it came from. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=63072000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+}
+
+/** Sends an answer with its security headers and request id. A caller that has gone is no error. */
+export function sendReply(response: ServerResponse, reply: ApiReply, requestId: string): void {
+  if (response.headersSent || response.destroyed) return
+  const body = reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json)
+  response.statusCode = reply.status
+  response.removeHeader('x-powered-by')
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
+  if (reply.json !== undefined) response.setHeader('content-type', 'application/json')
+  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value)
+  response.setHeader('x-request-id', requestId)
+  response.setHeader('content-length', Buffer.byteLength(body))
+  response.end(body)
+}

@@ -1,0 +1,34 @@
+import type { Outbox } from '../firestore/outbox.ts'
+import { checkHealth, type HealthCheck } from '../health.ts'
+import type { Metrics } from '../metrics.ts'
+import { ok } from '../result.ts'
+import type { PublicHandler } from './types.ts'
+
+/** `GET /health…`: 200 when every dependency answers, 503 with the failed ones named otherwise. */
+export function healthHandler(checks: Readonly<Record<string, HealthCheck>>): PublicHandler {
+  return async () => {
+    const health = await checkHealth(checks)
+    return ok({ status: health.status === 'ok' ? 200 : 503, json: health })
+  }
+}
+
+/** `GET /metrics…`: this instance's counters in Prometheus text. */
+export function metricsHandler(metrics: Metrics): PublicHandler {
+  return async () =>
+    ok({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+      text: metrics.render(),
+    })
+}
+
+/** `POST /internal/sweep/run`: publishes what waits in the outbox, then does the group's own sweeping. */
+export function sweepHandler(
+  outbox: Outbox,
+  also: () => Promise<Readonly<Record<string, number>>> = async () => ({}),
+): PublicHandler {
+  return async () => {
+    const swept = await outbox.sweep()
+    return ok({ status: 200, json: { ...swept, ...(await also()) } })
+  }
+}

@@ -1,0 +1,231 @@
+import type { ServerResponse } from 'node:http'
+import type { FunctionId } from '../catalogue/functions.ts'
+import { SUBSCRIPTIONS, type Subscription, TOPICS, type Topic, type TopicName } from '../contracts/topics.ts'
+import { eventClaim } from '../firestore/claim.ts'
+import { problemReply } from '../http/problem.ts'
+import type { FrameworkRequest } from '../http/read-request.ts'
+import { sendReply } from '../http/send-reply.ts'
+import { hashedId, sha256Hex, type TenantId } from '../ids.ts'
+import { digestOf, parseJson } from '../json.ts'
+import { errorFields, type Logger } from '../log.ts'
+import { ok, type Refusal, type Result, refuse } from '../result.ts'
+import { TenantContext } from '../tenancy/context.ts'
+import { readTrace, type Trace } from '../trace.ts'
+import type { Platform } from '../wiring.ts'
+import { type PushMessage, parsePushMessage } from './push-message.ts'
+import type { AnyEventHandler, BatchHandler, PlainHandler } from './types.ts'
+import { type Verified, verifyEvent } from './verify-event.ts'
+
+export type EventHandlers = {
+  readonly events: readonly AnyEventHandler[]
+  /** Topics whose messages may hold arrays of events. */
+  readonly batches?: Readonly<Partial<Record<TopicName, BatchHandler>>>
+  /** Topics whose messages are no CloudEvents: Secret Manager's notifications. */
+  readonly plain?: Readonly<Partial<Record<TopicName, PlainHandler>>>
+}
+
+type Outcome = 'done' | 'quarantined'
+
+type Delivery = {
+  readonly platform: Platform
+  readonly handlers: EventHandlers
+  readonly subscription: Subscription
+  readonly message: PushMessage
+  readonly trace: Trace
+  readonly nowMs: number
+  readonly log: Logger
+}
+
+/**
+ * The edge of an event function: from a push to an acknowledgement.
+ *
+ * What can never succeed is kept in quarantine and acknowledged, so that it hurts nobody else; what
+ * may succeed later is answered 500 and comes again. The edge does not look for duplicates: it hands
+ * each operation the claim that goes into the operation's own commit.
+ */
+export function eventEdge(
+  platform: Platform,
+  functionId: FunctionId,
+  handlers: EventHandlers,
+): (request: FrameworkRequest, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    const startedMs = performance.now()
+    const headerTrace = String(request.headers['traceparent'] ?? '')
+    const fallback = readTrace(platform.ids, headerTrace)
+    try {
+      const accepted = await accept(platform, functionId, request)
+      if (!accepted.ok) {
+        platform.log.with({}, fallback).warn('push refused', { code: accepted.code, detail: accepted.detail })
+        platform.metrics.count('energent_push_refused_total', { code: accepted.code })
+        return sendReply(response, problemReply(accepted, fallback.traceId), fallback.traceId)
+      }
+      const { message, subscription } = accepted.value
+      const trace = readTrace(platform.ids, message.attributes['traceparent'] ?? headerTrace)
+      const log = platform.log.with({ subscription: subscription.name, messageId: message.messageId }, trace)
+      const nowMs = platform.clock.now()
+      const delivery: Delivery = { platform, handlers, subscription, message, trace, nowMs, log }
+      const outcome = await deliver(delivery)
+      record(delivery, outcome, startedMs)
+      sendReply(response, { status: 204 }, trace.traceId)
+    } catch (error) {
+      platform.log.with({}, fallback).error('message failed', errorFields(error))
+      platform.metrics.count('energent_messages_total', { subscription: '(failed)', outcome: 'failed' })
+      sendReply(
+        response,
+        problemReply(refuse('internal.error', String(error)), fallback.traceId),
+        fallback.traceId,
+      )
+    }
+  }
+}
+
+async function accept(
+  platform: Platform,
+  functionId: FunctionId,
+  request: FrameworkRequest,
+): Promise<Result<{ message: PushMessage; subscription: Subscription }>> {
+  if (request.method !== 'POST') return refuse('request.method_not_allowed', String(request.method))
+  const caller = await platform.verifyCaller((name) => {
+    const values = request.headersDistinct[name] ?? []
+    return values.length === 1 ? values[0] : undefined
+  })
+  if (!caller.ok) return caller
+  const direct = platform.config.CALLER_CHECK === 'direct'
+  if (!direct && caller.value !== platform.config.PUSH_ACCOUNT) {
+    return refuse('caller.untrusted', 'the caller is not the push account')
+  }
+  const message = parsePushMessage(request.rawBody ?? Buffer.alloc(0))
+  if (!message.ok) return message
+  const subscription = SUBSCRIPTIONS.find(
+    (known) => known.listener === functionId && known.name === message.value.subscription,
+  )
+  if (subscription === undefined) return refuse('caller.untrusted', 'not a subscription of this function')
+  const [path] = (request.originalUrl ?? request.url ?? '/').split('?', 1)
+  if (!direct && path !== `/events/${subscription.name}`) {
+    return refuse('request.not_found', 'the path names another subscription')
+  }
+  return ok({ message: message.value, subscription })
+}
+
+async function deliver(delivery: Delivery): Promise<Outcome> {
+  const { handlers, subscription, message } = delivery
+  const plain = handlers.plain?.[subscription.topic]
+  if (plain !== undefined) {
+    const handled = await plain.handlePlain({
+      ...delivery,
+      attributes: message.attributes,
+      data: message.data,
+    })
+    return handled.ok ? 'done' : quarantine(delivery, handled, message.data, '')
+  }
+  const json = parseJson(message.data)
+  if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data, '')
+  const batch = handlers.batches?.[subscription.topic]
+  if (batch !== undefined)
+    return deliverBatch(delivery, batch, Array.isArray(json.value) ? json.value : [json.value])
+  const verified = verify(delivery, json.value)
+  if (!verified.ok) return quarantine(delivery, verified, message.data, '')
+  return deliverOne(delivery, verified.value)
+}
+
+async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promise<Outcome> {
+  const handler = delivery.handlers.events.find((candidate) => candidate.type === event.type)
+  const fault = { tenantId: proof.tenantId, type: event.type }
+  if (handler === undefined) {
+    const refusal = refuse('event.unknown_type', event.type)
+    return quarantine(delivery, refusal, delivery.message.data, '', fault)
+  }
+  const handled = await handler.receive({
+    event,
+    ctx: new TenantContext(proof),
+    claim: eventClaim(event, digestOf(event)),
+    nowMs: delivery.nowMs,
+    trace: delivery.trace,
+    log: delivery.log.with({ tenantId: proof.tenantId, eventId: event.id, type: event.type }),
+  })
+  return handled.ok ? 'done' : quarantine(delivery, handled, delivery.message.data, '', fault)
+}
+
+/** Elements that do not hold are set aside one by one: a bad event never takes its neighbours with it. */
+async function deliverBatch(
+  delivery: Delivery,
+  handler: BatchHandler,
+  elements: readonly unknown[],
+): Promise<Outcome> {
+  const byTenant = new Map<TenantId, Verified[]>()
+  let outcome: Outcome = 'done'
+  for (const [index, element] of elements.entries()) {
+    const verified = verify(delivery, element)
+    if (verified.ok) {
+      const { tenantId } = verified.value.proof
+      byTenant.set(tenantId, [...(byTenant.get(tenantId) ?? []), verified.value])
+    } else {
+      const payload = Buffer.from(JSON.stringify(element) ?? 'null', 'utf8')
+      outcome = await quarantine(delivery, verified, payload, String(index))
+    }
+  }
+  const parts = [...byTenant.values()].flatMap((events) => {
+    const [first] = events
+    if (first === undefined) return []
+    return [{ ctx: new TenantContext(first.proof), events: events.map((verified) => verified.event) }]
+  })
+  if (parts.length === 0) return outcome
+  const handled = await handler.handleBatch({ ...delivery, parts, messageId: delivery.message.messageId })
+  return handled.ok ? outcome : quarantine(delivery, handled, delivery.message.data, 'batch')
+}
+
+function verify(delivery: Delivery, element: unknown): Result<Verified> {
+  const verified = verifyEvent(element, delivery.message.attributes)
+  if (!verified.ok) return verified
+  const topic: Topic = TOPICS[delivery.subscription.topic]
+  return topic.types.includes(verified.value.event.type)
+    ? verified
+    : refuse('event.unknown_type', `${verified.value.event.type} on ${delivery.subscription.topic}`)
+}
+
+async function quarantine(
+  delivery: Delivery,
+  refusal: Refusal,
+  payload: Uint8Array,
+  part: string,
+  about: { tenantId?: string; type?: string } = {},
+): Promise<Outcome> {
+  const { platform, subscription, message } = delivery
+  await platform.quarantine.put({
+    // Named by content: the same poison published again does not fill the quarantine.
+    id: hashedId(subscription.name, part, sha256Hex(payload)),
+    code: refusal.code,
+    detail: refusal.detail.slice(0, 500),
+    subscription: subscription.name,
+    messageId: message.messageId,
+    payload,
+    atMs: delivery.nowMs,
+    ...about,
+  })
+  delivery.log.warn('event quarantined', {
+    code: refusal.code,
+    detail: refusal.detail.slice(0, 200),
+    ...about,
+  })
+  platform.metrics.count('energent_events_quarantined_total', {
+    subscription: subscription.name,
+    code: refusal.code,
+  })
+  return 'quarantined'
+}
+
+function record(delivery: Delivery, outcome: Outcome, startedMs: number): void {
+  const durationMs = performance.now() - startedMs
+  const labels = { subscription: delivery.subscription.name, outcome }
+  delivery.platform.metrics.count('energent_messages_total', labels)
+  delivery.platform.metrics.observe('energent_message_duration_seconds', durationMs / 1000, {
+    subscription: delivery.subscription.name,
+  })
+  delivery.log.info('message', {
+    outcome,
+    deliveryAttempt: delivery.message.deliveryAttempt,
+    durationMs: Math.round(durationMs),
+    type: delivery.message.attributes['type'],
+    tenantId: delivery.message.attributes['tenantid'],
+  })
+}

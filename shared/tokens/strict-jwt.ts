@@ -1,0 +1,49 @@
+import { asRecord } from '../json.ts'
+import { ok, type Result, refuse } from '../result.ts'
+
+export type JwtParts = {
+  readonly header: Readonly<Record<string, unknown>>
+  readonly payload: Readonly<Record<string, unknown>>
+  /** The payload segment as sent. */
+  readonly payloadSegment: string
+}
+
+const SHAPE = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
+const MOST_BYTES = 8 * 1024
+const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
+
+/**
+ * The checks before any cryptography (RFC 8725): size, three canonical base64url parts, a header of
+ * only `alg`, `typ` and `kid`, and JSON that is byte for byte what a serializer writes, so that no
+ * duplicate member can mean two things to two readers.
+ */
+export function splitOwnJwt(token: string): Result<JwtParts> {
+  if (token.length > MOST_BYTES) return refuse('token.invalid', 'longer than 8 KiB')
+  const parts = SHAPE.exec(token)
+  const [, headerSegment, payloadSegment, signature] = parts ?? []
+  if (!headerSegment || !payloadSegment || !signature)
+    return refuse('token.invalid', 'not three base64url parts')
+  if (![headerSegment, payloadSegment, signature].every(isCanonical)) {
+    return refuse('token.invalid', 'base64url is not canonical')
+  }
+  const header = parseExact(headerSegment)
+  const payload = parseExact(payloadSegment)
+  if (header === undefined || payload === undefined) return refuse('token.invalid', 'not exact JSON objects')
+  const extra = Object.keys(header).find((member) => !HEADER_MEMBERS.has(member))
+  if (extra !== undefined) return refuse('token.invalid', `header member ${extra}`)
+  return ok({ header, payload, payloadSegment })
+}
+
+function isCanonical(segment: string): boolean {
+  return Buffer.from(segment, 'base64url').toString('base64url') === segment
+}
+
+function parseExact(segment: string): Record<string, unknown> | undefined {
+  const text = Buffer.from(segment, 'base64url').toString('utf8')
+  try {
+    const value: unknown = JSON.parse(text)
+    return JSON.stringify(value) === text ? asRecord(value) : undefined
+  } catch {
+    return undefined
+  }
+}

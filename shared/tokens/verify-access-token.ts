@@ -1,0 +1,137 @@
+import { type CryptoKey, createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { AuthStateSource } from '../firestore/auth-state.ts'
+import { parseTenantId } from '../ids.ts'
+import { parser } from '../json.ts'
+import { ok, type Result, refuse } from '../result.ts'
+import { prove, type VerifiedToken } from '../tenancy/proofs.ts'
+import { type JwtParts, splitOwnJwt } from './strict-jwt.ts'
+import { scopesAllowed } from './tenant-access.ts'
+
+/** Our own public keys, by key id: from the JWKS endpoint, or in auth from its own key ring. */
+export type KeySource = (kid: string) => Promise<CryptoKey | undefined>
+
+export type TokenVerifier = (token: string, userInfo: string | undefined) => Promise<Result<VerifiedToken>>
+
+export type TokenVerifierDeps = {
+  readonly issuer: string
+  readonly audience: string
+  readonly keys: KeySource
+  readonly authState: AuthStateSource
+  readonly clock: Clock
+}
+
+const SKEW_SECONDS = 5
+const LONGEST_LIFE_SECONDS = 3_600
+
+const parseClaims = parser(
+  z.object({
+    iss: z.string(),
+    sub: z.string().min(1).max(255),
+    aud: z.string(),
+    exp: z.number().int(),
+    iat: z.number().int(),
+    jti: z.string().min(1).max(256),
+    client_id: z.string().min(1).max(255),
+    scope: z.string().max(4096),
+    tenant: z.string(),
+    tier: z.string(),
+    roles: z.array(z.string()),
+    ver: z.number().int(),
+  }),
+  'token.invalid',
+)
+
+/**
+ * Verifies one of our access tokens (RFC 9068): form, signature, claims, and that the tenant's state
+ * still allows it. The scopes of the result are those that remain in that state.
+ *
+ * `userInfo` is the gateway's copy of the payload; when given it must be the same bytes, or somebody
+ * stands between the gateway and us. Throws when the state of the tenant cannot be read.
+ */
+export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
+  return async (token, userInfo) => {
+    const parts = splitOwnJwt(token)
+    if (!parts.ok) return parts
+    if (userInfo !== undefined && userInfo !== parts.value.payloadSegment) {
+      return refuse('token.invalid', "the gateway's userinfo differs from the token")
+    }
+    const signed = await checkSignature(deps, token, parts.value)
+    if (!signed.ok) return signed
+    const parsed = parseClaims(signed.value)
+    if (!parsed.ok) return parsed
+    const claims = parsed.value
+    const nowSeconds = deps.clock.now() / 1000
+    if (claims.iat > nowSeconds + SKEW_SECONDS) return refuse('token.invalid', 'issued in the future')
+    if (claims.exp - claims.iat > LONGEST_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
+    const tenant = parseTenantId(claims.tenant)
+    if (!tenant.ok) return refuse('token.invalid', 'no tenant')
+    const state = await deps.authState(tenant.value)
+    if (state === undefined) return refuse('token.invalid', 'unknown tenant')
+    if (claims.iat <= state.notBefore) return refuse('token.invalid', 'issued before the watermark')
+    const scopes = scopesAllowed(
+      state.status,
+      claims.roles,
+      claims.scope === '' ? [] : claims.scope.split(' '),
+    )
+    if (scopes.length === 0 && claims.scope !== '')
+      return refuse('token.invalid', `tenant is ${state.status}`)
+    return ok(
+      prove.token({
+        tenant: tenant.value,
+        subject: claims.sub,
+        clientId: claims.client_id,
+        scopes: new Set(scopes),
+        roles: claims.roles,
+        tokenId: claims.jti,
+        issuedAt: claims.iat,
+        expiresAt: claims.exp,
+      }),
+    )
+  }
+}
+
+/** Keys from our JWKS endpoint, kept for five minutes and fetched again for an unknown key id. */
+export function remoteKeys(jwksUri: string): KeySource {
+  const jwks = createRemoteJWKSet(new URL(jwksUri), {
+    timeoutDuration: 2_500,
+    cooldownDuration: 2_000,
+    cacheMaxAge: 300_000,
+  })
+  return async (kid) => {
+    try {
+      return await jwks({ alg: 'ES256', kid })
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ERR_JWKS_NO_MATCHING_KEY')
+        return undefined
+      throw error
+    }
+  }
+}
+
+async function checkSignature(
+  deps: TokenVerifierDeps,
+  token: string,
+  parts: JwtParts,
+): Promise<Result<JWTPayload>> {
+  const kid = parts.header['kid']
+  if (typeof kid !== 'string') return refuse('token.invalid', 'no kid')
+  const key = await deps.keys(kid)
+  if (key === undefined) return refuse('token.invalid', 'unknown key')
+  try {
+    const { payload } = await jwtVerify(token, key, {
+      algorithms: ['ES256'],
+      typ: 'at+jwt',
+      issuer: deps.issuer,
+      audience: deps.audience,
+      clockTolerance: SKEW_SECONDS,
+      currentDate: new Date(deps.clock.now()),
+      requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat', 'jti'],
+    })
+    return ok(payload)
+  } catch (error) {
+    // Every error of jose here is about the token itself: the key is already in hand.
+    return refuse('token.invalid', error instanceof Error ? error.message : 'not verified')
+  }
+}

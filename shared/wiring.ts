@@ -1,0 +1,97 @@
+import type { Group } from './catalogue/functions.ts'
+import { type Clock, fileClock, systemClock } from './clock.ts'
+import type { Config } from './config.ts'
+import { authStateSource } from './firestore/auth-state.ts'
+import { type Database, openDatabase } from './firestore/database.ts'
+import { createOutbox, type Outbox } from './firestore/outbox.ts'
+import { type SystemFirestore, systemFirestore } from './firestore/system.ts'
+import { type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
+import { type Ids, systemIds } from './ids.ts'
+import { createLogger, type Logger } from './log.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { type Publisher, pubsubPublisher } from './pubsub/publisher.ts'
+import { firestoreQuarantine, type Quarantine } from './pubsub/quarantine.ts'
+import { type SecretStore, secretManagerStore } from './secrets.ts'
+import {
+  accessTokenVerifier,
+  type KeySource,
+  remoteKeys,
+  type TokenVerifier,
+} from './tokens/verify-access-token.ts'
+import { type CallerVerifier, callerVerifier } from './tokens/verify-caller.ts'
+
+/** What every function is built from: made once per process, before the first request. */
+export type Platform = {
+  readonly config: Config
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly database: Database
+  readonly publisher: Publisher
+  readonly secrets: SecretStore
+  readonly system: SystemFirestore
+  readonly tenants: TenantFirestore
+  readonly outbox: Outbox
+  readonly quarantine: Quarantine
+  readonly verifyToken: TokenVerifier
+  readonly verifyCaller: CallerVerifier
+}
+
+/** What a test, a simulation or the auth function puts in place of the usual parts. */
+export type PlatformParts = {
+  readonly clock?: Clock
+  readonly ids?: Ids
+  readonly log?: Logger
+  readonly publisher?: Publisher
+  readonly secrets?: SecretStore
+  readonly keys?: (parts: {
+    secrets: SecretStore
+    system: SystemFirestore
+    clock: Clock
+    log: Logger
+  }) => KeySource
+}
+
+/** Builds the parts; nothing connects and no client loads before it is first used. */
+export function wirePlatform(config: Config, group: Group, parts: PlatformParts = {}): Platform {
+  const clock = parts.clock ?? (config.CLOCK_FILE === undefined ? systemClock : fileClock(config.CLOCK_FILE))
+  const ids = parts.ids ?? systemIds
+  const project = config.GOOGLE_CLOUD_PROJECT
+  const log = parts.log ?? createLogger({ clock, project, service: config.FUNCTION_TARGET })
+  const database = openDatabase({
+    project,
+    databaseId: config.FIRESTORE_DATABASE,
+    emulatorHost: config.FIRESTORE_EMULATOR_HOST,
+  })
+  const publisher = parts.publisher ?? pubsubPublisher({ project, emulatorHost: config.PUBSUB_EMULATOR_HOST })
+  const secrets =
+    parts.secrets ?? secretManagerStore({ project, emulatorHost: config.SECRET_MANAGER_EMULATOR_HOST, clock })
+  const system = systemFirestore(database, group)
+  const outbox = createOutbox({ group, system, publisher, clock, log })
+  const keys =
+    parts.keys?.({ secrets, system, clock, log }) ??
+    remoteKeys(config.JWKS_URI ?? `${config.PUBLIC_BASE_URL}/.well-known/jwks.json`)
+  return {
+    config,
+    clock,
+    ids,
+    log,
+    metrics: createMetrics(),
+    database,
+    publisher,
+    secrets,
+    system,
+    tenants: tenantFirestore({ database, group, clock, ids, outbox }),
+    outbox,
+    quarantine: firestoreQuarantine(group, system, ids),
+    verifyToken: accessTokenVerifier({
+      issuer: config.PUBLIC_BASE_URL,
+      audience: config.PUBLIC_BASE_URL,
+      keys,
+      authState: authStateSource(database, clock),
+      clock,
+    }),
+    verifyCaller: callerVerifier(config, clock),
+  }
+}
