@@ -1,0 +1,88 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  continueExpected: boolean,
+) => Promise<void>
+
+export type ListenOptions = {
+  readonly port: number
+  readonly maxHeaderBytes: number
+  readonly handler: Handler
+  /** The answer to what is no HTTP request or too large a head; the connection is closed after it. */
+  readonly refuse: (status: 400 | 408 | 431) => { contentType: string; body: string }
+}
+
+export type Listener = { readonly url: string; readonly port: number; close(): Promise<void> }
+
+const REASONS = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+} as const
+
+/** Listens on the loopback interface and closes with all its connections. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const server = createServer({
+    maxHeaderSize: options.maxHeaderBytes,
+    // The handler answers a missing Host in the same form as everything else.
+    requireHostHeader: false,
+    keepAliveTimeout: 65_000,
+  })
+  const serve = (continueExpected: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+    request.on('error', () => {})
+    response.on('error', () => {})
+    options.handler(request, response, continueExpected).catch(() => response.destroy())
+  }
+  server.on('request', serve(false))
+  server.on('checkContinue', serve(true))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuseConnection(socket, statusOf(error), options)
+  })
+  server.on('connect', (_request, socket: Socket) => refuseConnection(socket, 400, options))
+  await bind(server, options.port)
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, port, close: () => shut(server) }
+}
+
+function bind(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function statusOf(error: NodeJS.ErrnoException): 400 | 408 | 431 {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return 431
+  return error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+}
+
+function refuseConnection(socket: Socket, status: 400 | 408 | 431, options: ListenOptions): void {
+  socket.on('error', () => {})
+  if (!socket.writable) return
+  // An answer that has begun cannot be followed by another: the bytes would be read as its body.
+  if (Reflect.get(socket, '_httpMessage')) {
+    socket.destroy()
+    return
+  }
+  const { contentType, body } = options.refuse(status)
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status]}`,
+    `Content-Type: ${contentType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function shut(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
