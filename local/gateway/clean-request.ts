@@ -24,6 +24,7 @@ export function cleanRequest(request: IncomingMessage): GatewayRequest | undefin
   const sent = headerList(request.rawHeaders)
   // Some servers read a_b and a-b as one name; Envoy refuses the request (HEADERS_WITH_UNDERSCORES).
   if (sent.some(([name]) => name.includes('_'))) return undefined
+  if (!isFramedOnce(sent)) return undefined
   const target = splitTarget(request.url ?? '')
   const hosts = headerValues(sent, 'host')
   const host = target.host ?? hosts[0]
@@ -45,4 +46,12 @@ export function cleanRequest(request: IncomingMessage): GatewayRequest | undefin
 function joinAuthorization(headers: HeaderList): HeaderList {
   const values = headerValues(headers, 'authorization')
   return values.length < 2 ? headers : withHeader(headers, 'Authorization', values.join(','))
+}
+
+// Two ways to tell where the body ends are how one request hides in another (RFC 9112 section 6.1).
+function isFramedOnce(headers: HeaderList): boolean {
+  const encodings = headerValues(headers, 'transfer-encoding')
+  const lengths = headerValues(headers, 'content-length')
+  if (encodings.length === 0) return lengths.length < 2
+  return lengths.length === 0 && encodings.join(',').trim().toLowerCase() === 'chunked'
 }

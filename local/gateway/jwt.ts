@@ -11,6 +11,7 @@ export type Jwt = {
   readonly signature: Buffer
   /** The payload as it was sent, base64url. */
   readonly payload: string
+  readonly claims: Readonly<Record<string, unknown>>
 }
 
 /** Why a token is refused, in the words of Envoy's JWT library (google/jwt_verify_lib, status.cc). */
@@ -71,6 +72,7 @@ export function parseJwt(token: string): Jwt | JwtRefusal {
     signedText: `${header}.${payload}`,
     signature: signatureBytes,
     payload,
+    claims,
   }
 }
 

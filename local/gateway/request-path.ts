@@ -1,7 +1,8 @@
 // What URL canonicalisation decodes in a path (RFC 3986 section 2.3) …
 const UNRESERVED = /[A-Za-z0-9\-._~]/
-// … and the printable characters it escapes. Everything outside printable ASCII is escaped too.
-const ESCAPED = /["#<>?^`{|}\s]|[^\x20-\x7e]/
+// … and the printable characters it escapes. Everything outside printable ASCII is escaped too. A `#`
+// stays as it is: the request is refused for it, with its own text.
+const ESCAPED = /["<>?^`{|}\s]|[^\x20-\x7e]/
 
 /** A request target cut at its query, and the host of an absolute one. */
 export type RequestTarget = {

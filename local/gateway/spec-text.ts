@@ -10,19 +10,22 @@ const MAX_ALIASES = 200
  * gateway does not evaluate.
  */
 export function substitute(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replace(/(\$\$\{|%%\{)|%\{|\$\{([^}]*)(\}?)/g, (match, escaped, name, end, offset: number) => {
-    if (typeof escaped === 'string') return escaped.slice(1)
-    const line = `line ${text.slice(0, offset).split('\n').length}`
-    if (match === '%{') throw specError(line, 'template directives (%{ … }) are not supported')
-    if (end === '') throw specError(line, 'a variable that begins with "${" does not end')
-    const variable = String(name).trim()
-    if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(variable)) {
-      throw specError(line, `"\${${name}}" is an expression; only plain variables are supported`)
-    }
-    const value = Object.hasOwn(variables, variable) ? variables[variable] : undefined
-    if (value === undefined) throw specError(line, `unknown variable "${variable}"`)
-    return value
-  })
+  return text.replace(
+    /(\$\$\{|%%\{)|%\{|\$\{([^}\n]*)(\}?)/g,
+    (match, escaped, name, end, offset: number) => {
+      if (typeof escaped === 'string') return escaped.slice(1)
+      const line = `line ${text.slice(0, offset).split('\n').length}`
+      if (match === '%{') throw specError(line, 'template directives (%{ … }) are not supported')
+      if (end === '') throw specError(line, 'a variable that begins with "${" does not end')
+      const variable = String(name).trim()
+      if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(variable)) {
+        throw specError(line, `"\${${name}}" is an expression; only plain variables are supported`)
+      }
+      const value = Object.hasOwn(variables, variable) ? variables[variable] : undefined
+      if (value === undefined) throw specError(line, `unknown variable "${variable}"`)
+      return value
+    },
+  )
 }
 
 /** Parses YAML and resolves what refers to other parts; throws a `SpecError` on anything unclear. */

@@ -31,15 +31,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     requireHostHeader: false,
     keepAliveTimeout: 65_000,
   })
+  const underWay = new WeakMap<object, Set<ServerResponse>>()
   const serve = (continueExpected: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     request.on('error', () => {})
     response.on('error', () => {})
+    const answers = underWay.get(request.socket) ?? new Set()
+    underWay.set(request.socket, answers.add(response))
+    response.on('close', () => answers.delete(response))
     options.handler(request, response, continueExpected).catch(() => response.destroy())
   }
   server.on('request', serve(false))
   server.on('checkContinue', serve(true))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    refuseConnection(socket, statusOf(error), options)
+    const answers = [...(underWay.get(socket) ?? [])]
+    endConnection(socket, answers, () => refuseConnection(socket, statusOf(error), options))
   })
   server.on('connect', (_request, socket: Socket) => refuseConnection(socket, 400, options))
   await bind(server, options.port)
@@ -62,14 +67,24 @@ function statusOf(error: NodeJS.ErrnoException): 400 | 408 | 431 {
   return error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
+// What went wrong concerns the last request on the connection. Earlier ones get their answers first; one
+// whose body broke off is refused in place of its answer, unless that has begun: bytes after a begun
+// answer would be read as part of it.
+function endConnection(socket: Socket, answers: readonly ServerResponse[], refuse: () => void): void {
+  const broken = answers.find((answer) => !answer.req.complete)
+  const whole = answers.filter((answer) => answer !== broken)
+  if (whole.length > 0) {
+    Promise.all(whole.map((answer) => new Promise((resolve) => answer.once('close', resolve)))).then(() => {
+      if (broken?.headersSent) socket.destroy()
+      else refuse()
+    })
+  } else if (broken?.headersSent) socket.destroy()
+  else refuse()
+}
+
 function refuseConnection(socket: Socket, status: 400 | 408 | 431, options: ListenOptions): void {
   socket.on('error', () => {})
   if (!socket.writable) return
-  // An answer that has begun cannot be followed by another: the bytes would be read as its body.
-  if (Reflect.get(socket, '_httpMessage')) {
-    socket.destroy()
-    return
-  }
   const { contentType, body } = options.refuse(status)
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status]}`,
@@ -77,7 +92,7 @@ function refuseConnection(socket: Socket, status: 400 | 408 | 431, options: List
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
 function shut(server: Server): Promise<void> {

@@ -1,0 +1,350 @@
+import { request as httpRequest } from 'node:http'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { rawExchange, until } from './fixtures/backend.ts'
+import { localReply, openPaths, replyOf, type Stack, specOf, startStack } from './fixtures/stack.ts'
+
+const closing: Array<() => Promise<void>> = []
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((close) => close()))
+})
+async function stackOf(...args: Parameters<typeof startStack>): Promise<Stack> {
+  const stack = await startStack(...args)
+  closing.push(stack.close)
+  return stack
+}
+
+/** A backend below HTTP: every connection is handed to `serve`. */
+async function rawBackend(
+  serve: (socket: Socket, count: number) => void,
+): Promise<{ url: string; count: () => number }> {
+  let count = 0
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    count += 1
+    serve(socket, count)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, count: () => count }
+}
+
+const METHODS = openPaths('GET /g', 'POST /p', 'DELETE /d')
+const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const gatewayBefore = (backend: { url: string }) =>
+  stackOf(specOf(METHODS), { resolveBackend: () => backend.url })
+
+describe('E46: the deadline', () => {
+  const slow = (deadline: string) =>
+    specOf(
+      `  /x: { get: { x-google-backend: { address: "\${backend_uri}", path_translation: APPEND_PATH_TO_ADDRESS, deadline: ${deadline} }, responses: {} } }`,
+    )
+
+  test('a backend slower than its deadline is 504, and is told to stop', async () => {
+    let aborted = false
+    const stack = await stackOf(slow('0.1'), {}, (_request, response) => {
+      response.on('close', () => {
+        aborted = true
+      })
+    })
+    expect(await replyOf(await fetch(`${stack.url}/x`))).toEqual(localReply(504, 'upstream request timeout'))
+    await until(() => aborted)
+  })
+
+  test('an answer that is not whole by the deadline breaks off', async () => {
+    const stack = await stackOf(slow('0.2'), {}, (_request, response) => {
+      response.writeHead(200, { 'content-length': '100' })
+      response.write('half')
+    })
+    const response = await fetch(`${stack.url}/x`)
+    await expect(response.text()).rejects.toThrow()
+  })
+
+  test.each([
+    ['absent', 15_000, ''],
+    ['negative', 15_000, ', deadline: -1'],
+    ['zero', 15_000, ', deadline: 0'],
+    ['five seconds', 5_000, ', deadline: 5.0'],
+    ['a fraction', 2_500, ', deadline: 2.5'],
+  ])('a deadline that is %s means %i ms', async (_name, milliseconds, field) => {
+    const { loadSpec } = await import('#local/gateway/load-spec.ts')
+    const spec = loadSpec(
+      specOf(
+        `  /x: { get: { x-google-backend: { address: "https://h", path_translation: CONSTANT_ADDRESS${field} }, responses: {} } }`,
+      ),
+      { backend_uri: 'https://h' },
+    )
+    expect(spec.operations[0]?.backend.deadlineMs).toBe(milliseconds)
+  })
+})
+
+describe('E47: retries', () => {
+  const UNREACHABLE = 'upstream connect error or disconnect/reset before headers.'
+
+  test('nothing listens: one retry, then 503', async () => {
+    const backend = await rawBackend(() => {})
+    const url = backend.url
+    await closing.pop()?.()
+    const stack = await stackOf(specOf(METHODS), { resolveBackend: () => url })
+    const response = await replyOf(await fetch(`${stack.url}/p`, { method: 'POST', body: 'x' }))
+    expect(response).toMatchObject({ status: 503, type: 'application/json' })
+    expect(JSON.stringify(response.body)).toContain(
+      `${UNREACHABLE} retried and the latest reset reason: remote connection failure`,
+    )
+  })
+
+  test('a reset before the answer is retried once for GET', async () => {
+    const backend = await rawBackend((socket, count) => {
+      socket.once('data', () => (count === 1 ? socket.resetAndDestroy() : socket.end(ANSWER)))
+    })
+    const stack = await gatewayBefore(backend)
+    const response = await fetch(`${stack.url}/g`)
+    expect([response.status, await response.text(), backend.count()]).toEqual([200, 'ok', 2])
+  })
+
+  test('a backend that only resets is tried twice and answered 503', async () => {
+    const backend = await rawBackend((socket) => socket.once('data', () => socket.resetAndDestroy()))
+    const stack = await gatewayBefore(backend)
+    const response = await replyOf(await fetch(`${stack.url}/g`))
+    expect([response.status, backend.count()]).toEqual([503, 2])
+    expect(JSON.stringify(response.body)).toContain('connection termination')
+  })
+
+  // It may have done the work before it broke: a second charge is worse than a 503.
+  test.each([
+    ['with a body', 'charge'],
+    ['without one', undefined],
+  ])('a POST %s that reached the backend is never sent again', async (_name, body) => {
+    const backend = await rawBackend((socket) => socket.once('data', () => socket.resetAndDestroy()))
+    const stack = await gatewayBefore(backend)
+    const init = body === undefined ? { method: 'POST' } : { method: 'POST', body }
+    expect((await fetch(`${stack.url}/p`, init)).status).toBe(503)
+    expect(backend.count()).toBe(1)
+  })
+
+  test('an answer that is no HTTP is 502', async () => {
+    const backend = await rawBackend((socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')))
+    const stack = await gatewayBefore(backend)
+    expect((await fetch(`${stack.url}/g`)).status).toBe(502)
+  })
+
+  test('an answer with a framing that can be read in two ways is 502', async () => {
+    const twice = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+    const backend = await rawBackend((socket) => socket.once('data', () => socket.end(twice)))
+    const stack = await gatewayBefore(backend)
+    expect((await fetch(`${stack.url}/g`)).status).toBe(502)
+  })
+
+  test('half an answer is not taken for a whole one', async () => {
+    const backend = await rawBackend((socket) =>
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')),
+    )
+    const stack = await gatewayBefore(backend)
+    const response = await fetch(`${stack.url}/g`)
+    await expect(response.text()).rejects.toThrow()
+  })
+})
+
+describe('bodies', () => {
+  const MB = 1024 * 1024
+
+  test('32 MB pass in both directions; one byte more announced is 413 before the backend is asked', async () => {
+    const stack = await stackOf(specOf(METHODS), {}, (request, response) => {
+      response.end(Buffer.alloc(request.url === '/p' ? 32 * MB : 0))
+    })
+    const whole = await fetch(`${stack.url}/p`, { method: 'POST', body: Buffer.alloc(32 * MB, 97) })
+    expect([whole.status, (await whole.arrayBuffer()).byteLength]).toEqual([200, 32 * MB])
+    expect(stack.backend.seen[0]?.body).toHaveLength(32 * MB)
+    const tooLarge = await rawExchange(
+      stack.url,
+      `POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: ${32 * MB + 1}\r\n\r\n`,
+      /\}$/,
+    )
+    expect(tooLarge).toMatch(/^HTTP\/1.1 413 [\s\S]*\{"code":413,"message":"Payload Too Large"\}$/)
+    expect(stack.backend.seen).toHaveLength(1)
+  })
+
+  test('a chunked body that grows over the limit is 413 and never whole at the backend', async () => {
+    const stack = await stackOf(specOf(METHODS))
+    const status = await new Promise<number>((resolve, reject) => {
+      const sending = httpRequest(`${stack.url}/p`, { method: 'POST' }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode ?? 0)
+      })
+      sending.on('error', reject)
+      for (let sent = 0; sent < 33; sent += 1) sending.write(Buffer.alloc(MB))
+      sending.end()
+    })
+    expect(status).toBe(413)
+    expect(stack.backend.seen).toHaveLength(0)
+  })
+
+  test('an answer announced over 32 MB is 500; one that grows over it breaks off', async () => {
+    const stack = await stackOf(specOf(METHODS), {}, (request, response) => {
+      if (request.url === '/g') response.writeHead(200, { 'content-length': String(32 * MB + 1) })
+      response.write(Buffer.alloc(MB))
+      response.end(Buffer.alloc(31 * MB + 1))
+    })
+    expect((await fetch(`${stack.url}/g`)).status).toBe(500)
+    const growing = await fetch(`${stack.url}/d`, { method: 'DELETE' })
+    await expect(growing.arrayBuffer()).rejects.toThrow()
+  })
+
+  test('a body is read no faster than the backend takes it', async () => {
+    const backend = await rawBackend((socket) => socket.pause())
+    const stack = await gatewayBefore(backend)
+    const { hostname, port } = new URL(stack.url)
+    const socket = connect({ host: hostname, port: Number(port) })
+    socket.on('error', () => {})
+    socket.write(`POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: ${32 * MB}\r\n\r\n`)
+    const full = await new Promise<number>((resolve) => {
+      let accepted = 0
+      const more = () => {
+        while (accepted < 31 * MB && socket.write(Buffer.alloc(256 * 1024))) accepted += 256 * 1024
+      }
+      socket.on('drain', more)
+      more()
+      // Nobody reads: the flow must stop by itself, long before the whole body is taken.
+      let last = -1
+      const watch = setInterval(() => {
+        if (socket.bytesWritten === last) {
+          clearInterval(watch)
+          resolve(socket.bytesWritten - socket.writableLength)
+        }
+        last = socket.bytesWritten
+      }, 200)
+    })
+    socket.destroy()
+    expect(full).toBeLessThan(24 * MB)
+  })
+
+  test('server-sent bytes arrive as the backend writes them', async () => {
+    let finish = () => {}
+    const stack = await stackOf(specOf(METHODS), {}, (_request, response) => {
+      response.write('first')
+      finish = () => response.end('last')
+    })
+    const response = await fetch(`${stack.url}/g`)
+    const reader = response.body?.getReader()
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('first')
+    finish()
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('last')
+  })
+
+  test('a client that leaves ends the request at the backend', async () => {
+    let gone = false
+    let arrived = false
+    const stack = await stackOf(specOf(METHODS), {}, (request, _response) => {
+      arrived = true
+      request.socket.on('close', () => {
+        gone = true
+      })
+    })
+    const abort = new AbortController()
+    const pending = fetch(`${stack.url}/g`, { signal: abort.signal }).catch(() => {})
+    await until(() => arrived)
+    abort.abort()
+    await pending
+    await until(() => gone)
+    expect(stack.records.at(-1)).toMatchObject({ status: 0 })
+  })
+
+  test('100-continue is sent when the backend is there, and not to a request that is refused', async () => {
+    const stack = await stackOf(specOf(METHODS))
+    const head = 'Host: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n'
+    expect(await rawExchange(stack.url, `POST /none HTTP/1.1\r\n${head}`, /\}$/)).toMatch(/^HTTP\/1.1 404/)
+    const interim = await rawExchange(stack.url, `POST /p HTTP/1.1\r\n${head}`, /100 Continue/)
+    expect(interim).toMatch(/^HTTP\/1.1 100 Continue/)
+    const whole = await rawExchange(stack.url, `POST /p HTTP/1.1\r\n${head}ok`, /\}$/)
+    expect(whole).toContain('HTTP/1.1 200')
+    expect(stack.backend.seen.at(-1)?.headers['expect']).toBeUndefined()
+  })
+})
+
+describe('requests that are not quite HTTP', () => {
+  const CRLF = '\r\n'
+  const attack = async (lines: readonly string[], rest = '') => {
+    const stack = await stackOf(specOf(METHODS))
+    const answer = await rawExchange(stack.url, [...lines, '', rest].join(CRLF), /\r\n\r\n\{[\s\S]*\}/)
+    // The process and the listener must have survived, whatever was sent.
+    const alive = (await fetch(`${stack.url}/g`)).status
+    return { answer, alive, seen: stack.backend.seen.filter(({ url }) => url !== '/g').length, stack }
+  }
+
+  test.each([
+    ['E19: a header name with underscore', ['GET /p HTTP/1.1', 'Host: h', 'X_Tenant: 1']],
+    ['no Host', ['GET /p HTTP/1.1']],
+    ['two Hosts', ['GET /p HTTP/1.1', 'Host: a', 'Host: b']],
+    [
+      'Content-Length and Transfer-Encoding',
+      ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: 5', 'Transfer-Encoding: chunked'],
+    ],
+    ['two Content-Lengths', ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: 5', 'Content-Length: 6']],
+    [
+      'a Content-Length twice the same',
+      ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: 5', 'Content-Length: 5'],
+    ],
+    ['a Content-Length list', ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: 5, 5']],
+    ['a signed Content-Length', ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: +5']],
+    ['an unknown Transfer-Encoding', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: xchunked']],
+    ['chunked that is not last', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked, identity']],
+    ['a space before the colon', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding : chunked']],
+    ['a folded header line', ['GET /p HTTP/1.1', 'Host: h', 'X-A: 1', ' 2']],
+    ['a bare text', ['hello']],
+    ['a method that is none', ['G\u0001T /p HTTP/1.1', 'Host: h']],
+    ['CONNECT', ['CONNECT /p HTTP/1.1', 'Host: h']],
+  ])('%s is refused and reaches no backend', async (_name, lines) => {
+    const { answer, alive, seen } = await attack(lines, 'aaaaa')
+    expect(answer).toMatch(/^HTTP\/1.1 400 /)
+    expect({ alive, seen }).toEqual({ alive: 200, seen: 0 })
+  })
+
+  test('E19: the refusal has the form of every other', async () => {
+    const { answer } = await attack(['GET /g HTTP/1.1', 'Host: h', 'x_y: 1'])
+    expect(answer).toContain('{"code":400,"message":"Bad Request"}')
+    expect(answer.toLowerCase()).toContain('content-type: application/json')
+  })
+
+  test('a request smuggled behind a chunked body is a request of its own, with its own checks', async () => {
+    const lines = ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked']
+    const { stack, answer } = await attack(lines, '0\r\n\r\nGET /none HTTP/1.1\r\nHost: h\r\n\r\n')
+    expect(answer).toContain('200 OK')
+    expect(stack.backend.seen.map(({ url }) => url)).toEqual(['/p', '/g'])
+  })
+
+  test('a chunk with a wrong length ends the connection and never the process', async () => {
+    const lines = ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked']
+    const { alive, seen } = await attack(lines, 'ZZ\r\nabc\r\n0\r\n\r\n')
+    expect({ alive, seen }).toEqual({ alive: 200, seen: 0 })
+  })
+
+  test('a head of more than 60 KB is 431', async () => {
+    const { answer, alive } = await attack(['GET /g HTTP/1.1', 'Host: h', `X-Big: ${'x'.repeat(61 * 1024)}`])
+    expect(answer).toMatch(/^HTTP\/1.1 431 /)
+    expect(answer).toContain('{"code":431,"message":"Request Header Fields Too Large"}')
+    expect(alive).toBe(200)
+  })
+
+  test('two Authorization fields are one credential, joined by a comma', async () => {
+    const { stack } = await attack([
+      'POST /p HTTP/1.1',
+      'Host: h',
+      'Authorization: A',
+      'Authorization: B',
+      'Content-Length: 0',
+    ])
+    expect(stack.backend.seen[0]?.headers['x-forwarded-authorization']).toBe('A,B')
+  })
+
+  test('pipelined requests are answered in their order', async () => {
+    const one = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`
+    const stack = await stackOf(specOf(METHODS))
+    const answer = await rawExchange(stack.url, one('/g') + one('/none') + one('/g?last'), /g\?last[\s\S]*\}/)
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200'])
+  })
+})
