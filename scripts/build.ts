@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { glob } from 'node:fs/promises'
+import { glob, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { build, type Metafile } from 'esbuild'
 import { FUNCTIONS } from '#shared/catalogue.ts'
@@ -68,15 +67,24 @@ async function writePackage(folder: string, outdir: string): Promise<void> {
   }
   const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as PackageLock
   await writeFile(join(outdir, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-  await writeFile(join(outdir, 'package-lock.json'), `${JSON.stringify(lockfileFor(manifest, lock), undefined, 2)}\n`)
+  await writeFile(
+    join(outdir, 'package-lock.json'),
+    `${JSON.stringify(lockfileFor(manifest, lock), undefined, 2)}\n`,
+  )
 }
 
 /** A digest over the paths and contents of everything a bundle is made from. */
 async function sourceDigest(): Promise<string> {
-  const files: string[] = ['package.json', 'package-lock.json', 'scripts/build.ts', 'scripts/deploy-lockfile.ts']
+  const files: string[] = [
+    'package.json',
+    'package-lock.json',
+    'scripts/build.ts',
+    'scripts/deploy-lockfile.ts',
+  ]
   for await (const file of glob(['functions/**/*.ts', 'shared/**/*.ts'], { cwd: ROOT })) files.push(file)
   const hash = createHash('sha256')
-  for (const file of files.sort()) hash.update(`${relative(ROOT, join(ROOT, file))}\0`).update(await readFile(join(ROOT, file)))
+  for (const file of files.sort())
+    hash.update(`${relative(ROOT, join(ROOT, file))}\0`).update(await readFile(join(ROOT, file)))
   return hash.digest('hex')
 }
 
@@ -90,17 +98,22 @@ export async function buildIfStale(): Promise<boolean> {
     .catch(() => false)
   if (built === digest && complete) return false
   await buildAll()
-  await writeFile(stamp, digest)
   return true
 }
 
 export async function buildAll(): Promise<void> {
+  const digest = await sourceDigest()
   await rm(join(ROOT, 'dist'), { recursive: true, force: true })
   await mkdir(join(ROOT, 'dist'), { recursive: true })
   await Promise.all(FOLDERS.map(buildFolder))
+  await writeFile(join(ROOT, 'dist', '.sources'), digest)
 }
 
 if (import.meta.main) {
-  const built = process.argv.includes('--if-stale') ? await buildIfStale() : (await buildAll(), true)
-  console.log(built ? `built ${FOLDERS.map((folder) => `dist/${folder}`).join(', ')}` : 'dist is up to date')
+  if (process.argv.includes('--if-stale')) {
+    console.log((await buildIfStale()) ? 'built dist/' : 'dist/ is up to date')
+  } else {
+    await buildAll()
+    console.log(`built ${FOLDERS.map((folder) => `dist/${folder}`).join(', ')}`)
+  }
 }

@@ -24,7 +24,10 @@ type Manifest = {
  * reach. What was tested here is then byte for byte what is installed there, and making it needs no
  * network.
  */
-export function lockfileFor(manifest: Manifest, root: PackageLock): PackageLock & { name: string; version: string } {
+export function lockfileFor(
+  manifest: Manifest,
+  root: PackageLock,
+): PackageLock & { name: string; version: string } {
   const reached = new Map<string, LockedPackage>()
   const visit = (from: string, name: string, optional: boolean): void => {
     const path = resolve(root, from, name)
@@ -46,7 +49,12 @@ export function lockfileFor(manifest: Manifest, root: PackageLock): PackageLock 
   for (const name of Object.keys(manifest.dependencies)) visit('', name, false)
   const packages = Object.fromEntries([...reached].sort(([left], [right]) => (left < right ? -1 : 1)))
   const { name, version } = manifest
-  return { name, version, lockfileVersion: root.lockfileVersion, packages: { '': { ...manifest }, ...packages } }
+  return {
+    name,
+    version,
+    lockfileVersion: root.lockfileVersion,
+    packages: { '': { ...manifest }, ...packages },
+  }
 }
 
 /** Where Node would find `name` from the package at `from`: the nearest `node_modules` upward. */
