@@ -1,4 +1,5 @@
 import { type HeaderList, headerValues, withHeader, withoutHeaders } from '#local/proxy/header-list.ts'
+import type { SoundRequest } from '#local/proxy/sound-request.ts'
 import type { BackendTokens } from './backend-token.ts'
 import { type ApiKeys, checkConsumer } from './consumer.ts'
 import { JWT_AUDIENCE, JWT_MISSING } from './jwt.ts'
@@ -8,15 +9,6 @@ import type { QuotaCheck } from './quota.ts'
 import { refusePath, rewriteTarget } from './rewrite.ts'
 import type { Router } from './router.ts'
 import type { GatewaySpec, Operation } from './spec.ts'
-
-/** A request as the gateway sees it after cleaning: path normalised, hop-by-hop fields gone. */
-export type GatewayRequest = {
-  readonly method: string
-  readonly path: string
-  readonly query: string
-  readonly host: string
-  readonly headers: HeaderList
-}
 
 /** To be sent on, or answered here. `operation` is what the request matched, if anything. */
 export type Decision =
@@ -38,7 +30,7 @@ const USERINFO = 'X-Apigateway-Api-Userinfo'
  * Takes a request through ESPv2's filters in their order (filter_generator.go): route, JWT, API key,
  * quota, backend token, path. The first refusal is the answer.
  */
-export async function decide(context: DecideContext, request: GatewayRequest): Promise<Decision> {
+export async function decide(context: DecideContext, request: SoundRequest): Promise<Decision> {
   const match = context.route(request.method, request.path)
   if (match.kind !== 'found') return { operation: undefined, reply: refuseRoute(request, match) }
   const { operation } = match
@@ -81,7 +73,7 @@ export async function decide(context: DecideContext, request: GatewayRequest): P
 
 // Envoy answers undeclared routes at the end of its filters, so the path filter speaks before them.
 function refuseRoute(
-  request: GatewayRequest,
+  request: SoundRequest,
   match: Exclude<ReturnType<Router>, { kind: 'found' }>,
 ): LocalReply {
   const fault = refusePath(request.path, request.query)
@@ -95,7 +87,7 @@ function refuseRoute(
 // Envoy cuts the path of the realm here.
 const MAX_REALM_PATH = 256
 
-function challenge(request: GatewayRequest, reason: string): Record<string, string> {
+function challenge(request: SoundRequest, reason: string): Record<string, string> {
   const path = `${request.path}${request.query}`.slice(0, MAX_REALM_PATH)
   const realm = `http://${request.host}${path}`.replace(/["\\]|[^\x20-\x7e]/g, encodeURIComponent)
   const error = reason === JWT_MISSING ? '' : ', error="invalid_token"'

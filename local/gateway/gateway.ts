@@ -143,7 +143,6 @@ async function handle(
   expected: boolean,
 ): Promise<void> {
   const startedAt = performance.now()
-  const traced = withTrace(headerList(request.rawHeaders))
   const answer = await answerRequest(serving, request, response, expected).catch((): Answer => {
     return { reply: { status: 500, message: 'Internal Server Error' } }
   })
@@ -161,7 +160,7 @@ async function handle(
     message: answer.reply?.message,
     durationMs: performance.now() - startedAt,
     upstreamMs: answer.upstreamMs,
-    traceId: answer.traceId ?? traced.traceId,
+    traceId: answer.traceId ?? withTrace(headerList(request.rawHeaders)).traceId,
   }
   try {
     options.onRequest(record)

@@ -32,7 +32,9 @@ export function attempt(exchange: Exchange, deadline: Deadline): Promise<Outcome
       response.off('close', onClientClose)
       stopBody()
       deadline.onExpired(() => {})
-      if (outcome.kind !== 'relayed' || outcome.truncated !== undefined) upstream.destroy()
+      // A backend that answered before it had the whole body will not get the rest.
+      const whole = outcome.kind === 'relayed' && outcome.truncated === undefined && upstream.writableEnded
+      if (!whole) upstream.destroy()
       resolve(outcome)
     }
     const onClientClose = () => settle({ kind: 'clientGone' })

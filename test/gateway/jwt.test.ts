@@ -367,3 +367,50 @@ describe('E32, E34, E35: places and forwarded identity', () => {
     expect(answer).toContain('Jwt is missing')
   })
 })
+
+describe('one provider or another', () => {
+  const other = ecKey('other-1')
+  const OTHER = 'https://other.example'
+  const definition = `  second:
+    type: oauth2
+    x-google-issuer: ${OTHER}
+    x-google-jwks_uri: ${OTHER}/jwks.json
+    x-google-audiences: ${AUDIENCE}`
+  const either = '  /me: { get: { security: [{ user: [] }, { second: [] }], responses: {} } }'
+  const fetchJwks = async (url: string) => keySet(url.startsWith(OTHER) ? other : key)
+
+  // The failure that says most is told: "missing" and "another issuer" only when there is nothing else.
+  test.each([
+    ['the first', bearer(signJwt(key, claims())), 200, undefined],
+    ['the second', bearer(signJwt(other, claims({ iss: OTHER }))), 200, undefined],
+    ['nobody', {}, 401, 'Jwt is missing'],
+    [
+      'a third',
+      bearer(signJwt(key, claims({ iss: 'https://third.example' }))),
+      401,
+      'Jwt issuer is not configured',
+    ],
+    [
+      'the second with a key of the first',
+      bearer(signJwt(key, claims({ iss: OTHER }))),
+      401,
+      "Jwks doesn't have key to match kid or alg from Jwt",
+    ],
+    ['the first, expired', bearer(signJwt(key, claims({ exp: NOW - 900 }))), 401, 'Jwt is expired'],
+    [
+      'the second, wrong audience',
+      bearer(signJwt(other, claims({ iss: OTHER, aud: 'x' }))),
+      403,
+      'Audiences in Jwt are not allowed',
+    ],
+  ])('a token of %s', async (_name, headers, status, message) => {
+    const own = await startStack(specOf(either, definition), { fetchJwks })
+    try {
+      const response = await fetch(`${own.url}/me`, { headers })
+      expect(response.status).toBe(status)
+      if (message !== undefined) expect(await replyOf(response)).toEqual(localReply(status, message))
+    } finally {
+      await own.close()
+    }
+  })
+})

@@ -254,6 +254,19 @@ describe('bodies', () => {
     expect(stack.records.at(-1)).toMatchObject({ status: 0 })
   })
 
+  test('a backend may answer before it has the whole body', async () => {
+    const backend = await rawBackend((socket) => {
+      socket.once('data', () => socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'))
+      socket.pause()
+      socket.once('readable', () => socket.read())
+    })
+    const stack = await gatewayBefore(backend)
+    const body = Buffer.alloc(8 * MB)
+    const response = await fetch(`${stack.url}/p`, { method: 'POST', body })
+    expect([response.status, await response.text()]).toEqual([403, 'no'])
+    expect((await fetch(`${stack.url}/p`, { method: 'POST', body })).status).toBe(403)
+  })
+
   test('100-continue is sent when the backend is there, and not to a request that is refused', async () => {
     const stack = await stackOf(specOf(METHODS))
     const head = 'Host: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n'
