@@ -2,6 +2,7 @@
 export * from './contracts/cloud-event.ts'
 export type { EventContract } from './contracts/define-event.ts'
 export * from './contracts/events/charge-refused.ts'
+export * from './contracts/events/client-created.ts'
 export * from './contracts/events/step-continue.ts'
 export * from './contracts/events/subscription-cancel-requested.ts'
 export * from './contracts/events/subscription-ready.ts'

@@ -1,6 +1,7 @@
 import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { METER_IDS } from '../catalogue/meters.ts'
 import { chargeRefused } from './events/charge-refused.ts'
+import { clientCreated } from './events/client-created.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
@@ -21,7 +22,7 @@ export const TOPICS = {
     listeners: ['auth-events'],
   },
   'auth-facts': {
-    types: ['ai.energent.auth.erased.v1'],
+    types: [clientCreated.type, 'ai.energent.auth.erased.v1'],
     publishers: ['auth', 'auth-events'],
     listeners: ['tenant-events'],
   },

@@ -24,7 +24,7 @@ export type EventHandlers = {
   readonly plain?: Readonly<Partial<Record<TopicName, PlainHandler>>>
 }
 
-type Outcome = 'done' | 'quarantined'
+type Outcome = 'done' | 'ignored' | 'quarantined'
 
 type Delivery = {
   readonly platform: Platform
@@ -115,6 +115,7 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
       ...delivery,
       attributes: message.attributes,
       data: message.data,
+      messageId: message.messageId,
     })
     return handled.ok ? 'done' : quarantine(delivery, handled, message.data, '')
   }
@@ -131,10 +132,8 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
 async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promise<Outcome> {
   const handler = delivery.handlers.events.find((candidate) => candidate.type === event.type)
   const fault = { tenantId: proof.tenantId, type: event.type }
-  if (handler === undefined) {
-    const refusal = refuse('event.unknown_type', event.type)
-    return quarantine(delivery, refusal, delivery.message.data, '', fault)
-  }
+  // The topic carries this type, for other listeners than this one.
+  if (handler === undefined) return 'ignored'
   const handled = await handler.receive({
     event,
     ctx: new TenantContext(proof),

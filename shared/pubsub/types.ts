@@ -75,6 +75,8 @@ export type PlainHandler = {
 export type ReceivedPlain = {
   readonly attributes: Readonly<Record<string, string>>
   readonly data: Uint8Array
+  /** The transport's id: only good for recognising a message delivered again. */
+  readonly messageId: string
   readonly nowMs: number
   readonly trace: Trace
   readonly log: Logger
