@@ -1,0 +1,166 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import { parser } from '#shared/json.ts'
+import { errorFields } from '#shared/log.ts'
+import type { SecretStore } from '#shared/secrets.ts'
+import type { KeySource } from '#shared/tokens/verify-access-token.ts'
+import { privateKeyOf, publicJwkOf, thumbprintOf } from '../domain/access-key.ts'
+import {
+  type KeyMaterial,
+  type Keyring,
+  publishedAt,
+  type RingKey,
+  rotateRing,
+  rotationIsDue,
+  signerAt,
+  signersFrom,
+  startRing,
+} from '../domain/keyring.ts'
+import type { AccessKeyring } from '../ports.ts'
+import { freshValue } from './fresh-value.ts'
+import { changeRing, findOrStart, type RingDocumentDeps, type RingKind } from './ring-document.ts'
+import { addSecretVersion } from './secret-versions.ts'
+
+export const ACCESS_KEYS_SECRET = 'auth-access-keys'
+
+const RING_AGE_MS = 60_000
+/** How often at most an unknown key id makes us read the ring again: anybody can invent one. */
+const UNKNOWN_KEY_AGE_MS = 2_000
+
+const instant = z.number().int()
+
+const KIND: RingKind<Keyring> = {
+  name: 'access',
+  parse: parser<Keyring>(
+    z.object({
+      keys: z
+        .array(
+          z.object({
+            kid: z.string(),
+            jwk: z.strictObject({
+              kty: z.literal('EC'),
+              crv: z.literal('P-256'),
+              x: z.string(),
+              y: z.string(),
+            }),
+            secretVersion: z.string().regex(/^\d+$/),
+            publishAt: instant,
+            activateAt: instant.nullable(),
+          }),
+        )
+        .min(1),
+      generation: z.number().int(),
+      lastRotation: z.object({ at: instant, messageId: z.string() }).nullable(),
+    }),
+  ),
+  fields: ({ keys, generation, lastRotation }) => ({ keys, generation, lastRotation }),
+  versionsOf: (ring) => ring.keys.map((key) => key.secretVersion),
+}
+
+export type AccessKeyringDeps = RingDocumentDeps & { readonly secrets: SecretStore }
+
+/**
+ * The access ring: public keys and times in `keyrings/access`, private keys in Secret Manager.
+ *
+ * Kept in this process for a minute. Which key signs follows from the time alone, so all instances
+ * change to the next one together, whenever each of them last read the ring.
+ */
+export function accessKeyring(deps: AccessKeyringDeps): AccessKeyring & { readonly keySource: KeySourceAt } {
+  const rings = freshValue((nowMs) => findOrStart(deps, KIND, nowMs, () => firstRing(deps.secrets, nowMs)))
+  const privateKeys = new Map<string, Promise<KeyObject>>()
+
+  const privateKey = (key: RingKey): Promise<KeyObject> => {
+    const known = privateKeys.get(key.kid)
+    if (known !== undefined) return known
+    const loading = deps.secrets
+      .access(ACCESS_KEYS_SECRET, key.secretVersion)
+      .then((pem) => privateKeyOf(pem.toString('utf8'), key.kid))
+    privateKeys.set(key.kid, loading)
+    loading.catch(() => privateKeys.delete(key.kid))
+    return loading
+  }
+
+  /** Loads the next signer's key beside the request that needs this one, so that a rotation costs nobody. */
+  const prefetch = (ring: Keyring, nowMs: number): void => {
+    const wanted = signersFrom(ring, nowMs)
+    for (const kid of privateKeys.keys()) {
+      if (!wanted.some((key) => key.kid === kid)) privateKeys.delete(kid)
+    }
+    for (const key of wanted) {
+      if (privateKeys.has(key.kid)) continue
+      privateKey(key).catch((error: unknown) =>
+        deps.log.warn('standby key not loaded', { kid: key.kid, ...errorFields(error) }),
+      )
+    }
+  }
+
+  const lastKnown = async (nowMs: number, maxAgeMs: number): Promise<Keyring> => {
+    try {
+      return await rings.get(nowMs, maxAgeMs)
+    } catch (error) {
+      const last = rings.last()
+      if (last === undefined) throw error
+      deps.log.warn('key ring not read; the last one is used', errorFields(error))
+      return last
+    }
+  }
+
+  return {
+    signer: async (nowMs) => {
+      const ring = await rings.get(nowMs, RING_AGE_MS)
+      const key = signerAt(ring, nowMs)
+      if (key === undefined) throw new Error('no key of the access ring is active')
+      const signer = { kid: key.kid, key: await privateKey(key) }
+      prefetch(ring, nowMs)
+      return signer
+    },
+    publicKeys: async (nowMs) =>
+      publishedAt(await lastKnown(nowMs, RING_AGE_MS), nowMs).map(({ kid, jwk }) => ({ kid, jwk })),
+    rotate: async (messageId, nowMs) => {
+      await rings.get(nowMs, RING_AGE_MS)
+      const changed = await changeRing(deps, KIND, nowMs, async (ring) =>
+        rotationIsDue(ring, messageId, nowMs)
+          ? rotateRing(ring, await addKey(deps.secrets), messageId, nowMs)
+          : undefined,
+      )
+      rings.forget()
+      return changed === undefined ? 'not-due' : 'rotated'
+    },
+    keySource: verificationKeys(lastKnown),
+  }
+}
+
+/** Like `KeySource`, with the time given. */
+export type KeySourceAt = (kid: string, nowMs: number) => ReturnType<KeySource>
+
+/** Public keys for verifying our own tokens inside auth, without a call to ourselves. */
+function verificationKeys(ringAt: (nowMs: number, maxAgeMs: number) => Promise<Keyring>): KeySourceAt {
+  const imported = new Map<string, Awaited<ReturnType<KeySource>>>()
+  return async (kid, nowMs) => {
+    for (const maxAgeMs of [RING_AGE_MS, UNKNOWN_KEY_AGE_MS]) {
+      const published = publishedAt(await ringAt(nowMs, maxAgeMs), nowMs)
+      const key = published.find((candidate) => candidate.kid === kid)
+      if (key === undefined) continue
+      const known = imported.get(kid)
+      if (known !== undefined) return known
+      const publicKey = createPublicKey({ key: { ...key.jwk }, format: 'jwk' })
+      const cryptoKey = publicKey.toCryptoKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify'])
+      imported.set(kid, cryptoKey)
+      return cryptoKey
+    }
+    return undefined
+  }
+}
+
+async function firstRing(secrets: SecretStore, nowMs: number): Promise<Keyring> {
+  return startRing(await addKey(secrets), await addKey(secrets), nowMs)
+}
+
+/** A new key pair whose private half is safe in Secret Manager before anybody hears of the public one. */
+async function addKey(secrets: SecretStore): Promise<KeyMaterial> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const jwk = publicJwkOf(publicKey)
+  const secretVersion = await addSecretVersion(secrets, ACCESS_KEYS_SECRET, Buffer.from(pem, 'utf8'))
+  return { kid: thumbprintOf(jwk), jwk, secretVersion }
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { findCredential } from '#shared/firestore/credentials.ts'
+import type { Database } from '#shared/firestore/database.ts'
+import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { parser } from '#shared/json.ts'
+import { ok } from '#shared/result.ts'
+import { type Client, parseClient } from '../domain/client.ts'
+import { parseTenantAuthState } from '../domain/tenant-state.ts'
+import type { ClientStore, Credentials } from '../ports.ts'
+
+const CLIENTS = 'auth_clients'
+const STATE = ['auth_state', 'current']
+/** Counted in a document of its own: two requests at once cannot both take the last place. */
+const COUNT = ['auth_limits', 'clients']
+
+const parseCount = parser(z.object({ count: z.number().int().nonnegative() }))
+
+export function firestoreCredentials(database: Database): Credentials {
+  return {
+    find: async (tenantId, clientId) => {
+      const { state, credential } = await findCredential(database, tenantId, CLIENTS, clientId, parseClient)
+      return { state, client: credential }
+    },
+  }
+}
+
+export function firestoreClientStore(tenants: TenantFirestore): ClientStore {
+  return {
+    add: (ctx, claim, wanted, decide) =>
+      tenants.optimistic(ctx, claim, async (db) => {
+        const [state, count, creator, existing] = await Promise.all([
+          db.find(STATE, parseTenantAuthState),
+          db.find(COUNT, parseCount),
+          wanted.creatorId === undefined ? undefined : db.find([CLIENTS, wanted.creatorId], parseClient),
+          db.find([CLIENTS, wanted.clientId], parseClient),
+        ])
+        const clientCount = count?.value.count ?? 0
+        const decided = decide({
+          state: state?.value,
+          clientCount,
+          creator: creator?.value,
+          existing: existing?.value,
+        })
+        if (!decided.ok) return decided
+        const { value, client, events = [], audit = [] } = decided.value
+        const writes = []
+        if (decided.value.state !== undefined) writes.push(db.create(STATE, { ...decided.value.state }))
+        if (client !== undefined) {
+          const counted = { count: clientCount + 1 }
+          writes.push(db.create([CLIENTS, client.clientId], fieldsOf(client)))
+          writes.push(count === undefined ? db.create(COUNT, counted) : db.update(COUNT, count, counted))
+        }
+        return ok({
+          value,
+          writes,
+          events: events.map((event) => ({ topic: 'auth-facts' as const, event })),
+          audit,
+        })
+      }),
+  }
+}
+
+function fieldsOf(client: Client): Record<string, unknown> {
+  return { ...client, secrets: client.secrets.map((secret) => ({ ...secret })) }
+}

@@ -1,0 +1,29 @@
+import { TENANT_FACT_KINDS, TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
+import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
+import { on, type ReceivedPlain } from '#shared/pubsub/types.ts'
+import { ok, type Result } from '#shared/result.ts'
+import { ACCESS_KEYS_SECRET } from './adapters/access-keyring.ts'
+import { applyTenantFact } from './operations/apply-tenant-fact.ts'
+import type { AuthDeps } from './wiring.ts'
+
+export function authEventHandlers(deps: AuthDeps): EventHandlers {
+  return {
+    events: TENANT_FACT_KINDS.map((kind) =>
+      on(TENANT_FACTS[kind], (received) => applyTenantFact(deps, kind, received)),
+    ),
+    plain: { 'secret-rotation': { handlePlain: (received) => onSecretMessage(deps, received) } },
+  }
+}
+
+/**
+ * Secret Manager's notifications: only `SECRET_ROTATE` of the access keys asks for anything. All
+ * others, our own `SECRET_VERSION_ADD` among them, are acknowledged.
+ */
+async function onSecretMessage(deps: AuthDeps, received: ReceivedPlain): Promise<Result<unknown>> {
+  const { eventType, secretId } = received.attributes
+  const secretName = secretId?.split('/').at(-1)
+  if (eventType !== 'SECRET_ROTATE' || secretName !== ACCESS_KEYS_SECRET) return ok('ignored')
+  const outcome = await deps.keyring.rotate(received.messageId, received.nowMs)
+  received.log.info('access key rotation', { outcome })
+  return ok(outcome)
+}

@@ -1,0 +1,127 @@
+import type { OperationId } from '#shared/catalogue/routes.ts'
+import type { HandlersOf } from '#shared/http/edge.ts'
+import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
+import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from '#shared/http/types.ts'
+import { sha256Hex } from '#shared/ids.ts'
+import { parseJson } from '#shared/json.ts'
+import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
+import { parseForm } from './domain/form.ts'
+import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
+import { parseNewClient } from './domain/new-client.ts'
+import { parseTokenRequest } from './domain/token-request.ts'
+import { oauthErrorReply, tokenReply } from './oauth-reply.ts'
+import { createClient } from './operations/create-client.ts'
+import { issueToken } from './operations/issue-token.ts'
+import type { AuthDeps } from './wiring.ts'
+
+const PUBLIC_FIVE_MINUTES = 'public, max-age=300'
+const IDEMPOTENCY_KEY = /^[\x21-\x7E]{1,255}$/
+/** Credentials and grants never travel in a URL, where every log keeps them (RFC 9700 §4.2). */
+const BODY_ONLY = [
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'scope',
+  'resource',
+  'audience',
+]
+
+export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
+  const { platform, keyring } = deps
+  const { issuer } = deps
+  return {
+    getAuthorizationServerMetadata: cachedJson(async () => authorizationServerMetadata(issuer)),
+    getOpenidConfiguration: cachedJson(async () => openidConfiguration(issuer)),
+    getJwks: cachedJson((nowMs) => jwks(deps, nowMs)),
+    createToken: tokenHandler(deps),
+    createClient: clientHandler(deps),
+    getHealth: healthHandler({
+      firestore: () => platform.system.ping(),
+      keyring: () => keyring.signer(platform.clock.now()),
+    }),
+    getMetrics: metricsHandler(platform.metrics),
+    runAuthSweep: sweepHandler(platform.outbox),
+  }
+}
+
+/** How this function words refusals of OAuth's own endpoints; undefined leaves problem+json. */
+export function authRefusalReply(operationId: OperationId, refusal: Refusal): ApiReply | undefined {
+  return operationId === 'createToken' ? oauthErrorReply(refusal) : undefined
+}
+
+async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {
+  const keys = await deps.keyring.publicKeys(nowMs)
+  return { keys: keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256' })) }
+}
+
+/** A public document with an ETag over its bytes: whoever has it already gets 304. */
+function cachedJson(make: (nowMs: number) => Promise<unknown>): PublicHandler {
+  return async (request) => {
+    const text = JSON.stringify(await make(request.nowMs))
+    const etag = `"${sha256Hex(text).slice(0, 32)}"`
+    const headers = { 'cache-control': PUBLIC_FIVE_MINUTES, etag }
+    if (namesTag(request.header('if-none-match'), etag)) return ok({ status: 304, headers })
+    return ok({ status: 200, headers: { ...headers, 'content-type': 'application/json' }, text })
+  }
+}
+
+/** RFC 9110 §13.1.2: a list of tags or `*`, compared weakly. */
+function namesTag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags.includes('*') || tags.includes(etag)
+}
+
+function tokenHandler(deps: AuthDeps): PublicHandler {
+  return async (request) => {
+    if (BODY_ONLY.some((name) => request.query[name] !== undefined)) {
+      return refuse('request.malformed', 'query', 'Send the parameters in the body, not in the URL.')
+    }
+    const form = parseForm(request.body)
+    if (!form.ok) return form
+    const asked = parseTokenRequest(form.value, request.authorization, deps.issuer)
+    if (!asked.ok) return asked
+    const issued = await issueToken(deps, asked.value, request.nowMs)
+    if (!issued.ok) return issued
+    deps.platform.metrics.count('energent_tokens_issued_total', { grant: asked.value.grant })
+    return ok(tokenReply(issued.value))
+  }
+}
+
+function clientHandler(deps: AuthDeps): TenantHandler {
+  return async (request) => {
+    const idempotencyKey = readIdempotencyKey(request)
+    if (!idempotencyKey.ok) return idempotencyKey
+    const body = parseJson(request.body, 8)
+    if (!body.ok) return body
+    const wanted = parseNewClient(body.value)
+    if (!wanted.ok) return wanted
+    const { claims } = request.token
+    const created = await createClient(deps, {
+      ctx: request.ctx,
+      giver: {
+        tenantId: claims.tenant,
+        scopes: claims.scopes,
+        subject: claims.subject,
+        clientId: claims.clientId,
+      },
+      wanted: wanted.value,
+      idempotencyKey: idempotencyKey.value,
+      nowMs: request.nowMs,
+      trace: request.trace,
+    })
+    if (!created.ok) return created
+    const { client, clientSecret } = created.value
+    // Seen before: 200 instead of 201 says that nothing was made, and why there is no secret.
+    return clientSecret === undefined
+      ? ok({ status: 200, headers: { 'idempotency-replayed': 'true' }, json: client })
+      : ok({ status: 201, json: { ...client, clientSecret } })
+  }
+}
+
+function readIdempotencyKey(request: ApiRequest): Result<string | undefined> {
+  const key = request.header('idempotency-key')
+  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return ok(key)
+  return refuse('request.malformed', 'Idempotency-Key', 'Idempotency-Key is 1 to 255 printable characters.')
+}

@@ -1,0 +1,62 @@
+import type { ApiReply } from '#shared/http/types.ts'
+import { REFUSALS, type RefusalCode } from '#shared/refusals.ts'
+import type { Refusal } from '#shared/result.ts'
+import type { IssuedToken } from './operations/issue-token.ts'
+
+/** RFC 6749 §5.1: an answer with a token, and every error beside it, is kept by nobody. */
+const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' }
+
+/** Our codes in the words of OAuth (RFC 6749 §5.2, RFC 8707 §2). */
+const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
+  'client.invalid': 'invalid_client',
+  'client.unauthorized': 'unauthorized_client',
+  'grant.invalid': 'invalid_grant',
+  'grant.unsupported': 'unsupported_grant_type',
+  'scope.invalid': 'invalid_scope',
+  'target.invalid': 'invalid_target',
+  'rate.limited': 'temporarily_unavailable',
+  'overload.shed': 'temporarily_unavailable',
+  'service.unavailable': 'temporarily_unavailable',
+  'internal.error': 'server_error',
+}
+
+export function tokenReply(issued: IssuedToken): ApiReply {
+  return {
+    status: 200,
+    headers: NOT_STORED,
+    json: {
+      access_token: issued.accessToken,
+      token_type: 'Bearer',
+      expires_in: issued.expiresInSeconds,
+      scope: issued.scope,
+    },
+  }
+}
+
+/**
+ * A refusal as an OAuth error. Whatever has no word of its own there is `invalid_request`.
+ *
+ * `invalid_client` never has a description: it is the same bytes for every reason. It answers with a
+ * challenge always, since HTTP asks for one with each 401.
+ */
+export function oauthErrorReply(refusal: Refusal): ApiReply {
+  const { status } = REFUSALS[refusal.code]
+  const description = refusal.code === 'client.invalid' ? undefined : describable(refusal.hint)
+  return {
+    status,
+    headers: {
+      ...NOT_STORED,
+      ...(status === 401 ? { 'www-authenticate': 'Basic realm="token", charset="UTF-8"' } : {}),
+      ...(status === 429 || status === 503 ? { 'retry-after': '1' } : {}),
+    },
+    json: {
+      error: OAUTH_ERRORS[refusal.code] ?? 'invalid_request',
+      ...(description === undefined ? {} : { error_description: description }),
+    },
+  }
+}
+
+/** RFC 6749 §5.2 allows printable ASCII without quote and backslash. */
+function describable(hint: string | undefined): string | undefined {
+  return hint?.replace(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '?')
+}

@@ -1,0 +1,156 @@
+import { clientCreated } from '#shared/contracts/events/client-created.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
+import { requestClaim } from '#shared/firestore/claim.ts'
+import type { Ids, TenantId } from '#shared/ids.ts'
+import { digestOf } from '#shared/json.ts'
+import { ok, type Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Trace } from '#shared/trace.ts'
+import type { Client } from '../domain/client.ts'
+import { type ClientId, newClientId, parseClientId } from '../domain/client-id.ts'
+import {
+  type ClientSecret,
+  digestSecret,
+  newClientSecret,
+  parseClientSecret,
+} from '../domain/client-secret.ts'
+import { type ClientView, checkRoomForClient, type NewClient, viewOf } from '../domain/new-client.ts'
+import { checkGivable, type ScopeGiver } from '../domain/scope.ts'
+import type { ClientCommit, ClientStore, ClientSurroundings, PepperStore } from '../ports.ts'
+
+export type CreateClientDeps = {
+  readonly ids: Ids
+  readonly clients: ClientStore
+  readonly peppers: PepperStore
+  /** Whether ids and secrets may be preset: in demo projects alone. */
+  readonly presetsAllowed: boolean
+}
+
+/** Id and secret that a demo stack fixes, so that its credentials survive a restart. */
+export type PresetCredentials = { readonly clientId: ClientId; readonly clientSecret: ClientSecret }
+
+export type CreateClientCommand = {
+  readonly ctx: TenantContext
+  /** Who gives, by their own token; the deployer's command line gives whatever the tenant may have. */
+  readonly giver: (ScopeGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
+  readonly wanted: NewClient
+  readonly idempotencyKey?: string | undefined
+  readonly preset?: PresetCredentials | undefined
+  readonly nowMs: number
+  readonly trace?: Trace
+}
+
+export type CreatedClient = {
+  readonly client: ClientView
+  /** Missing when this request was answered before: a secret is shown once and kept nowhere. */
+  readonly clientSecret: ClientSecret | undefined
+}
+
+/**
+ * Creates a client of a tenant and tells its secret, once.
+ *
+ * Asked again with the same `Idempotency-Key`, it answers with the same client and no secret: to be
+ * able to repeat a secret we would have to keep it. Whoever lost the answer makes another client.
+ */
+export async function createClient(
+  deps: CreateClientDeps,
+  command: CreateClientCommand,
+): Promise<Result<CreatedClient>> {
+  const { ctx, giver, wanted } = command
+  const givable = giver === 'deployer' ? ok(undefined) : checkGivable(giver, ctx.tenantId, wanted.scopes)
+  if (!givable.ok) return givable
+  const credentials = await newCredentials(deps, ctx.tenantId, command.preset, command.nowMs)
+  const creatorId = giver === 'deployer' || giver.tenantId !== ctx.tenantId ? undefined : giver.clientId
+  const ids = { clientId: credentials.clientId, creatorId: creatorId as ClientId | undefined }
+  const added = await deps.clients.add(ctx, claimOf(command), ids, (found) => {
+    if (found.existing !== undefined) return ok({ value: viewOf(found.existing) })
+    const room = checkRoomForClient(found.state, found.clientCount)
+    return room.ok ? ok(commitOf(clientOf(command, credentials, found), command)) : room
+  })
+  if (!added.ok) return added
+  if (added.value.duplicate) return ok({ client: added.value.answer as ClientView, clientSecret: undefined })
+  return ok({ client: added.value.value, clientSecret: credentials.clientSecret })
+}
+
+export type NewCredentials = PresetCredentials & { readonly secrets: Client['secrets'] }
+
+/** The id and the secret of a client to be, and what is stored of the secret. */
+export async function newCredentials(
+  deps: CreateClientDeps,
+  tenantId: TenantId,
+  preset: PresetCredentials | undefined,
+  nowMs: number,
+): Promise<NewCredentials> {
+  if (preset !== undefined) checkPreset(deps, tenantId, preset)
+  const { version, pepper } = await deps.peppers.current()
+  const clientId = preset?.clientId ?? newClientId(deps.ids, tenantId)
+  const clientSecret = preset?.clientSecret ?? newClientSecret(deps.ids.bytes(32))
+  const hmac = digestSecret(pepper, clientSecret)
+  const id = deps.ids.uuid(nowMs)
+  return { clientId, clientSecret, secrets: [{ id, hmac, pepperVersion: version, expiresAt: null }] }
+}
+
+function checkPreset(deps: CreateClientDeps, tenantId: TenantId, preset: PresetCredentials): void {
+  if (!deps.presetsAllowed) throw new TypeError('preset credentials are only accepted in demo projects')
+  const id = parseClientId(preset.clientId)
+  if (!id.ok || id.value.tenantId !== tenantId)
+    throw new TypeError('the preset client id is of another tenant')
+  if (!parseClientSecret(preset.clientSecret).ok)
+    throw new TypeError('the preset secret is not a client secret')
+}
+
+/** A new client with its fact and its audit entry. */
+export function commitOf(
+  client: Client,
+  command: { readonly nowMs: number; readonly trace?: Trace },
+): ClientCommit<ClientView> & { readonly client: Client } {
+  const event = newEvent({
+    id: `client-created:${client.clientId}`,
+    source: '//energent.ai/auth',
+    type: clientCreated.type,
+    tenantId: client.tenantId,
+    nowMs: command.nowMs,
+    data: {
+      tenantId: client.tenantId,
+      clientId: client.clientId,
+      scopes: [...client.scopes],
+      at: new Date(command.nowMs).toISOString(),
+    },
+    ...(command.trace === undefined ? {} : { trace: command.trace }),
+  })
+  return {
+    value: viewOf(client),
+    client,
+    events: [event],
+    audit: [{ action: 'auth.client.created', target: client.clientId }],
+  }
+}
+
+function clientOf(
+  command: CreateClientCommand,
+  credentials: NewCredentials,
+  found: ClientSurroundings,
+): Client {
+  return {
+    clientId: credentials.clientId,
+    tenantId: command.ctx.tenantId,
+    name: command.wanted.name ?? credentials.clientId,
+    status: 'active',
+    grants: command.wanted.grants,
+    scopes: command.wanted.scopes,
+    roles: [],
+    secrets: credentials.secrets,
+    // Its maker's owner, not its maker: else one person could be two by making a second client.
+    ownerUserId: found.creator?.ownerUserId ?? null,
+    notBefore: 0,
+    createdAt: command.nowMs,
+  }
+}
+
+function claimOf(command: CreateClientCommand) {
+  const { giver, idempotencyKey, ctx, wanted } = command
+  if (idempotencyKey === undefined || giver === 'deployer') return undefined
+  const route = `createClient/${ctx.tenantId}`
+  const digest = digestOf({ tenantId: ctx.tenantId, ...wanted })
+  return requestClaim(giver.subject, route, idempotencyKey, digest)
+}

@@ -1,0 +1,97 @@
+import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { Claim } from '#shared/firestore/claim.ts'
+import type { AuditEntry, Committed } from '#shared/firestore/tenant-store.ts'
+import type { TenantId } from '#shared/ids.ts'
+import type { Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { PublicJwk } from './domain/access-key.ts'
+import type { Signer } from './domain/access-token.ts'
+import type { Client } from './domain/client.ts'
+import type { ClientId } from './domain/client-id.ts'
+import type { Peppers } from './domain/client-secret.ts'
+import type { TenantAuthState } from './domain/tenant-state.ts'
+import type { WorkloadBinding } from './domain/workload-binding.ts'
+
+/** What proves a client: read before anybody is known, so it takes a bare tenant id and only reads. */
+export type Credentials = {
+  /** The tenant's state and one client, in one read. Throws when the store is down. */
+  find(
+    tenantId: TenantId,
+    clientId: ClientId,
+  ): Promise<{
+    readonly state: Pick<TenantAuthState, 'status' | 'tier' | 'version' | 'notBefore'> | undefined
+    readonly client: Client | undefined
+  }>
+}
+
+/** The ring of access-token keys. */
+export type AccessKeyring = {
+  /** The key that signs at this instant. Throws when the ring or the key cannot be read. */
+  signer(nowMs: number): Promise<Signer>
+  /** What the JWKS shows: the last ring known if the store is down. Throws if none was ever read. */
+  publicKeys(nowMs: number): Promise<readonly { readonly kid: string; readonly jwk: PublicJwk }[]>
+  /** Activates the standby and publishes a new one, unless this message or another did so just now. */
+  rotate(messageId: string, nowMs: number): Promise<'rotated' | 'not-due'>
+}
+
+/** The secrets that stored credentials are hashed with. */
+export type PepperStore = {
+  /** The version for new credentials. */
+  current(): Promise<{ readonly version: number; readonly pepper: Uint8Array }>
+  /** All versions. */
+  all(): Promise<Peppers>
+}
+
+/** What a new client is decided by. */
+export type ClientSurroundings = {
+  readonly state: TenantAuthState | undefined
+  readonly clientCount: number
+  /** The client that asks, when it is one of this tenant. */
+  readonly creator: Client | undefined
+  /** A client that has the wanted id already: a preset one, made before. */
+  readonly existing: Client | undefined
+}
+
+/** Everything that becomes true together with a new client. */
+export type ClientCommit<T> = {
+  readonly value: T
+  readonly client?: Client
+  /** The tenant's own state, when it begins with this client: the platform's. */
+  readonly state?: TenantAuthState
+  readonly events?: readonly CloudEvent[]
+  readonly audit?: readonly AuditEntry[]
+}
+
+export type ClientStore = {
+  /**
+   * Adds a client and counts it, in one commit. Contention runs `decide` again, so it computes and
+   * does nothing else. Throws when the store is down.
+   */
+  add<T>(
+    ctx: TenantContext,
+    claim: Claim | undefined,
+    wanted: { readonly clientId: ClientId; readonly creatorId: ClientId | undefined },
+    decide: (found: ClientSurroundings) => Result<ClientCommit<T>>,
+  ): Promise<Result<Committed<T>>>
+}
+
+/** What a tenant fact changes. */
+export type StateChange = {
+  readonly state?: TenantAuthState
+  readonly binding?: WorkloadBinding
+  readonly audit?: readonly AuditEntry[]
+}
+
+export type TenantStateStore = {
+  /** Applies `decide` once per event (`claim`), in one commit; the binding is only made if it is missing. */
+  change(
+    ctx: TenantContext,
+    claim: Claim,
+    decide: (known: TenantAuthState | undefined) => StateChange,
+  ): Promise<Result<unknown>>
+}
+
+/** How many token requests a tenant may still make now, on this instance. */
+export type RateLimit = {
+  take(key: string, perSecond: number, nowMs: number): boolean
+}
