@@ -40,6 +40,11 @@ export const SETTINGS = {
     '',
     'PEM file with the cluster authority to pin; the system roots unless set.',
   ),
+  GCE_METADATA_HOST: optional(
+    nonEmpty,
+    'metadata.google.internal',
+    "host[:port] of the metadata server: where access tokens of the function's account come from.",
+  ),
   CLOCK_FILE: demo(nonEmpty, 'File with the offset of the test clock.'),
   OUTBOUND_ALLOW: demo(nonEmpty, 'host:port list that outbound calls may reach although it is private.'),
   FIRESTORE_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Firestore.'),
