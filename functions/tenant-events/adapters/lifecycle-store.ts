@@ -1,0 +1,55 @@
+import type { SystemFirestore } from '#shared/firestore/system.ts'
+import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { ok, refuse } from '#shared/result.ts'
+import type { LifecycleStore } from '../ports.ts'
+import { parseOperation, parseTenant } from './documents.ts'
+
+const OPERATIONS = 'lifecycle_operations'
+
+/** Tenants and operations in Firestore; every change is one conditional commit. */
+export function firestoreLifecycleStore(tenants: TenantFirestore, system: SystemFirestore): LifecycleStore {
+  return {
+    findTenant: (ctx) => tenants.withTenant(ctx, async (db) => (await db.find([], parseTenant))?.value),
+    findOperation: (ctx, operationId) =>
+      tenants.withTenant(
+        ctx,
+        async (db) => (await db.find([OPERATIONS, operationId], parseOperation))?.value,
+      ),
+
+    create: (ctx, claim, decide) =>
+      tenants.optimistic(ctx, claim, async (db) => {
+        // The tenant first: a purge removes it and leaves the tombstone in one commit, so that whoever
+        // no longer sees the one must see the other. Whatever is stored there, the id is taken.
+        const existing = await db.find([], ok)
+        const tombstone = await system.find('tombstones', db.tenantId, ok)
+        const decided = decide({ exists: existing !== undefined, tombstone: tombstone !== undefined })
+        if (!decided.ok) return decided
+        const { value, tenant, operation, events, audit } = decided.value
+        const writes = [db.create([], tenant), db.create([OPERATIONS, operation.operationId], operation)]
+        return ok({ value, writes, events, audit })
+      }),
+
+    change: (ctx, claim, operationId, decide) =>
+      tenants.optimistic(ctx, claim, async (db) => {
+        const [tenant, operation] = await Promise.all([
+          db.find([], parseTenant),
+          db.find([OPERATIONS, operationId], parseOperation),
+        ])
+        if (tenant === undefined || operation === undefined) {
+          return refuse('resource.not_found', `no operation ${operationId}`)
+        }
+        // The earlier of the two reads: a lease is never believed over before it is.
+        const readTimeMs = Math.min(tenant.readTimeMs, operation.readTimeMs)
+        const decided = decide({ tenant: tenant.value, operation: operation.value, readTimeMs })
+        if (!decided.ok) return decided
+        const change = decided.value
+        const writes = [
+          ...(change.tenant === undefined ? [] : [db.update([], tenant, change.tenant)]),
+          ...(change.operation === undefined
+            ? []
+            : [db.update([OPERATIONS, operationId], operation, change.operation)]),
+        ]
+        return ok({ value: change.value, writes, events: change.events ?? [], audit: change.audit ?? [] })
+      }),
+  }
+}

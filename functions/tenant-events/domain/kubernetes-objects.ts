@@ -1,0 +1,263 @@
+import { TIER_LIMITS, TIERS, type Tier } from '#shared/catalogue/tiers.ts'
+import type { TenantId } from '#shared/ids.ts'
+import { namespaceOf } from './tenant.ts'
+
+/** A Kubernetes object as it is applied. */
+export type ClusterObject = {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly uid?: string
+    readonly labels: Readonly<Record<string, string>>
+    readonly annotations: Readonly<Record<string, string>>
+  }
+  readonly [field: string]: unknown
+}
+
+/** What a tenant's objects follow from. */
+export type ClusterSpec = {
+  readonly tenantId: TenantId
+  readonly tier: Tier
+  readonly specRevision: number
+}
+
+export const TENANT_LABEL = 'energent.ai/tenant-id'
+export const MANAGER_LABEL = 'app.kubernetes.io/managed-by'
+export const MANAGER = 'tenant-events'
+export const SPEC_REVISION = 'energent.ai/spec-rev'
+
+const PLATFORM_CLASS = 'energent-platform'
+/** Quotas name every tenant class: scoped to the current one, old pods would go uncounted after a tier change. */
+const TENANT_CLASSES = TIERS.map((tier) => `energent-tenant-${tier}`)
+/** The most one container can get on the nodes tenants run on (n2-standard-4 less its own overhead). */
+const NODE_MILLICPU = 3500
+const NODE_MEMORY_GIB = 12
+const STORAGE_CLASS = 'filestore-multishare-rwx'
+const FOREIGN_STORAGE_CLASSES = ['standard-rwo', 'premium-rwo']
+
+/** The tenant's namespace, closed to privileged pods. */
+export function namespaceObject(spec: ClusterSpec): ClusterObject {
+  const object = objectOf(spec, 'v1', 'Namespace', namespaceOf(spec.tenantId), {})
+  const { namespace: _none, ...metadata } = object.metadata
+  return {
+    ...object,
+    metadata: {
+      ...metadata,
+      labels: {
+        ...metadata.labels,
+        'energent.ai/tier': spec.tier,
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/enforce-version': 'v1.30',
+        'pod-security.kubernetes.io/audit': 'restricted',
+        'pod-security.kubernetes.io/warn': 'restricted',
+      },
+    },
+  }
+}
+
+/** What keeps a tenant apart and within its tier: network policies first, then quotas and limits. */
+export function guardrailObjects(spec: ClusterSpec): ClusterObject[] {
+  return [...networkPolicies(spec), ...resourceQuotas(spec), limitRange(spec)]
+}
+
+/** Whom the tenant's workloads run as; no account gets a token mounted by itself. */
+export function identityObjects(spec: ClusterSpec): ClusterObject[] {
+  const account = (name: string): ClusterObject =>
+    objectOf(spec, 'v1', 'ServiceAccount', name, { automountServiceAccountToken: false })
+  return [
+    account('tenant-workload'),
+    account('default'),
+    objectOf(spec, 'rbac.authorization.k8s.io/v1', 'RoleBinding', 'tenant-runtime', {
+      roleRef: {
+        apiGroup: 'rbac.authorization.k8s.io',
+        kind: 'ClusterRole',
+        name: 'energent-tenant-runtime',
+      },
+      subjects: [{ kind: 'ServiceAccount', name: 'tenant-workload', namespace: namespaceOf(spec.tenantId) }],
+    }),
+  ]
+}
+
+function networkPolicies(spec: ClusterSpec): ClusterObject[] {
+  const policy = (name: string, body: Readonly<Record<string, unknown>>): ClusterObject =>
+    objectOf(spec, 'networking.k8s.io/v1', 'NetworkPolicy', name, { spec: body })
+  const everyPod = { podSelector: {} }
+  return [
+    policy('default-deny', { ...everyPod, policyTypes: ['Ingress', 'Egress'] }),
+    policy('allow-same-namespace', {
+      ...everyPod,
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ from: [everyPod] }],
+      egress: [{ to: [everyPod] }],
+    }),
+    policy('allow-dns', {
+      ...everyPod,
+      policyTypes: ['Egress'],
+      egress: [
+        {
+          to: [
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+              podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+            },
+            block('169.254.20.10/32'),
+          ],
+          ports: [port(53, 'UDP'), port(53)],
+        },
+      ],
+    }),
+    policy('allow-gke-metadata', {
+      ...everyPod,
+      policyTypes: ['Egress'],
+      egress: [
+        { to: [block('169.254.169.252/32')], ports: [port(988)] },
+        { to: [block('169.254.169.254/32')], ports: [port(80)] },
+      ],
+    }),
+    policy('allow-platform-ingress', {
+      podSelector: { matchLabels: { 'energent.ai/expose': 'platform' } },
+      policyTypes: ['Ingress'],
+      ingress: [
+        {
+          from: [
+            { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'energent-ingress' } } },
+          ],
+          ports: [port(8080)],
+        },
+      ],
+    }),
+    policy('allow-internet-egress', {
+      podSelector: { matchLabels: { 'energent.ai/egress': 'internet' } },
+      policyTypes: ['Egress'],
+      egress: [{ to: [PUBLIC_INTERNET], ports: [port(443), port(80)] }],
+    }),
+  ]
+}
+
+const PUBLIC_INTERNET = {
+  ipBlock: {
+    cidr: '0.0.0.0/0',
+    except: [
+      '10.0.0.0/8',
+      '100.64.0.0/10',
+      '169.254.0.0/16',
+      '172.16.0.0/12',
+      '192.168.0.0/16',
+      '224.0.0.0/4',
+    ],
+  },
+}
+
+function resourceQuotas(spec: ClusterSpec): ClusterObject[] {
+  const limits = TIER_LIMITS[spec.tier]
+  const storage = `${limits.storageGib}Gi`
+  const quota = (name: string, hard: Readonly<Record<string, string>>, scope?: object): ClusterObject =>
+    objectOf(spec, 'v1', 'ResourceQuota', name, {
+      spec: { hard, ...(scope === undefined ? {} : { scopeSelector: { matchExpressions: [scope] } }) },
+    })
+  const priority = (operator: 'In' | 'NotIn', values: readonly string[]) => ({
+    scopeName: 'PriorityClass',
+    operator,
+    values,
+  })
+  return [
+    quota(
+      'tenant-compute',
+      {
+        'requests.cpu': `${limits.vcpu}`,
+        'limits.cpu': `${limits.vcpu}`,
+        'requests.memory': `${limits.memoryGib}Gi`,
+        'limits.memory': `${limits.memoryGib}Gi`,
+        // Twice the workflow slots, so that a pod can start before the one it follows has ended.
+        pods: `${limits.concurrentWorkflows * 2}`,
+      },
+      priority('In', TENANT_CLASSES),
+    ),
+    quota(
+      'tenant-system',
+      {
+        pods: '4',
+        'requests.cpu': '400m',
+        'limits.cpu': '800m',
+        'requests.memory': '512Mi',
+        'limits.memory': '1Gi',
+      },
+      priority('In', [PLATFORM_CLASS]),
+    ),
+    quota('deny-other-priority', { pods: '0' }, priority('NotIn', [...TENANT_CLASSES, PLATFORM_CLASS])),
+    quota('tenant-objects', {
+      'requests.storage': storage,
+      [storageOf(STORAGE_CLASS)]: storage,
+      ...Object.fromEntries(FOREIGN_STORAGE_CLASSES.map((name) => [storageOf(name), '0'])),
+      persistentvolumeclaims: '2',
+      services: '10',
+      'services.loadbalancers': '0',
+      'services.nodeports': '0',
+      'count/secrets': '50',
+      'count/configmaps': '50',
+      'count/jobs.batch': '100',
+      'count/deployments.apps': '20',
+    }),
+  ]
+}
+
+function limitRange(spec: ClusterSpec): ClusterObject {
+  const limits = TIER_LIMITS[spec.tier]
+  const cpu = limits.vcpu * 1000 > NODE_MILLICPU ? `${NODE_MILLICPU}m` : `${limits.vcpu}`
+  return objectOf(spec, 'v1', 'LimitRange', 'tenant-limits', {
+    spec: {
+      limits: [
+        {
+          type: 'Container',
+          default: { cpu: '500m', memory: '1Gi' },
+          defaultRequest: { cpu: '250m', memory: '512Mi' },
+          min: { cpu: '10m', memory: '16Mi' },
+          max: { cpu, memory: `${Math.min(limits.memoryGib, NODE_MEMORY_GIB)}Gi` },
+        },
+        {
+          type: 'PersistentVolumeClaim',
+          min: { storage: '1Gi' },
+          max: { storage: `${limits.storageGib}Gi` },
+        },
+      ],
+    },
+  })
+}
+
+function objectOf(
+  spec: ClusterSpec,
+  apiVersion: string,
+  kind: string,
+  name: string,
+  body: Readonly<Record<string, unknown>>,
+): ClusterObject {
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      namespace: namespaceOf(spec.tenantId),
+      labels: {
+        [TENANT_LABEL]: spec.tenantId,
+        [MANAGER_LABEL]: MANAGER,
+        'app.kubernetes.io/part-of': 'energent-tenant',
+      },
+      annotations: { [SPEC_REVISION]: `${spec.specRevision}` },
+    },
+    ...body,
+  }
+}
+
+function storageOf(storageClass: string): string {
+  return `${storageClass}.storageclass.storage.k8s.io/requests.storage`
+}
+
+function block(cidr: string) {
+  return { ipBlock: { cidr } }
+}
+
+function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP') {
+  return { port: number, protocol }
+}

@@ -1,0 +1,152 @@
+import { errorFields, type Logger } from '#shared/log.ts'
+import { ok, type Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Trace } from '#shared/trace.ts'
+import { holds, type NotTaken, takeOver } from '../domain/lease.ts'
+import { type Operation, plannedStep } from '../domain/operation.ts'
+import type { StepKey } from '../domain/provisioning.ts'
+import { intend, type Progress, type StepOutcome, settle } from '../domain/saga.ts'
+import type { RunningOperation, Tenant } from '../domain/tenant.ts'
+import type { LifecycleDeps } from '../ports.ts'
+import { STEPS } from './steps.ts'
+
+/** How an invocation left the operation. */
+export type Continued = NotTaken | Exclude<Progress['next'], 'continue'> | 'superseded'
+
+export type ContinueRequest = {
+  readonly ctx: TenantContext
+  readonly operationId: string
+  readonly trace: Trace
+  readonly log: Logger
+}
+
+/** Less than the lease, with room for the commits on both sides: no two workers do one step at once. */
+const STEP_LIMIT_MS = 40_000
+
+/** What one worker holds between two commits. */
+type Held = { readonly tenant: Tenant; readonly operation: Operation; readonly op: RunningOperation }
+
+/**
+ * Works on an operation until it ends, must wait, or the invocation's time is nearly over.
+ *
+ * Asking needs no claim: the lease lets one worker in, and an operation that is not due, not running
+ * or being worked on is left alone, so any number of copies of the request does no harm. Each commit
+ * records one step, begins the next and renews the lease; whoever finds another's fence stops without
+ * a trace. A worker that dies is replaced when its lease is over, by the sweep.
+ */
+export async function continueOperation(
+  deps: LifecycleDeps,
+  request: ContinueRequest,
+): Promise<Result<Continued>> {
+  const startedMs = deps.elapsedMs()
+  const taken = await begin(deps, request)
+  if (!taken.ok) return taken
+  let state = taken.value
+  while (typeof state !== 'string') {
+    const outcome = await tryStep(deps, request, state)
+    const mayContinue = deps.elapsedMs() - startedMs < deps.budgetMs
+    const settled = await record(deps, request, state, outcome, mayContinue)
+    if (!settled.ok) return settled
+    state = settled.value
+  }
+  return ok(state)
+}
+
+/** Takes the lease and writes the first intent, in one commit. */
+async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Result<Held | Continued>> {
+  const leaseBy = deps.ids.uuid(deps.clock.now())
+  const { ctx, operationId } = request
+  const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
+    const op = takeOver(work.tenant.op, { operationId, leaseBy }, work.readTimeMs, deps.clock.now())
+    if (typeof op === 'string') return ok({ value: op })
+    const intended = intend(work, op)
+    return ok({ value: heldBy(intended), ...intended })
+  })
+  return valueOf(committed)
+}
+
+/** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */
+async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Held): Promise<StepOutcome> {
+  const step = STEPS[state.op.step]
+  const work = {
+    tenant: state.tenant,
+    operation: state.operation,
+    cluster: deps.cluster,
+    defaultCluster: deps.defaultCluster,
+    nowMs: deps.clock.now(),
+    trace: request.trace,
+    // Real time on purpose: the lease it must not outlast is counted in real time too.
+    signal: AbortSignal.timeout(STEP_LIMIT_MS),
+    log: request.log.with({ operationId: request.operationId, step: state.op.step }),
+  }
+  try {
+    return await (state.operation.status === 'compensating' ? step.undo(work) : step.run(work))
+  } catch (error) {
+    work.log.error('step threw', errorFields(error))
+    const text = error instanceof Error ? error.message : String(error)
+    return { kind: 'failed', failure: { kind: 'transient', code: 'step.threw', text } }
+  }
+}
+
+/** Writes down how the step ended, if this worker may still write. */
+async function record(
+  deps: LifecycleDeps,
+  request: ContinueRequest,
+  state: Held,
+  outcome: StepOutcome,
+  mayContinue: boolean,
+): Promise<Result<Held | Continued>> {
+  const { ctx, operationId, trace } = request
+  const step = plannedStep(state.operation.kind, state.op.step)
+  const chance = deps.ids.bytes(2).readUInt16BE() / 65_536
+  const nowMs = deps.clock.now()
+  const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
+    const { op } = work.tenant
+    if (!holds(op, { operationId, fence: state.op.fence })) return ok({ value: 'superseded' })
+    const progress = settle(work, op, step, outcome, { operationId, nowMs, trace, chance, mayContinue })
+    const { tenant, operation, events, next } = progress
+    const value = next === 'continue' ? heldBy(progress) : next
+    return ok({ value, tenant, operation, events, audit: auditOf(state, step.key, outcome, progress) })
+  })
+  log(request, state, outcome)
+  return valueOf(committed)
+}
+
+function heldBy({ tenant, operation }: { tenant: Tenant; operation: Operation }): Held {
+  const { op } = tenant
+  if (op === null) throw new Error('an operation that is worked on has a lease')
+  return { tenant, operation, op }
+}
+
+function valueOf<T>(committed: Result<{ duplicate: false; value: T } | { duplicate: true }>): Result<T> {
+  if (!committed.ok) return committed
+  if (committed.value.duplicate) throw new Error('a commit without a claim has no duplicate')
+  return ok(committed.value.value)
+}
+
+/** What changed for good; waiting and trying again change nothing. */
+function auditOf(state: Held, step: StepKey, outcome: StepOutcome, progress: Progress) {
+  const target = `operations/${state.op.operationId}`
+  const undoing = state.operation.status === 'compensating'
+  const turned = !undoing && progress.operation.status !== 'running' && outcome.kind === 'failed'
+  return [
+    ...(outcome.kind === 'done'
+      ? [{ action: undoing ? 'step.undone' : 'step.done', target: `${target}/${step}` }]
+      : []),
+    ...(turned && outcome.kind === 'failed'
+      ? [{ action: 'step.failed', target: `${target}/${step}`, outcome: outcome.failure.code }]
+      : []),
+    ...(progress.next === 'ended'
+      ? [{ action: 'operation.ended', target, outcome: progress.operation.status }]
+      : []),
+  ]
+}
+
+function log(request: ContinueRequest, state: Held, outcome: StepOutcome): void {
+  const { operationId, step, attempt, fence } = state.op
+  const undoing = state.operation.status === 'compensating'
+  const fields = { operationId, step, attempt, fence, undoing, outcome: outcome.kind }
+  if (outcome.kind !== 'failed') return request.log.info('step', fields)
+  const { kind, code } = outcome.failure
+  request.log.warn('step', { ...fields, failure: kind, code })
+}

@@ -1,0 +1,92 @@
+import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
+import {
+  type SubscriptionRequested,
+  subscriptionRequested,
+} from '#shared/contracts/events/subscription-requested.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
+import { type OutgoingEvent, SOURCE } from '../../domain/facts.ts'
+import { stepOf } from '../../domain/operation.ts'
+import type { Step, StepWork } from './step.ts'
+
+/**
+ * P01: asks billing for a subscription and waits for its answer.
+ *
+ * The command leaves with the commit that says it was sent, once; billing answers with the operation's
+ * id, and the answer is kept on the operation whenever it comes.
+ */
+export const prepareBilling: Step = {
+  run: async (work) => {
+    const { billing } = work.operation
+    if (billing?.kind === 'ready') {
+      const { subscriptionId, planId } = billing
+      return {
+        kind: 'done',
+        evidence: { subscriptionId, planId },
+        change: (tenant) => ({ ...tenant, observed: { ...tenant.observed, subscriptionId, planId } }),
+      }
+    }
+    if (billing?.kind === 'refused') {
+      return {
+        kind: 'failed',
+        failure: { kind: 'refused', code: billing.reason, text: 'refused by billing' },
+      }
+    }
+    const sent = stepOf(work.operation, 'prepare-billing').evidence['commandId'] !== undefined
+    if (sent) return { kind: 'waiting', waitingFor: 'billing' }
+    const command = requestSubscription(work)
+    return {
+      kind: 'waiting',
+      waitingFor: 'billing',
+      evidence: { commandId: command.event.id },
+      events: [command],
+    }
+  },
+  /** What was never asked for, or was refused, needs no cancelling. */
+  undo: async (work) => {
+    const asked = stepOf(work.operation, 'prepare-billing').evidence['commandId'] !== undefined
+    const wanted = work.operation.billing?.kind === 'ready' || asked
+    if (!wanted || work.operation.billing?.kind === 'refused') return { kind: 'done' }
+    return {
+      kind: 'done',
+      events: [cancelSubscription(work)],
+      change: (tenant) => ({
+        ...tenant,
+        observed: { ...tenant.observed, subscriptionId: null, planId: null },
+      }),
+    }
+  },
+}
+
+function requestSubscription(work: StepWork): OutgoingEvent {
+  const { operation } = work
+  const data: SubscriptionRequested = {
+    tenantId: operation.tenantId,
+    tier: operation.desired.tier,
+    operationId: operation.operationId,
+    ...(operation.desired.trialEndsAt === null ? {} : { trialEndsAt: operation.desired.trialEndsAt }),
+  }
+  return command(work, subscriptionRequested.type, 'subscription-requested', data)
+}
+
+function cancelSubscription(work: StepWork): OutgoingEvent {
+  const { operationId, tenantId } = work.operation
+  const data = { tenantId, operationId }
+  return command(work, subscriptionCancelRequested.type, 'subscription-cancel-requested', data)
+}
+
+function command(work: StepWork, type: string, name: string, data: object): OutgoingEvent {
+  const { operationId, tenantId } = work.operation
+  return {
+    topic: 'billing-commands',
+    event: newEvent({
+      id: `${operationId}.${name}`,
+      source: SOURCE,
+      type,
+      tenantId,
+      nowMs: work.nowMs,
+      correlationId: operationId,
+      trace: work.trace,
+      data,
+    }),
+  }
+}
