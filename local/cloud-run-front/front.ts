@@ -111,7 +111,12 @@ async function handle(
   admitted: boolean,
 ): Promise<void> {
   const reply = await answer(serving, request, response, expected, admitted).catch(() => failurePage())
-  if (reply) sendFrontReply(response, reply)
+  // After a refused "100 Continue" nobody can tell whether the body follows.
+  if (reply)
+    sendFrontReply(
+      response,
+      expected ? { ...reply, headers: { ...reply.headers, Connection: 'close' } } : reply,
+    )
   discardRest(request)
 }
 

@@ -146,7 +146,7 @@ async function handle(
   const answer = await answerRequest(serving, request, response, expected).catch((): Answer => {
     return { reply: { status: 500, message: 'Internal Server Error' } }
   })
-  if (answer.reply) sendLocalReply(request, response, answer.reply)
+  if (answer.reply) sendLocalReply(request, response, expected ? closing(answer.reply) : answer.reply)
   else discardRest(request)
   const { options } = serving
   if (!options.onRequest) return
@@ -167,6 +167,12 @@ async function handle(
   } catch {
     // A console that cannot draw must not fail the request it draws.
   }
+}
+
+// A client told no instead of "100 Continue" may leave its body out or send it: nobody can tell what the
+// next bytes on the connection would be.
+function closing(reply: LocalReply): LocalReply {
+  return { ...reply, headers: { ...reply.headers, Connection: 'close' } }
 }
 
 type Answer = {

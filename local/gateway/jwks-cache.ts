@@ -11,6 +11,8 @@ export type FetchText = (url: string) => Promise<string>
 // ESPv2's jwks_cache_duration_in_s. There is no refetch on an unknown kid within it, so a new key must
 // be published at least this long before it signs.
 const CACHE_MS = 300_000
+// Envoy's pause after a failed fetch. Only with old keys at hand: without any, every request tries.
+const FAILURE_PAUSE_MS = 1_000
 const FETCH_TIMEOUT_MS = 5_000
 const MAX_JWKS_BYTES = 1024 * 1024
 
@@ -21,16 +23,19 @@ const MAX_JWKS_BYTES = 1024 * 1024
 export function createJwksCache(url: string, now: () => number, fetchText: FetchText = fetchJwks): JwksCache {
   let known: readonly VerificationKey[] | undefined
   let fetchedAt = 0
+  let failedAt = Number.NEGATIVE_INFINITY
   let underWay: Promise<void> | undefined
-  const fresh = () => known !== undefined && now() - fetchedAt < CACHE_MS && now() >= fetchedAt
+  const within = (since: number, spanMs: number) => now() >= since && now() - since < spanMs
+  const fresh = () => known && (within(fetchedAt, CACHE_MS) || within(failedAt, FAILURE_PAUSE_MS))
   const refetch = async () => {
     try {
       const keys = parseJwks(await fetchText(url))
-      if (!keys) return
+      if (!keys) throw new Error(`${url} holds no usable key`)
       known = keys
       fetchedAt = now()
     } catch {
       // The caller says what it means that there are no keys; old ones stay in use.
+      failedAt = now()
     }
   }
   return {

@@ -244,7 +244,11 @@ describe('E29, E33: the key set', () => {
       }
       own.clock.advance(300_000)
       expect(await call(signJwt(next, long))).toBe(200)
+      expect(await call(signJwt(next, long))).toBe(200)
       expect(own.fetches.count).toBe(3)
+      own.clock.advance(1_000)
+      expect(await call(signJwt(next, long))).toBe(200)
+      expect(own.fetches.count).toBe(4)
     } finally {
       await own.close()
     }

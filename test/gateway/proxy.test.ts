@@ -270,7 +270,11 @@ describe('bodies', () => {
   test('100-continue is sent when the backend is there, and not to a request that is refused', async () => {
     const stack = await stackOf(specOf(METHODS))
     const head = 'Host: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n'
-    expect(await rawExchange(stack.url, `POST /none HTTP/1.1\r\n${head}`, /\}$/)).toMatch(/^HTTP\/1.1 404/)
+    const refused = await rawExchange(
+      stack.url,
+      `POST /none HTTP/1.1\r\n${head.replace('Connection: close\r\n', '')}`,
+    )
+    expect(refused).toMatch(/^HTTP\/1.1 404 [\s\S]*connection: close/i)
     const interim = await rawExchange(stack.url, `POST /p HTTP/1.1\r\n${head}`, /100 Continue/)
     expect(interim).toMatch(/^HTTP\/1.1 100 Continue/)
     const whole = await rawExchange(stack.url, `POST /p HTTP/1.1\r\n${head}ok`, /\}$/)
