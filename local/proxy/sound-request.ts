@@ -28,7 +28,7 @@ export function readSoundRequest(request: IncomingMessage): SoundRequest | undef
   const target = splitTarget(request.url ?? '')
   const hosts = headerValues(sent, 'host')
   const host = target.host ?? hosts[0]
-  if (hosts.length > 1 || host === undefined || !isFramedOnce(sent)) return undefined
+  if (hosts.length > 1 || host === undefined || !isFramedOnce(sent, request.httpVersion)) return undefined
   const headers = withoutHeaderPrefix(withoutHopByHop(sent), 'x-envoy-')
   return { method: request.method ?? 'GET', path: target.path, query: target.query, host, headers }
 }
@@ -51,9 +51,11 @@ function splitTarget(target: string): RequestTarget {
 }
 
 // Two ways to tell where the body ends are how one request hides in another (RFC 9112 section 6.1).
-function isFramedOnce(headers: HeaderList): boolean {
+function isFramedOnce(headers: HeaderList, version: string): boolean {
   const encodings = headerValues(headers, 'transfer-encoding')
   const lengths = headerValues(headers, 'content-length')
   if (encodings.length === 0) return lengths.length < 2
+  // HTTP/1.0 knows no encodings: what sends one may well mean another end of the body.
+  if (version === '1.0') return false
   return lengths.length === 0 && encodings.join(',').trim().toLowerCase() === 'chunked'
 }

@@ -2,7 +2,15 @@ import { request as httpRequest } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { rawExchange, until } from './fixtures/backend.ts'
-import { localReply, openPaths, replyOf, type Stack, specOf, startStack } from './fixtures/stack.ts'
+import {
+  localReply,
+  openPaths,
+  replyOf,
+  type Stack,
+  securedPath,
+  specOf,
+  startStack,
+} from './fixtures/stack.ts'
 
 const closing: Array<() => Promise<void>> = []
 afterEach(async () => {
@@ -310,6 +318,14 @@ describe('requests that are not quite HTTP', () => {
     ['a signed Content-Length', ['POST /p HTTP/1.1', 'Host: h', 'Content-Length: +5']],
     ['an unknown Transfer-Encoding', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: xchunked']],
     ['chunked that is not last', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked, identity']],
+    ['an encoding in HTTP/1.0', ['POST /p HTTP/1.0', 'Host: h', 'Transfer-Encoding: chunked']],
+    [
+      'encodings on two lines',
+      ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked', 'Transfer-Encoding: identity'],
+    ],
+    ['lines that end without CR', ['GET /p HTTP/1.1\nHost: h\n']],
+    ['a control character in a field', ['GET /p HTTP/1.1', 'Host: h', 'X-A: a\u0001b']],
+    ['the preface of HTTP/2', ['PRI * HTTP/2.0']],
     ['a space before the colon', ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding : chunked']],
     ['a folded header line', ['GET /p HTTP/1.1', 'Host: h', 'X-A: 1', ' 2']],
     ['a bare text', ['hello']],
@@ -338,6 +354,15 @@ describe('requests that are not quite HTTP', () => {
     const lines = ['POST /p HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked']
     const { alive, seen } = await attack(lines, 'ZZ\r\nabc\r\n0\r\n\r\n')
     expect({ alive, seen }).toEqual({ alive: 200, seen: 0 })
+  })
+
+  test('an Upgrade field opens no way around the checks', async () => {
+    const stack = await stackOf(specOf([METHODS, securedPath('/me')].join('\n')))
+    for (const protocol of ['websocket', 'h2c']) {
+      const head = `GET /me HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`
+      expect(await rawExchange(stack.url, head, /\}$/)).toMatch(/^HTTP\/1.1 401 /)
+    }
+    expect(stack.backend.seen).toHaveLength(0)
   })
 
   test('a head of more than 60 KB is 431', async () => {
