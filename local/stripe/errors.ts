@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+
+export type StripeErrorBody = {
+  readonly type: 'invalid_request_error' | 'card_error' | 'idempotency_error' | 'api_error'
+  readonly message: string
+  readonly code?: string
+  readonly param?: string
+  readonly decline_code?: string
+}
+
+/** What a refused request throws. `started` is false if the parameters were refused before any work. */
+export type StripeError = Error & {
+  readonly status: number
+  readonly body: StripeErrorBody
+  readonly started: boolean
+}
+
+export function stripeError(status: number, body: StripeErrorBody, started = true): StripeError {
+  return Object.assign(new Error(body.message), { status, body, started })
+}
+
+export function isStripeError(error: unknown): error is StripeError {
+  return error instanceof Error && 'body' in error && 'started' in error
+}
+
+export const missingResource = (noun: string, id: string, param = 'id'): StripeError =>
+  stripeError(404, {
+    type: 'invalid_request_error',
+    code: 'resource_missing',
+    message: `No such ${noun}: '${id}'`,
+    param,
+  })
+
+export const badState = (message: string, code?: string): StripeError =>
+  stripeError(400, { type: 'invalid_request_error', message, ...(code === undefined ? {} : { code }) })
+
+export const badParameter = (message: string, param: string, code = 'parameter_invalid'): StripeError =>
+  stripeError(400, { type: 'invalid_request_error', code, message, param }, false)
+
+/** An id as Stripe makes them: a prefix that tells the kind and 24 letters and digits. */
+export function newId(prefix: string): string {
+  const text = randomBytes(36).toString('base64').replace(/[+/=]/g, '')
+  return `${prefix}_${text.slice(0, 24)}`
+}
