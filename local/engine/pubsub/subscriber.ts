@@ -113,6 +113,24 @@ function updateSubscription(
   return changed
 }
 
+/** Brings what may change of an existing subscription up to date; its messages stay. */
+export function reviseSubscription(
+  broker: Broker,
+  subscription: Subscription,
+  wanted: SubscriptionConfig,
+): SubscriptionConfig {
+  for (const field of ['topic', 'filter', 'enableMessageOrdering'] as const) {
+    if (subscription.config[field] === wanted[field]) continue
+    throw rpcError(
+      status.FAILED_PRECONDITION,
+      `${field} of ${wanted.name} cannot change: delete the subscription, or start with a fresh store.`,
+    )
+  }
+  return updateSubscription(broker, wanted, {
+    paths: ['ackDeadlineSeconds', 'retryPolicy', 'deadLetterPolicy', 'messageRetentionDuration'],
+  })
+}
+
 function save(broker: Broker, subscription: Subscription, config: SubscriptionConfig): void {
   broker.journal.putResource('subscriptions', config.name, config)
   subscription.config = config

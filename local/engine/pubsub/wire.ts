@@ -56,3 +56,33 @@ export function toTimestamp(ms: number): Timestamp {
 }
 
 export const seconds = (count: number): Duration => ({ seconds: String(count), nanos: 0 })
+
+/** A topic with every field at its default, for callers that do not come over the wire. */
+export function newTopicConfig(name: string): TopicConfig {
+  return { name, labels: {}, messageRetentionDuration: null }
+}
+
+/** A subscription with every field it is not given at its default. */
+export function newSubscriptionConfig(
+  given: Pick<SubscriptionConfig, 'name' | 'topic'> & Partial<SubscriptionConfig>,
+): SubscriptionConfig {
+  return {
+    labels: {},
+    ackDeadlineSeconds: 0,
+    retainAckedMessages: false,
+    messageRetentionDuration: null,
+    enableMessageOrdering: false,
+    enableExactlyOnceDelivery: false,
+    filter: '',
+    deadLetterPolicy: null,
+    retryPolicy: null,
+    expirationPolicy: null,
+    pushConfig: null,
+    detached: false,
+    ...given,
+  }
+}
+
+export function toDuration(ms: number): Duration {
+  return toTimestamp(ms)
+}
