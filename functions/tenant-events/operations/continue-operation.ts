@@ -62,7 +62,7 @@ async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Res
     const intended = intend(work, op)
     return ok({ value: heldBy(intended), ...intended })
   })
-  return valueOf(committed)
+  return committedValue(committed)
 }
 
 /** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */
@@ -109,7 +109,7 @@ async function record(
     return ok({ value, tenant, operation, events, audit: auditOf(state, step.key, outcome, progress) })
   })
   log(request, state, outcome)
-  return valueOf(committed)
+  return committedValue(committed)
 }
 
 function heldBy({ tenant, operation }: { tenant: Tenant; operation: Operation }): Held {
@@ -118,7 +118,9 @@ function heldBy({ tenant, operation }: { tenant: Tenant; operation: Operation })
   return { tenant, operation, op }
 }
 
-function valueOf<T>(committed: Result<{ duplicate: false; value: T } | { duplicate: true }>): Result<T> {
+function committedValue<T>(
+  committed: Result<{ duplicate: false; value: T } | { duplicate: true }>,
+): Result<T> {
   if (!committed.ok) return committed
   if (committed.value.duplicate) throw new Error('a commit without a claim has no duplicate')
   return ok(committed.value.value)
@@ -146,7 +148,8 @@ function log(request: ContinueRequest, state: Held, outcome: StepOutcome): void 
   const { operationId, step, attempt, fence } = state.op
   const undoing = state.operation.status === 'compensating'
   const fields = { operationId, step, attempt, fence, undoing, outcome: outcome.kind }
-  if (outcome.kind !== 'failed') return request.log.info('step', fields)
-  const { kind, code } = outcome.failure
-  request.log.warn('step', { ...fields, failure: kind, code })
+  if (outcome.kind === 'failed') {
+    const { kind, code } = outcome.failure
+    request.log.warn('step', { ...fields, failure: kind, code })
+  } else request.log.info('step', fields)
 }
