@@ -1,0 +1,163 @@
+import type { ControlRoute } from './control.ts'
+import { dumpTenant } from './dump.ts'
+import type { FaultList } from './fault-list.ts'
+import { StackError } from './options.ts'
+import type { Parts } from './parts.ts'
+
+export type ControlDeps = {
+  readonly project: string
+  /** The parts of the moment: a reset replaces them. */
+  readonly parts: () => Parts
+  readonly faults: () => FaultList
+  readonly reset: () => Promise<void>
+  readonly audience: () => string
+}
+
+const IDLE_LIMIT_MS = 60_000
+
+/** The routes of contracts §8. */
+export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
+  return [
+    { method: 'GET', pattern: /^\/clock$/, handle: async () => clockOf(deps) },
+    { method: 'POST', pattern: /^\/clock$/, handle: async ({ body }) => moveClock(deps, body) },
+    {
+      method: 'POST',
+      pattern: /^\/jobs\/([^/]+)\/run$/,
+      handle: async ({ params }) => {
+        const answer = await deps.parts().scheduler.run(params[0] ?? '')
+        await settle(deps)
+        return { answer }
+      },
+    },
+    { method: 'POST', pattern: /^\/tokens\/cluster$/, handle: async ({ body }) => clusterToken(deps, body) },
+    {
+      method: 'POST',
+      pattern: /^\/tokens\/google$/,
+      handle: async ({ body }) => ({
+        token: await deps
+          .parts()
+          .google.mintIdToken({ email: text(body, 'email'), audience: text(body, 'audience') }),
+      }),
+    },
+    {
+      method: 'GET',
+      pattern: /^\/messages$/,
+      handle: async ({ query }) => ({ messages: broker(deps).messages(messageQuery(query)) }),
+    },
+    {
+      method: 'POST',
+      pattern: /^\/messages\/([^/]+)\/(deliver|duplicate|drop)$/,
+      handle: async ({ params: [id = '', action], body }) => {
+        const subscription = body['subscription'] === undefined ? undefined : String(body['subscription'])
+        const engine = broker(deps)
+        if (action === 'deliver') engine.deliver(id, subscription)
+        else if (action === 'duplicate') engine.duplicate(id, subscription)
+        else engine.drop(id, subscription)
+        await settle(deps)
+        return {}
+      },
+    },
+    { method: 'POST', pattern: /^\/faults$/, handle: async ({ body }) => deps.faults().add(body) },
+    {
+      method: 'DELETE',
+      pattern: /^\/faults\/([^/]+)$/,
+      handle: async ({ params }) => deps.faults().remove(params[0] ?? ''),
+    },
+    {
+      method: 'GET',
+      pattern: /^\/dump$/,
+      handle: async ({ query }) => dumpTenant(deps.parts(), deps.project, query.get('tenantId') ?? undefined),
+    },
+    {
+      method: 'GET',
+      pattern: /^\/attempts$/,
+      handle: async () => ({ attempts: deps.parts().pusher.attempts() }),
+    },
+    { method: 'POST', pattern: /^\/reset$/, handle: async () => deps.reset() },
+  ]
+}
+
+function clockOf(deps: ControlDeps): { now: string } {
+  return { now: new Date(deps.parts().now()).toISOString() }
+}
+
+/** Moves the clock; forward it passes through every due job, and waits at each until nothing is under way. */
+async function moveClock(
+  deps: ControlDeps,
+  body: Readonly<Record<string, unknown>>,
+): Promise<{ now: string }> {
+  const parts = deps.parts()
+  const fromMs = parts.now()
+  const toMs = targetOf(body, fromMs)
+  const setNow = async (ms: number): Promise<void> => {
+    parts.clockFile.setOffsetMs(ms - Date.now())
+    await settle(deps)
+  }
+  if (toMs <= fromMs) await setNow(toMs)
+  else await parts.scheduler.advance(fromMs, toMs, setNow)
+  parts.engines.firestore?.sweepTtl()
+  return clockOf(deps)
+}
+
+function targetOf(body: Readonly<Record<string, unknown>>, fromMs: number): number {
+  const { now, advanceSeconds } = body
+  if (typeof now === 'string' && advanceSeconds === undefined) {
+    const ms = Date.parse(now)
+    if (!Number.isNaN(ms)) return ms
+  }
+  if (typeof advanceSeconds === 'number' && advanceSeconds >= 0 && now === undefined) {
+    return fromMs + advanceSeconds * 1000
+  }
+  throw new StackError('Send {"now": "<ISO 8601>"} or {"advanceSeconds": <number>}.')
+}
+
+async function clusterToken(
+  deps: ControlDeps,
+  body: Readonly<Record<string, unknown>>,
+): Promise<{ token: string }> {
+  const tenantId = body['tenantId']
+  const namespace = body['namespace'] ?? (tenantId === undefined ? undefined : `tenant-${String(tenantId)}`)
+  if (typeof namespace !== 'string') throw new StackError('Send a namespace or a tenantId.')
+  const ttlSeconds = body['ttlSeconds']
+  return {
+    token: await deps.parts().cluster.mintServiceAccountToken({
+      namespace,
+      serviceAccount: body['serviceAccount'] === undefined ? 'tenant-workload' : text(body, 'serviceAccount'),
+      audience: body['audience'] === undefined ? deps.audience() : text(body, 'audience'),
+      ...(typeof ttlSeconds === 'number' ? { ttlSeconds } : {}),
+    }),
+  }
+}
+
+function broker(deps: ControlDeps) {
+  const { pubsub } = deps.parts().engines
+  if (pubsub === undefined) {
+    throw new StackError("Google's Pub/Sub emulator does not show its messages; use the embedded engine.")
+  }
+  return pubsub
+}
+
+function messageQuery(query: URLSearchParams) {
+  const topic = query.get('topic')
+  const subscription = query.get('subscription')
+  const state = query.get('state')
+  const states = ['ready', 'leased', 'delayed', 'acked'] as const
+  const known = states.find((candidate) => candidate === state)
+  if (state !== null && known === undefined)
+    throw new StackError(`state must be one of ${states.join(', ')}.`)
+  return {
+    ...(topic === null ? {} : { topic }),
+    ...(subscription === null ? {} : { subscription }),
+    ...(known === undefined ? {} : { state: known }),
+  }
+}
+
+async function settle(deps: ControlDeps): Promise<void> {
+  await deps.parts().pusher.idle({ timeoutMs: IDLE_LIMIT_MS })
+}
+
+function text(body: Readonly<Record<string, unknown>>, name: string): string {
+  const value = body[name]
+  if (typeof value !== 'string' || value === '') throw new StackError(`${name} must be a text.`)
+  return value
+}

@@ -1,0 +1,103 @@
+import type { FirestoreEngine } from '#local/engine/firestore/index.ts'
+import type { PubsubEngine } from '#local/engine/pubsub/index.ts'
+import type { SecretManagerEngine } from '#local/engine/secrets/index.ts'
+import type { DataDir } from './data-dir.ts'
+import { type EngineName, StackError } from './options.ts'
+import type { Ports } from './ports.ts'
+
+/** The stores behind the functions. The embedded ones can be looked into; Google's emulators cannot. */
+export type Engines = {
+  readonly name: EngineName
+  readonly firestoreHost: string
+  readonly pubsubHost: string
+  readonly secretsHost: string
+  readonly secrets: SecretManagerEngine
+  readonly firestore: FirestoreEngine | undefined
+  readonly pubsub: PubsubEngine | undefined
+  close(): Promise<void>
+}
+
+export type EngineOptions = {
+  readonly name: EngineName
+  readonly project: string
+  readonly ports: Ports
+  readonly data: DataDir
+  readonly now: () => number
+}
+
+/** Fields that hold a moment after which a document may go (contracts §4). */
+const TTL_FIELDS = ['auth', 'billing', 'lifecycle'].flatMap((group) => [
+  { collectionGroup: `${group}_inbox`, field: 'expireAt' },
+  { collectionGroup: `${group}_outbox`, field: 'expireAt' },
+])
+
+export function startEngines(options: EngineOptions): Promise<Engines> {
+  return options.name === 'embedded' ? startEmbedded(options) : startGoogle(options)
+}
+
+async function startEmbedded(options: EngineOptions): Promise<Engines> {
+  const { data, now, ports } = options
+  const [{ startFirestoreEngine }, { startPubsubEngine }] = await Promise.all([
+    import('#local/engine/firestore/index.ts'),
+    import('#local/engine/pubsub/index.ts'),
+  ])
+  const firestore = await startFirestoreEngine({
+    port: ports.firestore,
+    file: data.file('firestore.sqlite'),
+    now,
+    ttl: TTL_FIELDS,
+  })
+  const pubsub = await startPubsubEngine({ port: ports.pubsub, file: data.file('pubsub.sqlite'), now })
+  const secrets = await startSecrets(options)
+  return {
+    name: 'embedded',
+    firestoreHost: firestore.host,
+    pubsubHost: pubsub.host,
+    secretsHost: secrets.host,
+    secrets,
+    firestore,
+    pubsub,
+    close: async () => {
+      await Promise.all([firestore.close(), pubsub.close(), secrets.close()])
+    },
+  }
+}
+
+/** Google's emulators keep nothing over a restart, so neither does what stands beside them. */
+async function startGoogle(options: EngineOptions): Promise<Engines> {
+  const { startGoogleFirestore, startGooglePubsub } = await import('#local/engine/google.ts')
+  const [firestore, pubsub, secrets] = await Promise.all([
+    startGoogleFirestore({ port: options.ports.firestore }),
+    startGooglePubsub({ port: options.ports.pubsub, project: options.project }),
+    startSecrets(options),
+  ])
+  const stop = async (): Promise<void> => {
+    await Promise.all([firestore.emulator?.stop(), pubsub.emulator?.stop(), secrets.close()])
+  }
+  if (firestore.emulator === undefined || pubsub.emulator === undefined) {
+    await stop()
+    const reason = firestore.reason ?? pubsub.reason ?? 'unknown'
+    throw new StackError(
+      `Google's emulators cannot run here: ${reason}. Use the embedded engine (leave out --engine).`,
+    )
+  }
+  return {
+    name: 'google',
+    firestoreHost: firestore.emulator.host,
+    pubsubHost: pubsub.emulator.host,
+    secretsHost: secrets.host,
+    secrets,
+    firestore: undefined,
+    pubsub: undefined,
+    close: stop,
+  }
+}
+
+async function startSecrets(options: EngineOptions): Promise<SecretManagerEngine> {
+  const { startSecretManagerEngine } = await import('#local/engine/secrets/index.ts')
+  return startSecretManagerEngine({
+    port: options.ports.secrets,
+    file: options.data.file('secrets.sqlite'),
+    now: options.now,
+  })
+}

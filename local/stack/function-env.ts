@@ -1,0 +1,47 @@
+import { FUNCTIONS, type FunctionId } from '#shared/catalogue.ts'
+import { type Accounts, functionUri } from './accounts.ts'
+import type { Engines } from './engines.ts'
+import type { StackOptions } from './options.ts'
+
+export type EnvParts = {
+  readonly stack: StackOptions
+  readonly accounts: Accounts
+  readonly engines: Engines
+  readonly publicBaseUrl: string
+  readonly clockFile: string
+  readonly callerIssuer: string
+  readonly callerJwksUri: string
+  readonly metadataHost: string
+  readonly kubernetesUrl: string
+  readonly outboundAllow: readonly string[]
+}
+
+/** What Terraform sets in the cloud, with the stack's addresses: nothing of the user's own environment. */
+export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, string> {
+  const { project } = parts.stack
+  const account =
+    FUNCTIONS[id].trigger === 'push'
+      ? { PUSH_ACCOUNT: parts.accounts.push(id) }
+      : { GATEWAY_ACCOUNT: parts.accounts.gateway, SCHEDULER_ACCOUNT: parts.accounts.scheduler }
+  return {
+    PATH: process.env['PATH'] ?? '',
+    ...(process.env['NODE_COMPILE_CACHE'] === undefined
+      ? {}
+      : { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+    METADATA_SERVER_DETECTION: 'none',
+    GOOGLE_CLOUD_PROJECT: project,
+    FUNCTION_URI: functionUri(project, id),
+    PUBLIC_BASE_URL: parts.publicBaseUrl,
+    CALLER_CHECK: parts.stack.callerCheck,
+    CALLER_ISSUER: parts.callerIssuer,
+    CALLER_JWKS_URI: parts.callerJwksUri,
+    ...account,
+    CLOCK_FILE: parts.clockFile,
+    OUTBOUND_ALLOW: parts.outboundAllow.join(','),
+    FIRESTORE_EMULATOR_HOST: parts.engines.firestoreHost,
+    PUBSUB_EMULATOR_HOST: parts.engines.pubsubHost,
+    SECRET_MANAGER_EMULATOR_HOST: parts.engines.secretsHost,
+    GCE_METADATA_HOST: parts.metadataHost,
+    KUBERNETES_API_URL: parts.kubernetesUrl,
+  }
+}

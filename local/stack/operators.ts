@@ -1,0 +1,58 @@
+import { readConfig } from '#shared/config.ts'
+import { closeDatabase } from '#shared/firestore/database.ts'
+import { silentLogger } from '#shared/log.ts'
+import type { Result } from '#shared/result.ts'
+import {
+  addOperator,
+  bootstrapOperator,
+  type NewOperator,
+} from '../../functions/auth/operations/bootstrap-operator.ts'
+import { wireAuth } from '../../functions/auth/wiring.ts'
+import type { Credentials } from './api-client.ts'
+import { functionEnv } from './function-env.ts'
+import { StackError, type StackOptions } from './options.ts'
+import type { Parts } from './parts.ts'
+
+/**
+ * Makes two operators with the deployer's rights, as `npm run energent -- bootstrap-operator` does:
+ * two, because a purge needs the approval of two different people.
+ */
+export async function seedOperators(
+  parts: Parts,
+  options: StackOptions,
+): Promise<readonly [Credentials, Credentials]> {
+  const env = functionEnv(
+    {
+      stack: options,
+      accounts: parts.accounts,
+      engines: parts.engines,
+      publicBaseUrl: parts.gateway.url,
+      clockFile: parts.clockFile.path,
+      callerIssuer: parts.google.issuer,
+      callerJwksUri: parts.google.jwksUri,
+      metadataHost: parts.google.metadataHost,
+      kubernetesUrl: parts.kubernetes.url,
+      outboundAllow: [],
+    },
+    'auth',
+  )
+  const deps = wireAuth(readConfig({ ...env, FUNCTION_TARGET: 'authHandler' }), { log: silentLogger })
+  try {
+    const nowMs = parts.now()
+    const deployer = 'local-stack'
+    const first = credentialsOf(
+      await bootstrapOperator(deps, { email: 'ada@energent.example', deployer, nowMs }),
+    )
+    const second = credentialsOf(
+      await addOperator(deps, { email: 'grace@energent.example', deployer, nowMs }),
+    )
+    return [first, second]
+  } finally {
+    await closeDatabase(deps.platform.database)
+  }
+}
+
+function credentialsOf(result: Result<NewOperator>): Credentials {
+  if (!result.ok) throw new StackError(`The operator could not be made: ${result.code} ${result.detail}`)
+  return { clientId: result.value.client.clientId, clientSecret: result.value.clientSecret }
+}

@@ -1,0 +1,83 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Tier } from '#shared/catalogue.ts'
+import type { ApiClient, Credentials } from './api-client.ts'
+import { StackError } from './options.ts'
+
+export type DemoUser = { readonly login: string; readonly password: string; readonly role: string }
+
+export type DemoTenant = Credentials & {
+  readonly tenantId: string
+  readonly tier: Tier
+  readonly users: readonly DemoUser[]
+}
+
+/** Who and what exists after a start, with their secrets: kept beside the data, made for this machine alone. */
+export type Seed = {
+  readonly operators: readonly [Credentials, Credentials]
+  readonly tenants: readonly DemoTenant[]
+}
+
+/** The demo tenants, one for each way of looking at the product. */
+export const DEMO_TENANTS: readonly { tenantId: string; displayName: string; tier: Tier }[] = [
+  { tenantId: 'acme', displayName: 'Acme Robotics', tier: 'standard' },
+  { tenantId: 'globex', displayName: 'Globex Corporation', tier: 'enterprise' },
+  { tenantId: 'initech', displayName: 'Initech', tier: 'basic' },
+]
+
+/** The people of a demo tenant, known to the enterprise identity provider. Their passwords protect nothing. */
+export function demoUsers(tenantId: string): readonly DemoUser[] {
+  return ['owner', 'developer', 'viewer'].map((role) => ({
+    login: `${role}@${tenantId}.example`,
+    password: `${tenantId}-${role}`,
+    role,
+  }))
+}
+
+/** What a demo tenant's own client may do: everything a tenant can. */
+const CLIENT_SCOPES = [
+  'tenant:read',
+  'tenant:manage',
+  'usage:write',
+  'usage:read',
+  'invoices:read',
+  'billing:manage',
+  'clients:manage',
+]
+const PROVISION_LIMIT_MS = 30_000
+
+/** Creates the demo tenants as an operator would: through the gateway, by events, waiting until they are active. */
+export async function seedTenants(api: ApiClient, operator: Credentials): Promise<readonly DemoTenant[]> {
+  const token = await api.token(operator)
+  return Promise.all(
+    DEMO_TENANTS.map(async ({ tenantId, displayName, tier }) => {
+      const request = { tenantId, displayName, tier, deploymentModel: 'multi_tenant', region: 'us-central1' }
+      const created = await api.call('POST', '/v1/tenants', { token, json: request })
+      if (created.status !== 202)
+        throw new StackError(`${tenantId} was not created: ${JSON.stringify(created.body)}`)
+      await untilActive(api, token, tenantId)
+      const client = await api.call('POST', `/v1/tenants/${tenantId}/clients`, {
+        token,
+        json: { name: 'demo', scopes: CLIENT_SCOPES },
+      })
+      if (client.status !== 201)
+        throw new StackError(`${tenantId} got no client: ${JSON.stringify(client.body)}`)
+      const { clientId, clientSecret } = client.body as Record<string, string>
+      if (clientId === undefined || clientSecret === undefined)
+        throw new StackError('the client has no secret')
+      return { tenantId, tier, clientId, clientSecret, users: demoUsers(tenantId) }
+    }),
+  )
+}
+
+/** Waits until lifecycle calls the tenant active and auth has heard of it. */
+async function untilActive(api: ApiClient, token: string, tenantId: string): Promise<void> {
+  const untilMs = performance.now() + PROVISION_LIMIT_MS
+  let last = ''
+  while (performance.now() < untilMs) {
+    const answer = await api.call('GET', `/v1/tenants/${tenantId}`, { token })
+    last = String(answer.body['state'])
+    if (last === 'ACTIVE') return
+    await pause(40)
+  }
+  throw new StackError(`${tenantId} is still ${last} after ${PROVISION_LIMIT_MS / 1000} s; see .local/logs`)
+}

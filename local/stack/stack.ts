@@ -1,0 +1,219 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RequestRecord } from '#local/gateway/gateway.ts'
+import { type ApiClient, apiClient } from './api-client.ts'
+import { type ControlDoor, openControlDoor } from './control.ts'
+import { controlRoutes } from './control-routes.ts'
+import { type DataDir, openDataDir, ROOT } from './data-dir.ts'
+import { type FaultList, faultList } from './fault-list.ts'
+import { seedOperators } from './operators.ts'
+import type { StackOptions } from './options.ts'
+import { type Parts, startParts } from './parts.ts'
+import { choosePorts, type Ports } from './ports.ts'
+import { DEMO_TENANTS, demoUsers, type Seed, seedTenants } from './seed.ts'
+
+/** What `.local/stack.json` says: where everything is, and with which credentials. */
+export type StackInfo = {
+  readonly project: string
+  readonly engine: StackOptions['engine']
+  readonly gatewayUrl: string
+  /** Null until there is a console. */
+  readonly consoleUrl: string | null
+  readonly controlUrl: string
+  readonly operator: Seed['operators'][0]
+  readonly operators: Seed['operators']
+  readonly tenants: Seed['tenants']
+  readonly firestoreHost: string
+  readonly pubsubHost: string
+  readonly secretManagerHost: string
+  readonly stripe: { readonly url: string; readonly webhookSecret: string }
+  readonly kubernetes: { readonly url: string }
+  readonly storage: { readonly url: string }
+  readonly idp: { readonly issuer: string }
+  readonly clusterIssuer: { readonly url: string; readonly issuer: string }
+  readonly functions: Readonly<Record<string, { readonly url: string; readonly pid: number | undefined }>>
+}
+
+export type Stack = {
+  /** Where things are; after a reset or a crashed function, what is true now. */
+  info(): StackInfo
+  api(): ApiClient
+  parts(): Parts
+  reset(): Promise<void>
+  close(): Promise<void>
+}
+
+export type StackHooks = {
+  readonly print: (text: string) => void
+  readonly onRequest?: (record: RequestRecord) => void
+}
+
+type Booted = { readonly parts: Parts; readonly faults: FaultList; readonly idp: Idp; readonly seed: Seed }
+type Idp = { readonly issuer: string; close(): Promise<unknown> }
+
+/** Starts the whole system and resolves when it takes requests and its demo tenants are active. */
+export async function startStack(options: StackOptions, hooks: StackHooks): Promise<Stack> {
+  const data = openDataDir(options.dataDir)
+  let booted: Booted | undefined
+  let door: ControlDoor | undefined
+  try {
+    if (options.fresh || options.engine === 'google') data.clear()
+    const ports = await choosePorts(options.port)
+    const boot = async (): Promise<Booted> => bootAll(options, hooks, data, ports)
+    booted = await boot()
+    const current = (): Booted => {
+      if (booted === undefined) throw new Error('the stack is being reset')
+      return booted
+    }
+    const reset = async (): Promise<void> => {
+      const old = current()
+      booted = undefined
+      await halt(old)
+      data.clear()
+      booted = await boot()
+      save(data, infoOf(options, booted, door))
+    }
+    door = await openControlDoor(
+      ports.control,
+      controlRoutes({
+        project: options.project,
+        parts: () => current().parts,
+        faults: () => current().faults,
+        reset,
+        audience: () => current().parts.gateway.url,
+      }),
+    )
+    save(data, infoOf(options, booted, door))
+    return {
+      info: () => infoOf(options, current(), door),
+      api: () => apiClient(current().parts.gateway.url),
+      parts: () => current().parts,
+      reset,
+      close: async () => {
+        await door?.close()
+        if (booted !== undefined) await halt(booted)
+        rmSync(data.file('stack.json'), { force: true })
+        data.release()
+      },
+    }
+  } catch (error) {
+    await door?.close()
+    if (booted !== undefined) await halt(booted)
+    data.release()
+    throw error
+  }
+}
+
+async function bootAll(
+  options: StackOptions,
+  hooks: StackHooks,
+  data: DataDir,
+  ports: Ports,
+): Promise<Booted> {
+  const idpStarting = startIdentityProvider(options, data, ports)
+  // Waited for below; a failure before that must not go unheard of, nor unhandled.
+  idpStarting.catch(() => {})
+  let parts: Parts | undefined
+  try {
+    parts = await startParts({
+      stack: options,
+      ports,
+      data,
+      print: hooks.print,
+      ...(hooks.onRequest === undefined ? {} : { onRequest: hooks.onRequest }),
+    })
+    const seed = await seedAll(options, data, parts)
+    return { parts, faults: faultList(parts), idp: await idpStarting, seed }
+  } catch (error) {
+    await parts?.close()
+    await idpStarting.then((idp) => idp.close()).catch(() => {})
+    throw error
+  }
+}
+
+async function startIdentityProvider(options: StackOptions, data: DataDir, ports: Ports): Promise<Idp> {
+  const { startIdp } = await import('#local/idp/index.ts')
+  return startIdp({
+    port: ports.idp,
+    clockFile: data.file('clock'),
+    dataDir: data.file('idp'),
+    tenants: options.seed
+      ? DEMO_TENANTS.map(({ tenantId }) => ({ tenantId, users: demoUsers(tenantId) }))
+      : [],
+  })
+}
+
+/** What an earlier run made is still there, secrets included; only what is missing is made. */
+async function seedAll(options: StackOptions, data: DataDir, parts: Parts): Promise<Seed> {
+  const file = data.file('seed.json')
+  const kept = readSeed(file)
+  const operators = kept?.operators ?? (await seedOperators(parts, options))
+  if (kept === undefined) writeSecret(file, { operators, tenants: [] })
+  if (!options.seed || (kept !== undefined && kept.tenants.length > 0)) {
+    return { operators, tenants: kept?.tenants ?? [] }
+  }
+  const tenants = await seedTenants(apiClient(parts.gateway.url), operators[0])
+  writeSecret(file, { operators, tenants })
+  return { operators, tenants }
+}
+
+function readSeed(file: string): Seed | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Seed
+  } catch {
+    return undefined
+  }
+}
+
+async function halt(booted: Booted): Promise<void> {
+  await booted.parts.close()
+  await booted.idp.close()
+}
+
+function infoOf(
+  options: StackOptions,
+  { parts, idp, seed }: Booted,
+  door: ControlDoor | undefined,
+): StackInfo {
+  return {
+    project: options.project,
+    engine: options.engine,
+    gatewayUrl: parts.gateway.url,
+    consoleUrl: null,
+    controlUrl: door?.url ?? '',
+    operator: seed.operators[0],
+    operators: seed.operators,
+    tenants: seed.tenants,
+    firestoreHost: parts.engines.firestoreHost,
+    pubsubHost: parts.engines.pubsubHost,
+    secretManagerHost: parts.engines.secretsHost,
+    stripe: { url: parts.stripe.url, webhookSecret: parts.stripe.webhookSecret },
+    kubernetes: { url: parts.kubernetes.url },
+    storage: { url: parts.storage.url },
+    idp: { issuer: idp.issuer },
+    clusterIssuer: { url: parts.cluster.url, issuer: parts.cluster.issuer },
+    functions: Object.fromEntries(
+      parts.backends.all.map(({ id, internalUrl, process: running }) => [
+        id,
+        { url: internalUrl, pid: running.pid() },
+      ]),
+    ),
+  }
+}
+
+function save(data: DataDir, info: StackInfo): void {
+  writeSecret(data.file('stack.json'), info)
+}
+
+function writeSecret(file: string, value: unknown): void {
+  writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+}
+
+/** Where a running stack wrote what it is; undefined when none runs. */
+export function readStackInfo(dataDir: string): StackInfo | undefined {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, dataDir, 'stack.json'), 'utf8')) as StackInfo
+  } catch {
+    return undefined
+  }
+}
