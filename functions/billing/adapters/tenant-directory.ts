@@ -1,0 +1,47 @@
+import type { Clock } from '#shared/clock.ts'
+import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import type { TenantId } from '#shared/ids.ts'
+import { ok } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { isNewer, parseProjection, type TenantProjection } from '../domain/tenant-projection.ts'
+import type { TenantDirectory } from '../ports.ts'
+
+const CACHE_MS = 60_000
+const MOST_CACHED = 10_000
+const CURRENT = ['billing_tenant', 'current']
+
+/**
+ * The projection of tenants, with a cache of a minute so that taking usage reads nothing. Only a known
+ * tenant is cached: one that is not known yet may be in the next moment.
+ */
+export function firestoreTenantDirectory(tenants: TenantFirestore, clock: Clock): TenantDirectory {
+  const cache = new Map<TenantId, { projection: TenantProjection; untilMs: number }>()
+  const remember = (ctx: TenantContext, projection: TenantProjection): TenantProjection => {
+    if (cache.size >= MOST_CACHED) cache.clear()
+    cache.set(ctx.tenantId, { projection, untilMs: clock.now() + CACHE_MS })
+    return projection
+  }
+  const findFresh = async (ctx: TenantContext): Promise<TenantProjection | undefined> => {
+    const found = await tenants.withTenant(ctx, (db) => db.find(CURRENT, parseProjection))
+    return found === undefined ? undefined : remember(ctx, found.value)
+  }
+  return {
+    findFresh,
+    find: async (ctx) => {
+      const cached = cache.get(ctx.tenantId)
+      return cached !== undefined && clock.now() < cached.untilMs ? cached.projection : findFresh(ctx)
+    },
+    apply: async (ctx, fact) => {
+      const committed = await tenants.optimistic(ctx, undefined, async (db) => {
+        const known = await db.find(CURRENT, parseProjection)
+        if (known !== undefined && !isNewer(fact.sequence, known.value)) {
+          return ok({ value: known.value, writes: [] })
+        }
+        const write = known === undefined ? db.create(CURRENT, fact) : db.update(CURRENT, known, fact)
+        return ok({ value: fact, writes: [write] })
+      })
+      if (!committed.ok || committed.value.duplicate) throw new Error('a projection takes no claim')
+      return remember(ctx, committed.value.value)
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import { hashedId } from '#shared/ids.ts'
+import { canonicalJson } from '#shared/json.ts'
+import type { Quarantine } from '#shared/pubsub/quarantine.ts'
+import type { UsageQuarantine } from '../ports.ts'
+
+const SUBSCRIPTION = 'billing-events-to-billing'
+
+/** Sets single events of a message aside; the same event again does not fill the quarantine. */
+export function usageQuarantine(quarantine: Quarantine): UsageQuarantine {
+  return {
+    put: async ({ payload, detail, ...entry }) => {
+      const body = canonicalJson(payload)
+      await quarantine.put({
+        ...entry,
+        id: hashedId(SUBSCRIPTION, entry.tenantId, body),
+        detail: detail.slice(0, 500),
+        subscription: SUBSCRIPTION,
+        payload: Buffer.from(body, 'utf8'),
+      })
+    },
+  }
+}

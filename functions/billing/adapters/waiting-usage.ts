@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import type { Clock } from '#shared/clock.ts'
+import type { SystemFirestore } from '#shared/firestore/system.ts'
+import { removed, timestamp } from '#shared/firestore/values.ts'
+import { hashedId, type Ids } from '#shared/ids.ts'
+import { canonicalJson, parser } from '#shared/json.ts'
+import { restoreUsageEvent } from '../domain/usage-event.ts'
+import type { WaitingBatch, WaitingUsage } from '../ports.ts'
+
+const COLLECTION = 'billing_quarantine'
+const AWAITING = 'awaiting-tenant'
+const PAGE = 20
+const KEPT_MS = 30 * 24 * 3_600_000
+
+const parseWaiting = parser(
+  z.object({
+    batchId: z.string(),
+    atMs: z.number(),
+    payload: z.instanceof(Uint8Array),
+  }),
+)
+
+/**
+ * Usage that waits in quarantine for its tenant: one document per batch, named by it. What waits for a
+ * tenant that never comes is kept for the operator.
+ */
+export function firestoreWaitingUsage(deps: {
+  readonly system: SystemFirestore
+  readonly ids: Ids
+  readonly clock: Clock
+}): WaitingUsage {
+  const { system, ids, clock } = deps
+  return {
+    put: async (ctx, batch, receivedAtMs) => {
+      const write = system.create(COLLECTION, hashedId('usage', ctx.tenantId, batch.batchId), {
+        tenantId: ctx.tenantId,
+        batchId: batch.batchId,
+        code: 'resource.not_found',
+        detail: 'usage of a tenant that is not active yet',
+        subscription: 'billing-events-to-billing',
+        status: AWAITING,
+        atMs: receivedAtMs,
+        payload: Buffer.from(canonicalJson(batch.events.map((event) => event.raw)), 'utf8'),
+      })
+      await system.commit([write], ids.uuid(receivedAtMs))
+    },
+    next: async (ctx) => {
+      const found = await system.list(
+        COLLECTION,
+        {
+          where: [
+            ['tenantId', '==', ctx.tenantId],
+            ['status', '==', AWAITING],
+          ],
+          limit: PAGE,
+        },
+        parseWaiting,
+      )
+      return found.map(
+        (doc): WaitingBatch => ({
+          batchId: doc.value.batchId,
+          receivedAtMs: doc.value.atMs,
+          events: (JSON.parse(Buffer.from(doc.value.payload).toString('utf8')) as unknown[]).map(
+            restoreUsageEvent,
+          ),
+          settle: async () => {
+            const expireAt = timestamp(clock.now() + KEPT_MS)
+            const write = system.update(COLLECTION, doc, { status: 'redriven', payload: removed(), expireAt })
+            // A conflict means that a redelivery beside us has settled it already.
+            await system.commit([write], ids.uuid(clock.now()))
+          },
+        }),
+      )
+    },
+  }
+}

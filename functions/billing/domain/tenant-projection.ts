@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { TIERS, type Tier } from '#shared/catalogue/tiers.ts'
+import { TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
+import { parser } from '#shared/json.ts'
+
+/** What billing knows of a tenant: the newest fact that tenant-events published about it. */
+export type TenantProjection = {
+  readonly state: TenantState
+  readonly tier: Tier
+  /** The fact's number, a decimal; a fact with a lower one is old news. */
+  readonly sequence: string
+  readonly revision: number
+}
+
+export const parseProjection = parser<TenantProjection>(
+  z.object({
+    state: z.enum(TENANT_STATES),
+    tier: z.enum(TIERS),
+    sequence: z.string().regex(/^\d{1,19}$/),
+    revision: z.number(),
+  }),
+)
+
+/** Whether a fact says something newer than what is known. */
+export function isNewer(sequence: string, known: TenantProjection | undefined): boolean {
+  return known === undefined || BigInt(sequence) > BigInt(known.sequence)
+}
+
+/** What becomes of usage of a tenant: applied, kept until the tenant is activated, or refused for good. */
+export type UsageAdmission = 'apply' | 'wait' | 'refuse'
+
+export function admitUsage(known: Pick<TenantProjection, 'state'> | undefined): UsageAdmission {
+  switch (known?.state) {
+    case undefined:
+    case 'REQUESTED':
+    case 'PROVISIONING':
+    case 'PROVISION_FAILED':
+      return 'wait'
+    case 'REJECTED':
+    case 'PURGING':
+    case 'PURGED':
+      return 'refuse'
+    default:
+      return 'apply'
+  }
+}

@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { METERS, type Meter, type MeterId } from '#shared/catalogue/meters.ts'
+import { type CloudEvent, parseCloudEvent, subjectOf } from '#shared/contracts/cloud-event.ts'
+import { canonicalJson, parser } from '#shared/json.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import { decimal, findDecimal, type Rational, rational } from './rational.ts'
+
+/** One measured fact, checked, with what identifies it. */
+export type UsageEvent = {
+  readonly meter: MeterId
+  readonly source: string
+  readonly id: string
+  /** When it happened, in milliseconds. */
+  readonly timeMs: number
+  /** The measured quantity in the meter's unit; undefined where the event itself is what counts. */
+  readonly value: Rational | undefined
+  readonly resource: string | undefined
+  readonly dimensions: Readonly<Record<string, string>>
+  /** Hex SHA-256 of source, NUL and id: what makes two events the same. */
+  readonly key: string
+  /** Hex SHA-256 of what the event says; the same key with another digest is a conflict. */
+  readonly digest: string
+  /** The event as it came, kept in the ledger with all its extra members. */
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+export type UsageRules = {
+  /** The tenant the event must be about. */
+  readonly tenantId: string
+  readonly nowMs: number
+  /** How far back an event may lie, in milliseconds. */
+  readonly maxAgeMs: number
+  /** Whether a quantity may be negative, which corrects an earlier one: for control-plane sources alone. */
+  readonly corrections: boolean
+}
+
+const DAY_MS = 24 * 3_600_000
+/** How old usage may be when a tenant sends it. */
+export const MAX_AGE_MS = 35 * DAY_MS
+/** Usage taken at the API waits in Pub/Sub, or among the dead letters, before it is applied. */
+export const MAX_AGE_WHEN_APPLIED_MS = MAX_AGE_MS + 31 * DAY_MS
+const MAX_AHEAD_MS = 5 * 60_000
+
+const text = (max: number) => z.string().min(1).max(max)
+
+const parseUsage = parser(
+  z.looseObject({
+    source: z.string().regex(/^[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]{1,200}$/, 'must be a URI reference'),
+    data: z.looseObject({
+      tenantId: z.string().optional(),
+      value: z.union([z.string(), z.number()]).optional(),
+      mode: z.enum(['level', 'delta']).optional(),
+      dimensions: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), z.string().max(64)).optional(),
+      resource: text(200).optional(),
+    }),
+  }),
+  'event.malformed',
+)
+
+const USAGE_TYPE = /^ai\.energent\.usage\.([a-z0-9_]+)\.v1$/
+const VALUE = /^-?\d{1,15}(?:\.(\d+))?$/
+
+/** Checks one usage event as it came from outside: the envelope first, then what it says. */
+export function parseUsageEvent(raw: unknown, rules: UsageRules): Result<UsageEvent> {
+  const envelope = parseCloudEvent(raw)
+  return envelope.ok ? checkUsageEvent(envelope.value, rules) : envelope
+}
+
+/**
+ * Checks what a CloudEvent says against the usage contract and its meter (billing.md §2, §3).
+ *
+ * An event about another tenant is refused as any malformed one is: the answer does not depend on
+ * whether that tenant exists.
+ */
+export function checkUsageEvent(
+  envelope: CloudEvent<Record<string, unknown>>,
+  rules: UsageRules,
+): Result<UsageEvent> {
+  const own = subjectOf(rules.tenantId)
+  if (envelope.subject !== own || ![undefined, rules.tenantId].includes(envelope.tenantid)) {
+    return malformed(`subject: must be ${own}`)
+  }
+  const shape = parseUsage(envelope)
+  if (!shape.ok) return shape
+  const event = { ...envelope, ...shape.value }
+  if (![undefined, rules.tenantId].includes(event.data.tenantId)) return malformed(`subject: must be ${own}`)
+  const meter = USAGE_TYPE.exec(event.type)?.[1]
+  if (!isMeterId(meter)) return refuse('event.unknown_type', event.type, 'type: names no meter')
+  const timeMs = Date.parse(event.time)
+  if (!(timeMs <= rules.nowMs + MAX_AHEAD_MS)) return malformed('time: lies more than 5 minutes ahead')
+  if (timeMs < rules.nowMs - rules.maxAgeMs) return malformed('time: lies too far back')
+  const value = parseQuantity(METERS[meter], event.data, rules.corrections)
+  if (!value.ok) return value
+  const dimensions = event.data.dimensions ?? {}
+  const unknown = Object.keys(dimensions).find(
+    (key) => !(METERS[meter].dimensions as readonly string[]).includes(key),
+  )
+  if (unknown !== undefined) return malformed(`data.dimensions: ${meter} has no dimension ${unknown}`)
+  if (METERS[meter].needsResource && event.data.resource === undefined)
+    return malformed('data.resource: is required')
+  return ok(usageEventOf(event, meter, timeMs, value.value))
+}
+
+/** An event read back from our own ledger, where it was put after it had been checked. */
+export function restoreUsageEvent(raw: unknown): UsageEvent {
+  const event = raw as StoredEvent
+  const meter = USAGE_TYPE.exec(event.type)?.[1]
+  if (!isMeterId(meter)) throw new TypeError(`the ledger holds an event of type ${event.type}`)
+  const { value } = event.data
+  const quantity = value === undefined ? undefined : decimal(String(value))
+  return usageEventOf(event, meter, Date.parse(event.time), quantity)
+}
+
+type StoredEvent = {
+  readonly id: string
+  readonly source: string
+  readonly type: string
+  readonly subject: string
+  readonly time: string
+  readonly data: {
+    readonly value?: string | number | undefined
+    readonly resource?: string | undefined
+    readonly dimensions?: Record<string, string> | undefined
+  }
+}
+
+function usageEventOf(
+  event: StoredEvent,
+  meter: MeterId,
+  timeMs: number,
+  value: Rational | undefined,
+): UsageEvent {
+  const said = { type: event.type, subject: event.subject, time: timeMs, data: event.data }
+  return {
+    meter,
+    source: event.source,
+    id: event.id,
+    timeMs,
+    value,
+    resource: event.data.resource,
+    dimensions: event.data.dimensions ?? {},
+    key: eventKey(event.source, event.id),
+    digest: sha256(canonicalJson(said)),
+    raw: event,
+  }
+}
+
+/** Hex SHA-256 of source, NUL and id. */
+export function eventKey(source: string, id: string): string {
+  return sha256(`${source}\0${id}`)
+}
+
+function parseQuantity(
+  meter: Meter,
+  data: { value?: string | number | undefined; mode?: 'level' | 'delta' | undefined },
+  corrections: boolean,
+): Result<Rational | undefined> {
+  const gauge = meter.aggregation === 'level_hours' || meter.aggregation === 'max'
+  if (data.mode !== undefined && !gauge) return malformed('data.mode: is for gauges only')
+  if (data.mode === 'delta') return malformed('data.mode: this meter takes levels, not deltas')
+  if (data.value === undefined) {
+    return meter.aggregation === 'count' || meter.aggregation === 'unique_count'
+      ? ok(undefined)
+      : malformed('data.value: is required')
+  }
+  const value = readValue(data.value, meter.scale)
+  if (value === undefined) {
+    return malformed(`data.value: must be a decimal string with at most 15 digits and ${meter.scale} places`)
+  }
+  // A tenant that may send negative usage writes its own credit notes.
+  if (value.n < 0n && !(corrections && meter.aggregation === 'sum'))
+    return malformed('data.value: must not be negative')
+  return ok(value)
+}
+
+function readValue(value: string | number, scale: number): Rational | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? rational(BigInt(value)) : undefined
+  const parts = VALUE.exec(value)
+  if (parts === null || (parts[1] ?? '').length > scale) return undefined
+  return findDecimal(value)
+}
+
+function isMeterId(name: string | undefined): name is MeterId {
+  return name !== undefined && Object.hasOwn(METERS, name)
+}
+
+function malformed(fault: string): Result<never> {
+  return refuse('event.malformed', fault, fault)
+}
+
+function sha256(value: string): string {
+  return createHash('sha256').update(value, 'utf8').digest('hex')
+}

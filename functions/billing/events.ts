@@ -1,0 +1,22 @@
+import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
+import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
+import { TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
+import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
+import { on } from '#shared/pubsub/types.ts'
+import { applyTenantFact } from './operations/apply-tenant-fact.ts'
+import { cancelSubscription } from './operations/cancel-subscription.ts'
+import { ingestUsage } from './operations/ingest-usage.ts'
+import { requestSubscription } from './operations/request-subscription.ts'
+import type { BillingDeps } from './ports.ts'
+
+/** What `billingHandler` hears: usage, commands of tenant-events, and facts about tenants. */
+export function billingEvents(deps: BillingDeps): EventHandlers {
+  return {
+    batches: { 'billing-events': { handleBatch: (received) => ingestUsage(deps, received) } },
+    events: [
+      on(subscriptionRequested, (received) => requestSubscription(deps, received)),
+      on(subscriptionCancelRequested, (received) => cancelSubscription(deps, received)),
+      ...Object.values(TENANT_FACTS).map((fact) => on(fact, (received) => applyTenantFact(deps, received))),
+    ],
+  }
+}

@@ -1,0 +1,46 @@
+import { ok, type Result, refuse } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { formatInstant } from '../domain/calendar.ts'
+import { exactThroughMs } from '../domain/exactness.ts'
+import { collectEvents } from '../domain/meter-usage.ts'
+import { parseUsageQuery, periodToRead, type UsageRow, usageRows } from '../domain/usage-query.ts'
+import type { BillingDeps } from '../ports.ts'
+
+export type UsageAnswer = {
+  readonly from: string
+  readonly to: string
+  readonly data: readonly UsageRow[]
+  readonly exactThrough: string
+  /** Whether the range reaches beyond `exactThrough`, where usage is still on its way. */
+  readonly provisional: boolean
+}
+
+/**
+ * A tenant's usage, exact: folded from the ledger's events by the time they happened, each counted
+ * once however often and in whatever batches it came.
+ */
+export async function getUsage(
+  deps: Pick<BillingDeps, 'ledger' | 'tenants' | 'subscriptions'>,
+  request: {
+    readonly ctx: TenantContext
+    readonly query: Readonly<Record<string, string>>
+    readonly nowMs: number
+  },
+): Promise<Result<UsageAnswer>> {
+  const { ctx, nowMs } = request
+  const timeZone = (await deps.subscriptions.find(ctx))?.timeZone ?? 'UTC'
+  const query = parseUsageQuery(request.query, nowMs, timeZone)
+  if (!query.ok) return query
+  if ((await deps.tenants.find(ctx)) === undefined) return refuse('resource.not_found', 'no such tenant')
+  const events = await deps.ledger.read(ctx, periodToRead(query.value))
+  if (!events.ok) return events
+  const { period } = query.value
+  const exactMs = exactThroughMs(period, nowMs)
+  return ok({
+    from: formatInstant(period.fromMs),
+    to: formatInstant(period.toMs),
+    data: usageRows(query.value, collectEvents(events.value), timeZone),
+    exactThrough: formatInstant(exactMs),
+    provisional: exactMs < period.toMs,
+  })
+}

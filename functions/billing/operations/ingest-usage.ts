@@ -1,0 +1,104 @@
+import type { ReceivedBatch } from '#shared/pubsub/types.ts'
+import { ok, type Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { admitUsage } from '../domain/tenant-projection.ts'
+import { batchIdOf, deduplicate, makeBatches, type UsageBatch } from '../domain/usage-batch.ts'
+import { checkUsageEvent, MAX_AGE_WHEN_APPLIED_MS, type UsageEvent } from '../domain/usage-event.ts'
+import type { BillingDeps } from '../ports.ts'
+import { redriveUsage } from './redrive-usage.ts'
+
+export type IngestDeps = Pick<BillingDeps, 'ledger' | 'tenants' | 'waiting' | 'quarantine'>
+
+type Part = { readonly ctx: TenantContext; readonly events: readonly UsageEvent[] }
+
+/** Events set aside at the same time. */
+const PARALLEL = 8
+
+/**
+ * Applies one message of usage, exactly once however often it comes.
+ *
+ * Each tenant's part is one commit named by its content, so a copy of the message fails as a whole
+ * and changes nothing. What cannot be applied is set aside event by event; a tenant whose store fails
+ * does not hold up the others, and the message comes again for it.
+ */
+export async function ingestUsage(deps: IngestDeps, received: ReceivedBatch): Promise<Result<unknown>> {
+  const parts: Part[] = []
+  for (const part of received.parts) {
+    const events = await admissible(deps, received, part)
+    if (events.length > 0) parts.push({ ctx: part.ctx, events })
+  }
+  const batchId = batchIdOf(parts.flatMap((part) => part.events))
+  const settled = await Promise.allSettled(
+    parts.map(({ ctx, events }) =>
+      applyPart(
+        deps,
+        received,
+        ctx,
+        makeBatches(events, { batchId, tenantId: ctx.tenantId, mixed: parts.length > 1 }),
+      ),
+    ),
+  )
+  const failed = settled.find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return ok({ batchId })
+}
+
+/** The events of a part that hold, each once; the others are in quarantine when this returns. */
+async function admissible(
+  deps: IngestDeps,
+  received: ReceivedBatch,
+  part: ReceivedBatch['parts'][number],
+): Promise<readonly UsageEvent[]> {
+  const { tenantId } = part.ctx
+  const rules = { tenantId, nowMs: received.nowMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS, corrections: true }
+  const good: UsageEvent[] = []
+  const entry = { tenantId, messageId: received.messageId, atMs: received.nowMs }
+  const refused: Parameters<IngestDeps['quarantine']['put']>[0][] = []
+  for (const raw of part.events) {
+    const event = checkUsageEvent(raw, rules)
+    if (event.ok) good.push(event.value)
+    else refused.push({ ...entry, code: event.code, detail: event.detail, payload: raw })
+  }
+  const { events, conflicts } = deduplicate(good)
+  for (const loser of conflicts) {
+    refused.push({ ...entry, code: 'usage.conflict', detail: 'same id, other content', payload: loser.raw })
+  }
+  for (let at = 0; at < refused.length; at += PARALLEL) {
+    await Promise.all(refused.slice(at, at + PARALLEL).map((one) => deps.quarantine.put(one)))
+  }
+  return events
+}
+
+async function applyPart(
+  deps: IngestDeps,
+  received: ReceivedBatch,
+  ctx: TenantContext,
+  batches: readonly UsageBatch[],
+): Promise<void> {
+  const admission = admitUsage(await deps.tenants.find(ctx))
+  for (const batch of batches) {
+    // One commit for each: two batch ids in one commit would fail together when one is known.
+    if (admission === 'apply') await deps.ledger.append(ctx, batch, received.nowMs)
+    else if (admission === 'wait') await deps.waiting.put(ctx, batch, received.nowMs)
+    else await refuseBatch(deps, received, ctx, batch)
+  }
+  // The tenant may have become known while its usage was put aside, with nobody left to fetch it.
+  if (admission === 'wait') await redriveUsage(deps, ctx)
+}
+
+/** A tenant that is being deleted leaves no new data: only that something came is kept. */
+async function refuseBatch(
+  deps: IngestDeps,
+  received: ReceivedBatch,
+  ctx: TenantContext,
+  batch: UsageBatch,
+): Promise<void> {
+  await deps.quarantine.put({
+    tenantId: ctx.tenantId,
+    code: 'tenant.state_conflict',
+    detail: 'usage of a tenant that is gone or refused',
+    messageId: received.messageId,
+    payload: { batchId: batch.batchId, events: batch.events.length },
+    atMs: received.nowMs,
+  })
+}

@@ -1,0 +1,52 @@
+import { ok, type Result, refuse } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { formatInstant, monthOf } from '../domain/calendar.ts'
+import { exactThroughMs } from '../domain/exactness.ts'
+import { computeInvoice, type Invoice } from '../domain/invoice.ts'
+import { collectEvents, STALENESS_MS } from '../domain/meter-usage.ts'
+import { getPlan } from '../domain/plans.ts'
+import { parseInstant } from '../domain/usage-query.ts'
+import type { BillingDeps } from '../ports.ts'
+
+export type InvoicePreview = Invoice & { readonly exactThrough: string; readonly provisional: boolean }
+
+const YEAR_MS = 366 * 24 * 3_600_000
+const LEDGER_MS = 396 * 24 * 3_600_000
+
+/**
+ * The invoice of the period that contains `at`, as it would be on what is known now. Nothing is
+ * written, and without new usage the same question gets the same digest.
+ */
+export async function previewInvoice(
+  deps: Pick<BillingDeps, 'ledger' | 'subscriptions'>,
+  request: {
+    readonly ctx: TenantContext
+    readonly query: Readonly<Record<string, string>>
+    readonly nowMs: number
+  },
+): Promise<Result<InvoicePreview>> {
+  const { ctx, nowMs } = request
+  const stray = Object.keys(request.query).find((name) => name !== 'at')
+  if (stray !== undefined) return refuse('request.malformed', stray, `There is no parameter '${stray}'.`)
+  const atText = request.query['at']
+  const atMs = atText === undefined ? nowMs : parseInstant(atText)
+  if (atMs === undefined) return refuse('request.malformed', 'at', 'at: must be an RFC 3339 instant')
+  if (atMs > nowMs + YEAR_MS || atMs < nowMs - LEDGER_MS) {
+    return refuse('usage.range_invalid', 'at', 'at must lie within the last 13 months or the next 12')
+  }
+  const subscription = await deps.subscriptions.find(ctx)
+  if (subscription === undefined) return refuse('resource.not_found', 'no subscription')
+  const period = monthOf(atMs, subscription.timeZone)
+  if (period.toMs <= subscription.startedAtMs) return refuse('resource.not_found', 'before the subscription')
+  const events = await deps.ledger.read(ctx, { fromMs: period.fromMs - STALENESS_MS, toMs: period.toMs })
+  if (!events.ok) return events
+  const invoice = computeInvoice({
+    tenantId: ctx.tenantId,
+    subscription,
+    plan: getPlan(subscription.planId, subscription.planVersion),
+    period,
+    events: collectEvents(events.value),
+  })
+  const exactMs = exactThroughMs(period, nowMs)
+  return ok({ ...invoice, exactThrough: formatInstant(exactMs), provisional: exactMs < period.toMs })
+}

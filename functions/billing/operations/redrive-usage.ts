@@ -1,0 +1,28 @@
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { admitUsage } from '../domain/tenant-projection.ts'
+import { makeBatches } from '../domain/usage-batch.ts'
+import type { BillingDeps } from '../ports.ts'
+
+/**
+ * Applies the usage that waited for a tenant, if the tenant is known by now. Each batch keeps the id it
+ * came with, so a crash between applying and settling it changes nothing.
+ */
+export async function redriveUsage(
+  deps: Pick<BillingDeps, 'ledger' | 'tenants' | 'waiting'>,
+  ctx: TenantContext,
+): Promise<number> {
+  if (admitUsage(await deps.tenants.findFresh(ctx)) !== 'apply') return 0
+  let redriven = 0
+  for (;;) {
+    const page = await deps.waiting.next(ctx)
+    if (page.length === 0) return redriven
+    for (const waiting of page) {
+      const { batchId, events } = waiting
+      for (const batch of makeBatches(events, { batchId, tenantId: ctx.tenantId, mixed: false })) {
+        await deps.ledger.append(ctx, batch, waiting.receivedAtMs)
+      }
+      await waiting.settle()
+      redriven += 1
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { Claim } from '#shared/firestore/claim.ts'
+import type { RefusalCode } from '#shared/refusals.ts'
+import type { Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Trace } from '#shared/trace.ts'
+import type { Period } from './domain/calendar.ts'
+import type { OperationAnswer, Subscription } from './domain/subscription.ts'
+import type { TenantProjection } from './domain/tenant-projection.ts'
+import type { UsageBatch } from './domain/usage-batch.ts'
+import type { UsageEvent } from './domain/usage-event.ts'
+
+/** Every usage event that counts, in immutable batches. */
+export type Ledger = {
+  /**
+   * Stores a batch and adds it to the live counters in one commit that reads nothing. The same batch
+   * again changes nothing.
+   */
+  append(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<'stored' | 'duplicate'>
+  /**
+   * The events of all batches that touch the period's days, copies and neighbours included: the
+   * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer.
+   */
+  read(ctx: TenantContext, period: Period): Promise<Result<UsageEvent[]>>
+}
+
+/** What billing knows of tenants. */
+export type TenantDirectory = {
+  /** The newest known fact, at most a minute old; undefined for a tenant nobody has spoken of. */
+  find(ctx: TenantContext): Promise<TenantProjection | undefined>
+  /** The same, read now. */
+  findFresh(ctx: TenantContext): Promise<TenantProjection | undefined>
+  /** Keeps what is newer than what is known, and returns what is known then. */
+  apply(ctx: TenantContext, fact: TenantProjection): Promise<TenantProjection>
+}
+
+/** Usage of tenants that are not active yet. */
+export type WaitingUsage = {
+  put(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<void>
+  /** Some of what waits for a tenant; `settle` each, then ask again, until there is none. */
+  next(ctx: TenantContext): Promise<readonly WaitingBatch[]>
+}
+
+export type WaitingBatch = {
+  readonly batchId: string
+  readonly receivedAtMs: number
+  readonly events: readonly UsageEvent[]
+  settle(): Promise<void>
+}
+
+/** Where events go that can never be applied. */
+export type UsageQuarantine = {
+  put(entry: {
+    readonly tenantId: string
+    readonly code: RefusalCode
+    readonly detail: string
+    readonly messageId: string
+    readonly payload: unknown
+    readonly atMs: number
+  }): Promise<void>
+}
+
+/** Takes validated usage on its way to the ledger. */
+export type UsageQueue = {
+  /** Resolves once one message with all the events is durable. */
+  publish(tenantId: string, events: readonly UsageEvent[], trace: Trace): Promise<void>
+}
+
+export type SubscriptionChange = {
+  readonly subscription?: Subscription
+  readonly answer: OperationAnswer
+  /** A fact to publish with the change. */
+  readonly fact?: CloudEvent
+  readonly audit?: string
+}
+
+export type Subscriptions = {
+  find(ctx: TenantContext): Promise<Subscription | undefined>
+  findAnswer(ctx: TenantContext, operationId: string): Promise<OperationAnswer | undefined>
+  /**
+   * Decides on the subscription as it stands and commits the change, the operation's answer, the
+   * claim and the fact together. `decide` may run again; undefined means there is nothing to do.
+   */
+  change(
+    ctx: TenantContext,
+    claim: Claim,
+    operationId: string,
+    decide: (
+      current: Subscription | undefined,
+      answer: OperationAnswer | undefined,
+    ) => SubscriptionChange | undefined,
+  ): Promise<Result<unknown>>
+  /** Publishes a fact again, byte for byte; rejects when it may not have left. */
+  publishAgain(ctx: TenantContext, fact: string): Promise<void>
+}
+
+/**
+ * What collecting money takes. Nothing implements it while `STRIPE_MODE` is off: an invoice is then
+ * computed and shown, never sent.
+ */
+export type Collector = {
+  /** Hands over a finalized invoice; the same invoice and revision again has no further effect. */
+  collect(
+    ctx: TenantContext,
+    invoice: { readonly invoiceId: string; readonly revision: number },
+  ): Promise<Result<unknown>>
+}
+
+export type BillingDeps = {
+  readonly ledger: Ledger
+  readonly tenants: TenantDirectory
+  readonly waiting: WaitingUsage
+  readonly quarantine: UsageQuarantine
+  readonly queue: UsageQueue
+  readonly subscriptions: Subscriptions
+}
