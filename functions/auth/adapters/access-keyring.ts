@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { withDeadline } from '#shared/deadline.ts'
 import { parser } from '#shared/json.ts'
 import { errorFields } from '#shared/log.ts'
 import type { SecretStore } from '#shared/secrets.ts'
@@ -26,6 +27,8 @@ export const ACCESS_KEYS_SECRET = 'auth-access-keys'
 const RING_AGE_MS = 60_000
 /** How often at most an unknown key id makes us read the ring again: anybody can invent one. */
 const UNKNOWN_KEY_AGE_MS = 2_000
+
+const REFRESH_LIMIT_MS = 1_000
 
 const instant = z.number().int()
 
@@ -94,12 +97,14 @@ export function accessKeyring(deps: AccessKeyringDeps): AccessKeyring & { readon
     }
   }
 
+  /** The ring for whoever only verifies: once there is one, a store that is slow or down delays nobody much. */
   const lastKnown = async (nowMs: number, maxAgeMs: number): Promise<Keyring> => {
+    const last = rings.last()
+    const reading = rings.get(nowMs, maxAgeMs)
+    if (last === undefined) return reading
     try {
-      return await rings.get(nowMs, maxAgeMs)
+      return await withDeadline('keyring refresh', REFRESH_LIMIT_MS, reading)
     } catch (error) {
-      const last = rings.last()
-      if (last === undefined) throw error
       deps.log.warn('key ring not read; the last one is used', errorFields(error))
       return last
     }
