@@ -33,6 +33,18 @@ export function demoUsers(tenantId: string): readonly DemoUser[] {
   }))
 }
 
+/** How each demo tenant's identity provider knows us: as a client with the callback of the tenant's connection. */
+export function demoConnections(gatewayUrl: string) {
+  return DEMO_TENANTS.map(({ tenantId }) => ({
+    tenantId,
+    clientId: `energent-${tenantId}`,
+    clientSecret: `energent-${tenantId}-secret`,
+    redirectUris: [`${gatewayUrl}/sso/${tenantId}/con_demo/callback`],
+    backchannelLogoutUri: `${gatewayUrl}/sso/${tenantId}/con_demo/backchannel-logout`,
+    users: demoUsers(tenantId),
+  }))
+}
+
 /** What a demo tenant's own client may do: everything a tenant can. */
 const CLIENT_SCOPES = [
   'tenant:read',

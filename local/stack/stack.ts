@@ -10,7 +10,7 @@ import { seedOperators } from './operators.ts'
 import type { StackOptions } from './options.ts'
 import { type Parts, startParts } from './parts.ts'
 import { choosePorts, type Ports } from './ports.ts'
-import { DEMO_TENANTS, demoUsers, type Seed, seedTenants } from './seed.ts'
+import { demoConnections, type Seed, seedTenants } from './seed.ts'
 
 /** What `.local/stack.json` says: where everything is, and with which credentials. */
 export type StackInfo = {
@@ -137,9 +137,7 @@ async function startIdentityProvider(options: StackOptions, data: DataDir, ports
     port: ports.idp,
     clockFile: data.file('clock'),
     dataDir: data.file('idp'),
-    tenants: options.seed
-      ? DEMO_TENANTS.map(({ tenantId }) => ({ tenantId, users: demoUsers(tenantId) }))
-      : [],
+    tenants: options.seed ? demoConnections(`http://127.0.0.1:${ports.gateway}`) : [],
   })
 }
 
