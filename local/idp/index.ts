@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { IdpSettings, IdpTenant } from './settings.ts'
+
+export type { IdpTenant, IdpUser } from './settings.ts'
+
+export type IdpOptions = {
+  /** A free one is taken unless told; the issuer changes with it. */
+  readonly port?: number
+  /** The stack's clock offset, 8 bytes; the machine's own time without it. */
+  readonly clockFile?: string
+  /** Where the signing and cookie keys are kept. */
+  readonly dataDir: string
+  readonly tenants: readonly IdpTenant[]
+}
+
+export type Idp = {
+  readonly issuer: string
+  /** Ends every session of a user and tells each client over its back channel; answers how many. */
+  logout(login: string): Promise<number>
+  close(): Promise<void>
+}
+
+/** Real time on purpose: how long another process may take to listen. */
+const START_MS = 20_000
+
+/**
+ * Starts the enterprise identity provider in a process of its own and waits until it accepts
+ * connections. Rejects with what the process printed if it ends before that.
+ */
+export async function startIdp(options: IdpOptions): Promise<Idp> {
+  const port = options.port === undefined || options.port === 0 ? await freePort() : options.port
+  if (await accepts(port)) throw new Error(`port ${port} of the identity provider is taken`)
+  const settings: IdpSettings = { port, dataDir: options.dataDir, tenants: options.tenants }
+  const child = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      '--import',
+      new URL('../shift-date.mjs', import.meta.url).href,
+      fileURLToPath(new URL('./main.ts', import.meta.url)),
+    ],
+    {
+      // Standard input stays open as long as this process lives: the child ends with it.
+      stdio: ['pipe', 'ignore', 'pipe'],
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        CLOCK_FILE: options.clockFile ?? '',
+        IDP_SETTINGS: JSON.stringify(settings),
+      },
+    },
+  )
+  try {
+    await untilListening(child, port)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
+  const issuer = `http://127.0.0.1:${port}`
+  return {
+    issuer,
+    logout: async (login) => {
+      const response = await fetch(`${issuer}/admin/logout`, {
+        method: 'POST',
+        body: JSON.stringify({ login }),
+      })
+      if (!response.ok) throw new Error(await response.text())
+      return ((await response.json()) as { told: number }).told
+    },
+    close: () => end(child),
+  }
+}
+
+async function untilListening(child: ChildProcess, port: number): Promise<void> {
+  let printed = ''
+  let ended: string | undefined
+  child.stderr?.on('data', (chunk: Buffer) => {
+    printed = `${printed}${chunk.toString()}`.slice(-4000)
+  })
+  child.once('error', (error) => {
+    ended = error.message
+  })
+  child.once('exit', (code) => {
+    ended = `exit code ${code}`
+  })
+  const deadline = performance.now() + START_MS
+  while (!(await accepts(port))) {
+    if (ended !== undefined) throw new Error(`the identity provider did not start (${ended})\n${printed}`)
+    if (performance.now() > deadline)
+      throw new Error(`the identity provider did not listen in time\n${printed}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill('SIGTERM')
+  })
+}

@@ -1,0 +1,207 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
+import * as oidc from 'openid-client'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type Idp, type IdpTenant, startIdp } from '#local/idp/index.ts'
+import { aBrowser, formAction } from './browser.ts'
+
+const CALLBACK = 'http://127.0.0.1:1/callback'
+const DAY_MS = 86_400_000
+const tenant = (tenantId: string, more: Partial<IdpTenant> = {}): IdpTenant => ({
+  tenantId,
+  clientId: `energent-${tenantId}`,
+  clientSecret: `secret-${tenantId}-0123456789`,
+  redirectUris: [CALLBACK],
+  postLogoutRedirectUris: [CALLBACK],
+  users: [{ login: `owner@${tenantId}.test`, password: 'correct horse', role: 'owner' }],
+  ...more,
+})
+const OWNER = { login: 'owner@acme.test', password: 'correct horse' }
+
+let folder = ''
+let clockFile = ''
+const closing: (() => Promise<void>)[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'idp-'))
+  clockFile = join(folder, 'clock')
+  setOffset(0)
+})
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function setOffset(ms: number): void {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(BigInt(ms))
+  writeFileSync(clockFile, bytes)
+}
+
+async function anIdp(tenants = [tenant('acme'), tenant('globex')], port = 0): Promise<Idp> {
+  const idp = await startIdp({ port, clockFile, dataDir: folder, tenants })
+  closing.push(idp.close)
+  return idp
+}
+
+async function aClient(idp: Idp, tenantId = 'acme') {
+  const { clientId, clientSecret } = tenant(tenantId)
+  const auth = oidc.ClientSecretBasic(clientSecret)
+  return oidc.discovery(new URL(idp.issuer), clientId, clientSecret, auth, {
+    execute: [oidc.allowInsecureRequests],
+  })
+}
+
+/** Starts a log-in in a browser; what it ends at is a page or the redirect back to us. */
+async function begin(client: oidc.Configuration, browser = aBrowser()) {
+  const verifier = oidc.randomPKCECodeVerifier()
+  const [state, nonce] = [oidc.randomState(), oidc.randomNonce()]
+  const url = oidc.buildAuthorizationUrl(client, {
+    redirect_uri: CALLBACK,
+    scope: 'openid email profile roles',
+    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    login_hint: OWNER.login,
+    state,
+    nonce,
+  })
+  const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }
+  return { browser, checks, ended: await browser.follow(url.href) }
+}
+
+async function logIn(idp: Idp, client: oidc.Configuration, browser = aBrowser(), credentials = OWNER) {
+  const { checks, ended } = await begin(client, browser)
+  const back = await browser.follow(formAction(ended.page, idp.issuer), credentials)
+  return {
+    browser,
+    ended: back,
+    tokens: () => oidc.authorizationCodeGrant(client, new URL(back.url), checks),
+  }
+}
+
+test('a user logs in through a plain form and the ID token says who and in which role', async () => {
+  const idp = await anIdp()
+  const client = await aClient(idp)
+  const { ended, tokens } = await logIn(idp, client)
+  expect(ended.url.startsWith(`${CALLBACK}?code=`)).toBe(true)
+
+  const { id_token: idToken = '' } = await tokens()
+
+  const keys = createRemoteJWKSet(new URL(client.serverMetadata().jwks_uri ?? ''))
+  const { payload } = await jwtVerify(idToken, keys, { issuer: idp.issuer, audience: 'energent-acme' })
+  expect(payload).toMatchObject({
+    email: OWNER.login,
+    email_verified: true,
+    roles: ['owner'],
+    amr: ['pwd'],
+    sub: expect.stringMatching(/^[0-9a-f]{32}$/),
+  })
+})
+
+test('the log-in form needs no script, prefills the hint and escapes it', async () => {
+  const idp = await anIdp()
+  const { ended } = await begin(await aClient(idp))
+  expect(ended.status).toBe(200)
+  expect(ended.page).toContain(`value="${OWNER.login}"`)
+  expect(ended.page).not.toContain('<script')
+  const { browser } = await begin(await aClient(idp))
+  expect(browser.cookies.size).toBeGreaterThan(0)
+})
+
+test('a wrong password and a user of another tenant get the form again and no code', async () => {
+  const idp = await anIdp()
+  const client = await aClient(idp)
+  for (const credentials of [
+    { login: OWNER.login, password: 'wrong' },
+    { login: 'owner@globex.test', password: 'correct horse' },
+    { login: '"><b>x', password: 'x' },
+  ]) {
+    const { ended } = await logIn(idp, client, aBrowser(), credentials)
+    expect(ended.status).toBe(401)
+    expect(ended.page).toContain('role="alert"')
+    expect(ended.page).not.toContain('<b>x')
+  }
+})
+
+test('a user who cancels sends access_denied back', async () => {
+  const idp = await anIdp()
+  const client = await aClient(idp)
+  const { browser, ended } = await begin(client)
+  const back = await browser.follow(formAction(ended.page, idp.issuer), { cancel: '1' })
+  expect(new URL(back.url).searchParams.get('error')).toBe('access_denied')
+})
+
+test('a session lets its user in without a form, and a redirect address nobody registered is refused', async () => {
+  const idp = await anIdp()
+  const client = await aClient(idp)
+  const { browser } = await logIn(idp, client)
+  const { ended } = await begin(client, browser)
+  expect(ended.url).toContain(`${CALLBACK}?code=`)
+
+  const url = oidc.buildAuthorizationUrl(client, { redirect_uri: 'http://evil.test/', scope: 'openid' })
+  expect((await browser.follow(url.href)).status).toBe(400)
+})
+
+test('an administrator ends all sessions: the client is told over the back channel, the user must log in again', async () => {
+  const received: string[] = []
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      received.push(new URLSearchParams(Buffer.concat(chunks).toString()).get('logout_token') ?? '')
+      response.writeHead(200).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => new Promise((resolve) => server.close(() => resolve())))
+  const backchannelLogoutUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/logout`
+  const idp = await anIdp([tenant('acme', { backchannelLogoutUri })])
+  const client = await aClient(idp)
+  const { browser, tokens } = await logIn(idp, client)
+  const claims = (await tokens()).claims()
+  expect(claims?.['sid']).toEqual(expect.any(String))
+
+  expect(await idp.logout(OWNER.login)).toBe(1)
+
+  await vi.waitFor(() => expect(received).toHaveLength(1))
+  expect(decodeJwt(received[0] ?? '')).toMatchObject({
+    iss: idp.issuer,
+    aud: 'energent-acme',
+    sub: claims?.sub,
+    sid: claims?.['sid'],
+    events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+  })
+  expect((await begin(client, browser)).ended.status).toBe(200)
+})
+
+test('its time is the time of the stack: sessions age and tokens carry the moved time', async () => {
+  const idp = await anIdp()
+  const client = await aClient(idp)
+  const { browser } = await logIn(idp, client)
+  setOffset(15 * DAY_MS)
+  expect((await begin(client, browser)).ended.status).toBe(200)
+
+  Object.assign(client, { [oidc.clockSkew]: (15 * DAY_MS) / 1000 })
+  const claims = (await (await logIn(idp, client)).tokens()).claims()
+  expect(Math.abs((claims?.iat ?? 0) * 1000 - (Date.now() + 15 * DAY_MS))).toBeLessThan(60_000)
+})
+
+test('after a restart its keys are the same and the process of a closed one is gone', async () => {
+  const first = await anIdp()
+  const keys = async (idp: Idp) => (await fetch(`${idp.issuer}/jwks`)).json()
+  const before = await keys(first)
+  await first.close()
+  await expect(fetch(first.issuer)).rejects.toThrow()
+
+  expect(await keys(await anIdp())).toEqual(before)
+})
+
+test('a port that is taken is reported instead of waited for', async () => {
+  const first = await anIdp()
+  await expect(anIdp([tenant('acme')], Number(new URL(first.issuer).port))).rejects.toThrow()
+})
