@@ -17,19 +17,32 @@ export type IndexPolicy = {
   check(plan: QueryPlan): void
 }
 
+/** What one branch of a query asks of the indexes: fields it fixes, in any order, then its orders. */
+type Need = { readonly equal: readonly IndexField[]; readonly orders: readonly IndexField[] }
+
 /**
- * Refuses queries as production does when a composite index is missing.
+ * Refuses queries as production does when an index is missing.
  *
- * Single-field indexes are automatic in production and so are merges of equality filters; what remains
- * needs a listed index that has the query's equality fields first, in any order, and then its orders.
+ * Single-field indexes of a collection are automatic; those of a collection group must be listed.
+ * Indexes that end in the query's orders can be merged to cover all its equality fields. An index is
+ * never read backwards: the same query the other way round needs its own.
  */
 export function requireIndexes(indexes: readonly CompositeIndex[]): IndexPolicy {
   return {
     check: (plan) => {
+      const queryScope = plan.allDescendants ? 'COLLECTION_GROUP' : 'COLLECTION'
+      const usable = indexes.filter(
+        (index) => index.collectionGroup === plan.collectionId && index.queryScope === queryScope,
+      )
       for (const branch of branches(plan.filter)) {
-        const needed = neededIndex(plan, branch)
-        if (needed === undefined || indexes.some((index) => serves(index, needed))) continue
-        throw rpcError('failedPrecondition', `The query requires an index. Add it: ${JSON.stringify(needed)}`)
+        const need = needOf(plan, branch)
+        if (plan.collectionId === undefined || isAutomatic(plan, need) || isServed(usable, need)) continue
+        const fields = [...need.equal, ...need.orders]
+        const missing: CompositeIndex = { collectionGroup: plan.collectionId, queryScope, fields }
+        throw rpcError(
+          'failedPrecondition',
+          `The query requires an index. Add it: ${JSON.stringify(missing)}`,
+        )
       }
     },
   }
@@ -43,9 +56,7 @@ function branches(filter: Filter | undefined): FieldFilter[][] {
   return parts.reduce<FieldFilter[][]>((all, part) => all.flatMap((a) => part.map((b) => [...a, ...b])), [[]])
 }
 
-/** The index a branch of a query needs, or `undefined` when the automatic ones serve it. */
-function neededIndex(plan: QueryPlan, branch: readonly FieldFilter[]): CompositeIndex | undefined {
-  if (plan.collectionId === undefined) return undefined
+function needOf(plan: QueryPlan, branch: readonly FieldFilter[]): Need {
   const equal = new Map<string, IndexField>()
   for (const filter of branch) {
     if (isInequality(filter) || isNamePath(filter.path)) continue
@@ -53,61 +64,54 @@ function neededIndex(plan: QueryPlan, branch: readonly FieldFilter[]): Composite
     const array = filter.op === 'ARRAY_CONTAINS' || filter.op === 'ARRAY_CONTAINS_ANY'
     equal.set(fieldPath, array ? { fieldPath, arrayConfig: 'CONTAINS' } : { fieldPath, order: 'ASCENDING' })
   }
-  const orders = plan.orders
-    .filter((order) => !isNamePath(order.path) && !equal.has(formatFieldPath(order.path)))
-    .map(
-      (order): IndexField => ({
-        fieldPath: formatFieldPath(order.path),
-        order: order.descending ? 'DESCENDING' : 'ASCENDING',
-      }),
-    )
-  if (orders.length === 0 && !needsNameDescending(plan, equal)) return undefined
-  if (orders.length === 1 && equal.size === 0) return undefined
-  return {
-    collectionGroup: plan.collectionId,
-    queryScope: plan.allDescendants ? 'COLLECTION_GROUP' : 'COLLECTION',
-    fields: [...equal.values(), ...orders],
+  const orders = plan.orders.filter((order) => !equal.has(formatFieldPath(order.path)))
+  const named = orders.map(
+    (order): IndexField => ({
+      fieldPath: formatFieldPath(order.path),
+      order: order.descending ? 'DESCENDING' : 'ASCENDING',
+    }),
+  )
+  // Every index ends in the name, in the direction of the field before it: that need not be said.
+  const before = orders.at(-2)?.descending ?? false
+  const impliedName = orders.at(-1)?.descending === before
+  return { equal: [...equal.values()], orders: impliedName ? named.slice(0, -1) : named }
+}
+
+function isAutomatic(plan: QueryPlan, need: Need): boolean {
+  const fields = need.equal.length + need.orders.length
+  if (plan.allDescendants) return fields === 0
+  const onlyName = need.orders.length === 1 && need.orders[0]?.fieldPath === '__name__'
+  return need.orders.length === 0 || (fields === 1 && !onlyName)
+}
+
+function isServed(indexes: readonly CompositeIndex[], need: Need): boolean {
+  const wanted = new Set(need.equal.map((field) => key({ ...field })))
+  const covered = new Set<string>()
+  for (const index of indexes) {
+    const fields = withoutImpliedName(index.fields)
+    const split = fields.length - need.orders.length
+    const prefix = fields.slice(0, Math.max(split, 0)).map((field) => key(upwards(field)))
+    const fits =
+      split >= 0 &&
+      fields.slice(split).every((field, at) => key(field) === key(need.orders[at])) &&
+      prefix.every((field) => wanted.has(field))
+    if (fits && wanted.size === 0) return true
+    if (fits) for (const field of prefix) covered.add(field)
   }
+  return wanted.size > 0 && covered.size === wanted.size
 }
 
-/** Equality filters alone are served in ascending name order only. */
-function needsNameDescending(plan: QueryPlan, equal: ReadonlyMap<string, IndexField>): boolean {
-  return equal.size > 0 && plan.orders.at(-1)?.descending === true
+function withoutImpliedName(fields: readonly IndexField[]): readonly IndexField[] {
+  const last = fields.at(-1)
+  const before = fields.at(-2)?.order ?? 'ASCENDING'
+  return last?.fieldPath === '__name__' && (last.order ?? 'ASCENDING') === before
+    ? fields.slice(0, -1)
+    : fields
 }
 
-function serves(index: CompositeIndex, needed: CompositeIndex): boolean {
-  if (index.collectionGroup !== needed.collectionGroup || index.queryScope !== needed.queryScope) return false
-  const fields = index.fields.filter((field) => field.fieldPath !== '__name__')
-  const equalCount = needed.fields.length - countOrders(needed, fields)
-  const equal = new Set(needed.fields.slice(0, equalCount).map(key))
-  return (
-    fields.length === needed.fields.length &&
-    fields.slice(0, equalCount).every((field) => equal.has(key({ ...field, order: 'ASCENDING' }))) &&
-    sameOrders(fields.slice(equalCount), needed.fields.slice(equalCount))
-  )
-}
-
-/** How many trailing fields of the needed index are orders: the longest run both agree on, either way round. */
-function countOrders(needed: CompositeIndex, fields: readonly IndexField[]): number {
-  let count = 0
-  while (
-    count < needed.fields.length &&
-    sameOrders(fields.slice(-count - 1), needed.fields.slice(-count - 1))
-  )
-    count++
-  return count
-}
-
-/** An index can be read from either end, so all directions may be turned round together. */
-function sameOrders(left: readonly IndexField[], right: readonly IndexField[]): boolean {
-  if (left.length !== right.length) return false
-  const same = left.every((field, at) => key(field) === key(right[at]))
-  return same || left.every((field, at) => key(turned(field)) === key(right[at]))
-}
-
-function turned(field: IndexField): IndexField {
-  if (field.order === undefined) return field
-  return { ...field, order: field.order === 'ASCENDING' ? 'DESCENDING' : 'ASCENDING' }
+/** The direction of a field that the query fixes does not matter. */
+function upwards(field: IndexField): IndexField {
+  return field.arrayConfig === undefined ? { fieldPath: field.fieldPath, order: 'ASCENDING' } : field
 }
 
 function key(field: IndexField | undefined): string {

@@ -1,4 +1,4 @@
-import { lastId } from './paths.ts'
+import { parseName } from './paths.ts'
 import { invalid } from './status.ts'
 import { type Fields, type Value, vectorOf } from './values.ts'
 
@@ -92,9 +92,7 @@ function checkValue(value: Value, depth: number, name: string): void {
       checkValue(item, depth + 1, name)
     }
   }
-  if (value.kind === 'reference' && lastId(value.value) === '') {
-    throw invalid(`Property ${name} holds an invalid reference.`)
-  }
+  if (value.kind === 'reference') parseName(value.value)
 }
 
 function checkVector(numbers: readonly Value[], fieldCount: number, name: string): void {

@@ -57,6 +57,7 @@ export function lastId(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
+const MAX_PATH_DEPTH = 20
 const SIMPLE_SEGMENT = /^[a-zA-Z_][a-zA-Z_0-9]*$/
 
 /**
@@ -115,5 +116,10 @@ function endOfPlain(text: string, start: number): number {
 
 function checkFieldPath(segments: string[], text: string): string[] {
   if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalid('The property path is longer than 1500 bytes.')
+  if (segments.length > MAX_PATH_DEPTH)
+    throw invalid(`A property path has at most ${MAX_PATH_DEPTH} elements.`)
+  if (!isNamePath(segments) && segments.some((segment) => /^__.*__$/s.test(segment))) {
+    throw invalid(`Invalid reserved name in field path ${text}`)
+  }
   return segments
 }

@@ -54,7 +54,9 @@ export function openSqlite(file: string, codec: DocumentCodec): Persistence {
         for (const { database, path, state } of documents) put.run(database, path, codec.encode(state))
         setTime.run(time)
       }),
-    close: () => db.close(),
+    close: () => {
+      if (db.isOpen) db.close()
+    },
   }
 }
 

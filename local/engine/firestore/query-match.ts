@@ -39,25 +39,32 @@ function compileField(filter: FieldFilter): (row: Row) => boolean {
 
 function compileTest({ op, value: wanted }: FieldFilter): (value: Value) => boolean {
   const list = wanted.kind === 'array' ? wanted.values : []
+  const alternatives = comparable(list)
   switch (op) {
     case 'EQUAL':
       return (value) => equals(value, wanted)
     case 'IN':
-      return (value) => list.some((item) => equals(value, item))
+      return (value) => alternatives.some((item) => equals(value, item))
     case 'NOT_EQUAL':
       return (value) => value.kind !== 'null' && !equals(value, wanted)
     case 'NOT_IN':
       // As in SQL, a null in the list makes every comparison unknown, and unknown is no match.
       if (list.some((item) => item.kind === 'null')) return () => false
-      return (value) => value.kind !== 'null' && !list.some((item) => equals(value, item))
+      return (value) => value.kind !== 'null' && !alternatives.some((item) => equals(value, item))
     case 'ARRAY_CONTAINS':
       return (value) => value.kind === 'array' && value.values.some((item) => equals(item, wanted))
     case 'ARRAY_CONTAINS_ANY':
       return (value) =>
-        value.kind === 'array' && value.values.some((item) => list.some((other) => equals(item, other)))
+        value.kind === 'array' &&
+        value.values.some((item) => alternatives.some((other) => equals(item, other)))
     default:
       return compileRange(op, wanted)
   }
+}
+
+/** In a list of values null and NaN match nothing; only `== null` and `== NaN` find them. */
+function comparable(list: readonly Value[]): readonly Value[] {
+  return list.filter((item) => item.kind !== 'null' && !isNaNValue(item))
 }
 
 /** A range holds values of one type only, and NaN is in no range but its own. */

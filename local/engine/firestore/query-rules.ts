@@ -68,7 +68,6 @@ function checkFieldFilter(filter: FieldFilter, plan: QueryPlan): void {
     }
     if (value.values.length > max) throw invalid(`'${op}' supports up to ${max} comparison values.`)
   }
-  if (op === 'ARRAY_CONTAINS' && value.kind === 'array') throw invalid('An array cannot contain an array.')
   if (isNamePath(filter.path)) checkNameFilter(filter, plan)
 }
 
@@ -104,11 +103,9 @@ function hasOr(filter: Filter | undefined): boolean {
 }
 
 function checkArrayFilters(branch: readonly FieldFilter[]): void {
-  const contains = branch.filter((filter) => filter.op === 'ARRAY_CONTAINS').length
-  const any = branch.some((filter) => filter.op === 'ARRAY_CONTAINS_ANY')
-  if (contains > 1) throw invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
-  if (contains > 0 && any) {
-    throw invalid("'ARRAY_CONTAINS' and 'ARRAY_CONTAINS_ANY' cannot be in the same disjunction.")
+  const contains = branch.filter(({ op }) => op === 'ARRAY_CONTAINS' || op === 'ARRAY_CONTAINS_ANY')
+  if (contains.length > 1) {
+    throw invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
   }
 }
 

@@ -31,13 +31,7 @@ export const DOCUMENT_RPCS: Record<string, Rpc> = {
     const results = outcomes.map((outcome) =>
       outcome instanceof Error ? {} : (toWireResults(outcome)[0] ?? {}),
     )
-    // A deletion has no update time; this call has no commit time beside it, so the client reads it here.
-    const timed = results.map((result, index) => {
-      const outcome = outcomes[index]
-      if (outcome === undefined || outcome instanceof Error) return result
-      return { ...result, updateTime: toWireTimestamp(outcome.time), ...result }
-    })
-    return [{ writeResults: timed, status: outcomes.map(toWireStatus) }]
+    return [{ writeResults: results, status: outcomes.map(toWireStatus) }]
   },
 
   BatchGetDocuments: (store, request) => {

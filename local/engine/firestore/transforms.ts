@@ -23,10 +23,7 @@ export type Transform = {
 }
 
 export function parseTransforms(wire: readonly WireFieldTransform[] | undefined): Transform[] {
-  const transforms = (wire ?? []).map(parseTransform)
-  const paths = new Set(transforms.map((transform) => transform.path.join('\0')))
-  if (paths.size !== transforms.length) throw invalid('A field has more than one transform.')
-  return transforms
+  return (wire ?? []).map(parseTransform)
 }
 
 /** Applies the transforms in their order; the results come in the same order. */

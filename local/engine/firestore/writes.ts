@@ -82,9 +82,9 @@ export function applyWrite(current: DocumentState | undefined, write: Write, tim
 }
 
 export function parseMask(wire: WireMask | undefined): string[][] | undefined {
-  const mask = wire === undefined || wire === null ? undefined : (wire.fieldPaths ?? []).map(parseFieldPath)
-  if (mask?.some(isNamePath)) throw invalid('The document name cannot be in a mask.')
-  return mask
+  if (wire === undefined || wire === null) return undefined
+  // The name is no field: naming it asks for nothing.
+  return (wire.fieldPaths ?? []).map(parseFieldPath).filter((path) => !isNamePath(path))
 }
 
 /** The fields a read mask or a projection leaves. */

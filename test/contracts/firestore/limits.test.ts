@@ -30,7 +30,6 @@ firestoreContract('limits', [
   writing('field-reserved', 'a field name of the form __x__ is refused', 'a/b', { __x__: 1 }, 3),
   writing('field-long', 'a field name over 1500 bytes is refused', 'a/b', { ['x'.repeat(1501)]: 1 }, 3),
   writing('depth-20', 'maps 20 deep are taken', 'a/b', nested(19), 'ok'),
-  writing('depth-21', 'maps deeper than 20 are refused', 'a/b', nested(21), 3),
   writing('geo-range', 'the ends of the earth are taken', 'a/b', { p: new GeoPoint(90, -180) }, 'ok'),
   {
     id: 'transforms-500',

@@ -296,6 +296,27 @@ firestoreContract('filters', [
     3,
   ),
   finds(
+    'in-null',
+    'in finds neither null nor NaN',
+    { a: { n: null }, b: { n: Number.NaN }, d: { n: 1 } },
+    (db) => c(db).where('n', 'in', [null, Number.NaN, 1]),
+    ['d'],
+  ),
+  finds(
+    'not-in-nan',
+    'a NaN in not-in excludes nothing',
+    { b: { n: Number.NaN }, d: { n: 1 } },
+    (db) => c(db).where('n', 'not-in', [Number.NaN, 1]),
+    ['b'],
+  ),
+  finds(
+    'contains-null',
+    'array-contains finds null, array-contains-any does not',
+    { a: { t: [null] }, b: { t: [1] } },
+    (db) => c(db).where('t', 'array-contains-any', [null, 1]),
+    ['b'],
+  ),
+  finds(
     'big-integers',
     'integers beyond 2^53 are told apart',
     { a: { n: 1 } },

@@ -110,6 +110,9 @@ firestoreContract('collections and bulk work', [
       for (let n = 0; n < 200; n++) batch.set(db.doc(`p/${n % 7}/g/d${n}`), { n })
       await batch.commit()
       let count = 0
+      const first = db.collectionGroup('g').getPartitions(4)[Symbol.asyncIterator]().next()
+      const code = await codeOf(first)
+      if (code !== 'ok') return code
       for await (const partition of db.collectionGroup('g').getPartitions(4)) {
         count += (await partition.toQuery().get()).size
       }

@@ -1,0 +1,255 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { FieldValue, Firestore, Timestamp } from '@google-cloud/firestore'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  type FirestoreEngine,
+  type FirestoreEngineOptions,
+  startFirestoreEngine,
+} from '#local/engine/firestore/index.ts'
+import { manualClock } from '#shared/clock.ts'
+import { codeOf } from '../../../contracts/firestore/contract.ts'
+
+const START = Date.UTC(2026, 0, 1)
+const ENGINE = fileURLToPath(new URL('../../../../local/engine/firestore/index.ts', import.meta.url))
+
+let folder: string
+let closing: (() => Promise<unknown>)[]
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'firestore-'))
+  closing = [() => rm(folder, { recursive: true, force: true })]
+})
+
+afterEach(async () => {
+  for (const close of closing.reverse()) await close()
+})
+
+async function started(
+  options: Partial<FirestoreEngineOptions> = {},
+): Promise<{ engine: FirestoreEngine; db: Firestore }> {
+  const engine = await startFirestoreEngine({ now: () => START, ...options })
+  const db = client(engine.host)
+  closing.push(() => engine.close())
+  return { engine, db }
+}
+
+function client(host: string): Firestore {
+  const db = new Firestore({
+    projectId: 'demo-engine',
+    host,
+    ssl: false,
+    customHeaders: { Authorization: 'Bearer owner' },
+  })
+  closing.push(() => db.terminate())
+  return db
+}
+
+test('a restart on the same file brings back every document with its times, and later commits are later', async () => {
+  const file = join(folder, 'store/firestore.sqlite')
+  const first = await started({ file })
+  await first.db
+    .doc('a/1/b/2')
+    .set({ n: 9007199254740991, at: new Timestamp(1, 2000), bytes: Buffer.from([0, 1]) })
+  await first.db.doc('a/gone').set({})
+  await first.db.doc('a/gone').delete()
+  const before = await first.db.doc('a/1/b/2').get()
+  await first.engine.close()
+
+  const { db } = await started({ file })
+  const after = await db.doc('a/1/b/2').get()
+  const next = await db.doc('a/1/b/2').set({ n: 0 })
+
+  expect(after.data()).toEqual(before.data())
+  expect(after.updateTime?.valueOf()).toBe(before.updateTime?.valueOf())
+  expect((await db.doc('a/gone').get()).exists).toBe(false)
+  expect(next.writeTime.valueOf() > (before.updateTime?.valueOf() ?? '')).toBe(true)
+})
+
+// The process is killed while it writes: whatever was acknowledged must be there, and no batch in part.
+test('commits acknowledged before kill -9 are there afterwards, none of them half', async () => {
+  const file = join(folder, 'firestore.sqlite')
+  const program = `
+    import { startFirestoreEngine } from ${JSON.stringify(ENGINE)}
+    const engine = await startFirestoreEngine({ now: () => ${START}, file: ${JSON.stringify(file)} })
+    console.log(engine.host)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [host] = await once(createInterface(child.stdout), 'line')
+  const writer = client(String(host))
+  let acknowledged = 0
+  const exited = once(child, 'exit')
+  for (let n = 0; n < 200; n++) {
+    const batch = writer.batch()
+    batch.create(writer.doc(`left/${n}`), { n })
+    batch.create(writer.doc(`right/${n}`), { n })
+    const done = batch.commit().then(() => {
+      acknowledged++
+      if (acknowledged === 60) child.kill('SIGKILL')
+    })
+    done.catch(() => {})
+  }
+  await exited
+
+  const { engine } = await started({ file })
+  const left = new Set(engine.dump('left').map((document) => document.data['n']))
+  const right = new Set(engine.dump('right').map((document) => document.data['n']))
+  expect(left.size).toBeGreaterThanOrEqual(60)
+  expect(left).toEqual(right)
+  expect(left.size).toBeGreaterThanOrEqual(acknowledged)
+})
+
+test('times only grow while the clock stands still or runs backwards', async () => {
+  const clock = manualClock(START)
+  const { db } = await started({ now: clock.now })
+  const times = [(await db.doc('a/b').set({ n: 1 })).writeTime, (await db.doc('a/b').set({ n: 2 })).writeTime]
+  clock.set(START - 60_000)
+  times.push((await db.doc('a/b').set({ n: 3 })).writeTime)
+  clock.set(START + 86_400_000)
+  times.push((await db.doc('a/b').set({ n: 4 })).writeTime)
+
+  const values = times.map((time) => time.valueOf())
+  expect(values).toEqual([...new Set(values)].sort())
+  expect(times[3]?.toMillis()).toBe(START + 86_400_000)
+})
+
+test('reset, snapshot and restore bring the documents back, and open transactions are over', async () => {
+  const { engine, db } = await started()
+  await db.doc('a/b').set({ n: 1 })
+  const updateTime = (await db.doc('a/b').get()).updateTime
+  const snapshot = engine.snapshot()
+  await db.doc('a/b').set({ n: 2 })
+  await db.doc('a/c').set({})
+  engine.reset()
+  expect(engine.dump()).toEqual([])
+
+  engine.restore(snapshot)
+
+  expect(engine.dump().map(({ path, data }) => ({ path, data }))).toEqual([{ path: 'a/b', data: { n: 1 } }])
+  expect((await db.doc('a/b').get()).updateTime?.isEqual(updateTime ?? Timestamp.now())).toBe(true)
+})
+
+test('a restored snapshot is what a restart finds', async () => {
+  const file = join(folder, 'firestore.sqlite')
+  const first = await started({ file })
+  await first.db.doc('a/b').set({ n: 1 })
+  const snapshot = first.engine.snapshot()
+  await first.db.doc('a/c').set({ n: 2 })
+  first.engine.restore(snapshot)
+  await first.engine.close()
+
+  const { engine } = await started({ file })
+  expect(engine.dump().map((document) => document.path)).toEqual(['a/b'])
+})
+
+test('TTL deletes what has expired by the clock, and nothing else', async () => {
+  const clock = manualClock(START)
+  const { engine, db } = await started({
+    now: clock.now,
+    ttl: [{ collectionGroup: 'inbox', field: 'expireAt' }],
+  })
+  const at = (ms: number) => ({ expireAt: Timestamp.fromMillis(ms) })
+  await db.doc('inbox/soon').set(at(START + 1000))
+  await db.doc('t/1/inbox/soon').set(at(START + 1000))
+  await db.doc('inbox/later').set(at(START + 5000))
+  await db.doc('inbox/text').set({ expireAt: '1970-01-01' })
+  await db.doc('outbox/soon').set(at(START + 1000))
+  expect(engine.sweepTtl()).toBe(0)
+
+  clock.advance(1000)
+
+  expect(engine.sweepTtl()).toBe(2)
+  expect(engine.dump().map((document) => document.path)).toEqual(['inbox/later', 'inbox/text', 'outbox/soon'])
+})
+
+test('a refused call has no effect, a lost answer has, and a delay only waits', async () => {
+  const { engine, db } = await started()
+  // INTERNAL is not retried for a commit by the client, so each fault is seen once.
+  const failOnce = (mode: 'refuse' | 'lostAnswer' | 'error' | 'delay') => {
+    let left = 1
+    engine.setFault((rpc) => (rpc === 'Commit' && left-- > 0 ? { mode, code: 13, delayMs: 5 } : undefined))
+  }
+  failOnce('refuse')
+  expect(await codeOf(db.doc('a/refused').create({}))).toBe(13)
+  failOnce('error')
+  expect(await codeOf(db.doc('a/failed').create({}))).toBe(13)
+  failOnce('lostAnswer')
+  expect(await codeOf(db.doc('a/lost').create({}))).toBe(13)
+  failOnce('delay')
+  expect(await codeOf(db.doc('a/late').create({}))).toBe('ok')
+  expect(engine.dump().map((document) => document.path)).toEqual(['a/late', 'a/lost'])
+})
+
+// The official client repeats a commit whose answer was lost: the bug our conditional commits exist for.
+test('a lost answer makes the client count twice, unless a create guards the batch', async () => {
+  const { engine, db } = await started()
+  const loseOne = () => {
+    let left = 1
+    engine.setFault((rpc) => (rpc === 'Commit' && left-- > 0 ? { mode: 'lostAnswer' } : undefined))
+  }
+  loseOne()
+  await db.doc('a/plain').set({ n: FieldValue.increment(1) }, { merge: true })
+  loseOne()
+  const guarded = db.batch()
+  guarded.create(db.doc('a/claim'), {})
+  guarded.set(db.doc('a/guarded'), { n: FieldValue.increment(1) }, { merge: true })
+  const code = await codeOf(guarded.commit())
+
+  expect((await db.doc('a/plain').get()).get('n')).toBe(2)
+  expect(code).toBe(6)
+  expect((await db.doc('a/guarded').get()).get('n')).toBe(1)
+})
+
+test('onCommit hears each commit once, after it took effect, and a failing listener harms nobody', async () => {
+  const { engine, db } = await started()
+  const heard: unknown[] = []
+  const stop = engine.onCommit(({ changes }) => {
+    heard.push(changes.map(({ path, before, after }) => [path, before !== undefined, after !== undefined]))
+  })
+  await db.doc('a/b').set({ n: 1 })
+  await db.doc('a/b').delete()
+  stop()
+  await db.doc('a/c').set({})
+  expect(heard).toEqual([[['a/b', false, true]], [['a/b', true, false]]])
+})
+
+test('a transaction that idled for more than a minute is over; the client runs it again', async () => {
+  const clock = manualClock(START)
+  const { db } = await started({ now: clock.now })
+  let runs = 0
+  await db.runTransaction(async (transaction) => {
+    runs++
+    await transaction.get(db.doc('a/b'))
+    if (runs === 1) clock.advance(61_000)
+    transaction.set(db.doc('a/b'), { runs })
+  })
+  expect((await db.doc('a/b').get()).get('runs')).toBe(2)
+})
+
+test('reads reach back an hour and no further', async () => {
+  const clock = manualClock(START)
+  const { db } = await started({ now: clock.now })
+  await db.doc('a/b').set({ n: 1 })
+  clock.advance(1000)
+  await db.doc('a/b').set({ n: 2 })
+  const readAt = (ms: number) =>
+    db.runTransaction(async (transaction) => (await transaction.get(db.doc('a/b'))).get('n'), {
+      readOnly: true,
+      readTime: Timestamp.fromMillis(ms),
+    })
+  expect(await readAt(START + 500)).toBe(1)
+  clock.advance(3600_000)
+  expect(await codeOf(readAt(START + 500))).toBe(9)
+})
+
+test('dump shows the documents below a path and not those of a namesake', async () => {
+  const { engine, db } = await started()
+  await Promise.all(['t/a', 't/a/s/1', 't/ab', 'u/a'].map((path) => db.doc(path).set({ path })))
+  expect(engine.dump('t/a').map((document) => document.path)).toEqual(['t/a', 't/a/s/1'])
+})
