@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Tier } from '#shared/catalogue.ts'
-import type { ApiClient, Credentials } from './api-client.ts'
+import type { Answer, ApiClient, Credentials } from './api-client.ts'
 import { StackError } from './options.ts'
 
 export type DemoUser = { readonly login: string; readonly password: string; readonly role: string }
@@ -66,13 +66,7 @@ export async function seedTenants(api: ApiClient, operator: Credentials): Promis
       const created = await api.call('POST', '/v1/tenants', { token, json: request })
       if (created.status !== 202)
         throw new StackError(`${tenantId} was not created: ${JSON.stringify(created.body)}`)
-      await untilActive(api, token, tenantId)
-      const client = await api.call('POST', `/v1/tenants/${tenantId}/clients`, {
-        token,
-        json: { name: 'demo', scopes: CLIENT_SCOPES },
-      })
-      if (client.status !== 201)
-        throw new StackError(`${tenantId} got no client: ${JSON.stringify(client.body)}`)
+      const client = await firstClient(api, token, tenantId)
       const { clientId, clientSecret } = client.body as Record<string, string>
       if (clientId === undefined || clientSecret === undefined)
         throw new StackError('the client has no secret')
@@ -81,15 +75,24 @@ export async function seedTenants(api: ApiClient, operator: Credentials): Promis
   )
 }
 
-/** Waits until lifecycle calls the tenant active and auth has heard of it. */
-async function untilActive(api: ApiClient, token: string, tenantId: string): Promise<void> {
+/**
+ * The tenant's first client, as soon as it can have one: the tenant must be active, and auth must have
+ * heard of it, which is a moment later.
+ */
+async function firstClient(api: ApiClient, token: string, tenantId: string): Promise<Answer> {
   const untilMs = performance.now() + PROVISION_LIMIT_MS
-  let last = ''
+  let last: Answer | undefined
   while (performance.now() < untilMs) {
-    const answer = await api.call('GET', `/v1/tenants/${tenantId}`, { token })
-    last = String(answer.body['state'])
-    if (last === 'ACTIVE') return
+    last = await api.call('GET', `/v1/tenants/${tenantId}`, { token })
+    if (last.body['state'] === 'ACTIVE') {
+      const json = { name: 'demo', scopes: CLIENT_SCOPES }
+      last = await api.call('POST', `/v1/tenants/${tenantId}/clients`, { token, json })
+      if (last.status === 201) return last
+    }
     await pause(40)
   }
-  throw new StackError(`${tenantId} is still ${last} after ${PROVISION_LIMIT_MS / 1000} s; see .local/logs`)
+  const seen = JSON.stringify(last?.body)
+  throw new StackError(
+    `${tenantId} got no client within ${PROVISION_LIMIT_MS / 1000} s: ${seen}; see .local/logs`,
+  )
 }
