@@ -54,7 +54,7 @@ export function memoryCluster(): MemoryCluster {
       const failure = noted(`list ${kind.kind}`)
       if (failure) return { ok: false, failure }
       const found = [...objects].filter(([path]) => path.startsWith(`${kind.kind}/${kind.namespace ?? ''}/`))
-      return { ok: true, value: found.map(([, live]) => live) }
+      return { ok: true, value: found.map(([, live]) => ({ ...live, body: asListItem(live.body) })) }
     },
     delete: async (kind, name, uid) => {
       const failure = noted(`delete ${kind.kind}/${name}`)
@@ -78,4 +78,9 @@ export function memoryCluster(): MemoryCluster {
 function namespaceOf(object: ClusterObject): { namespace?: string } {
   const { namespace } = object.metadata
   return namespace === undefined ? {} : { namespace }
+}
+
+/** As in a real list, whose items do not repeat their kind. */
+function asListItem({ apiVersion: _version, kind: _kind, ...body }: LiveObject['body']): LiveObject['body'] {
+  return body
 }

@@ -3,6 +3,7 @@ import { covers } from '../../domain/covers.ts'
 import type { ClusterObject, ClusterSpec } from '../../domain/kubernetes-objects.ts'
 import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
+import type { LiveObject } from '../../ports.ts'
 import type { StepWork } from './step.ts'
 
 /** What the operation's cluster objects follow from. */
@@ -48,16 +49,22 @@ async function readBack(work: StepWork, objects: readonly ClusterObject[]): Prom
       work.signal,
     )
     if (!listed.ok) return listed.failure
-    const differing = wanted.find(
-      ({ metadata: { name }, ...rest }) =>
-        !listed.value.some(
-          (live) => live.name === name && !live.terminating && covers(live.body, { ...rest, metadata: {} }),
-        ),
-    )
+    const differing = wanted.find((object) => !listed.value.some((live) => shows(live, object)))
     if (differing !== undefined) {
       const text = `${key} ${differing.metadata.name} is not what was applied`
       return { kind: 'transient', code: 'cluster.read_back_differs', text }
     }
   }
   return undefined
+}
+
+/** Items of a list do not repeat their kind, and the name is compared beside the rest. */
+function shows(live: LiveObject, wanted: ClusterObject): boolean {
+  const { apiVersion: _version, kind: _kind, metadata, ...rest } = wanted
+  const { name, labels, annotations } = metadata
+  return (
+    live.name === name &&
+    !live.terminating &&
+    covers(live.body, { ...rest, metadata: { labels, annotations } })
+  )
 }

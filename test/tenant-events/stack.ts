@@ -1,0 +1,207 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { http } from '@google-cloud/functions-framework'
+import { getTestServer } from '@google-cloud/functions-framework/testing'
+import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import { startGoogleIssuer } from '#local/issuers/google.ts'
+import { type Kubernetes, startKubernetes } from '#local/kubernetes/index.ts'
+import type { PlatformScope, TenantScope } from '#shared/catalogue/scopes.ts'
+import { readConfig } from '#shared/config.ts'
+import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
+import { subscriptionReady } from '#shared/contracts/events/subscription-ready.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
+import type { TopicName } from '#shared/contracts/topics.ts'
+import { closeDatabase } from '#shared/firestore/database.ts'
+import { outboxRow } from '#shared/firestore/outbox.ts'
+import { httpEdge } from '#shared/http/edge.ts'
+import { installFront } from '#shared/http/front.ts'
+import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
+import { silentLogger } from '#shared/log.ts'
+import { eventEdge } from '#shared/pubsub/event-edge.ts'
+import type { OutgoingMessage } from '#shared/pubsub/publisher.ts'
+import { ok, refuse } from '#shared/result.ts'
+import { prove } from '#shared/tenancy/proofs.ts'
+import { lifecycleEvents } from '../../functions/tenant-events/events.ts'
+import { tenantsApi } from '../../functions/tenant-events/http.ts'
+import { type Lifecycle, wireLifecycle } from '../../functions/tenant-events/wiring.ts'
+import { type ManualClock, manualClockAt } from './messages.ts'
+
+const ACCOUNT = 'tenant-events@demo-energent.iam.gserviceaccount.com'
+
+export type Reply = {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown>
+}
+
+export type Stack = Lifecycle & {
+  readonly clock: ManualClock
+  readonly engine: FirestoreEngine
+  readonly kubernetes: Kubernetes
+  readonly published: OutgoingMessage[]
+  /** Calls the API; `as` is a token such as `operator` or `tenant:acme`. */
+  api(
+    method: string,
+    path: string,
+    options?: { as?: string; body?: unknown; headers?: Record<string, string> },
+  ): Promise<Reply>
+  /** Pushes a message as Pub/Sub does; answers the status. */
+  push(topic: TopicName, message: Pick<OutgoingMessage, 'data' | 'attributes'>): Promise<number>
+  /** A fact of billing about an operation, ready to be pushed. */
+  billingFact(tenantId: TenantId, operationId: string, kind: 'ready' | 'refused'): OutgoingMessage
+  /** Delivers what was published, billing answering, until nothing is left. */
+  pump(billing?: 'ready' | 'refused'): Promise<void>
+  close(): Promise<void>
+}
+
+let stacks = 0
+
+/** The group's two entry points on the local stand-ins, with only the pusher and billing played here. */
+export async function aStack(): Promise<Stack> {
+  const clock = manualClockAt('2026-11-23T09:00:00Z')
+  const engine = await startFirestoreEngine({ now: clock.now })
+  const issuer = await startGoogleIssuer({ now: clock.now, defaultAccount: ACCOUNT })
+  const kubernetes = await startKubernetes({
+    now: clock.now,
+    provisioner: ACCOUNT,
+    authenticate: (token) => {
+      const user = issuer.introspectAccessToken(token)
+      return user === undefined ? undefined : { user, groups: [] }
+    },
+  })
+  const published: OutgoingMessage[] = []
+  const publisher = {
+    publish: async (message: OutgoingMessage) => {
+      published.push(message)
+      return String(published.length)
+    },
+  }
+  const config = readConfig({
+    GOOGLE_CLOUD_PROJECT: 'demo-test',
+    FUNCTION_TARGET: 'tenantsApiHandler',
+    FUNCTION_URI: 'http://127.0.0.1:1',
+    PUBLIC_BASE_URL: 'http://127.0.0.1:1',
+    CALLER_CHECK: 'direct',
+    FIRESTORE_EMULATOR_HOST: engine.host,
+    KUBERNETES_API_URL: kubernetes.url,
+    GCE_METADATA_HOST: issuer.metadataHost,
+  })
+  const lifecycle = wireLifecycle(config, { clock, publisher, log: silentLogger })
+  const platform = { ...lifecycle.platform, verifyToken: async (token: string) => tokenOf(token, clock) }
+  installFront()
+  stacks += 1
+  const name = `tenants${stacks}`
+  http(
+    `${name}Api`,
+    httpEdge(platform, 'tenants-api', tenantsApi(platform, lifecycle.deps, lifecycle.checks)),
+  )
+  http(`${name}Events`, eventEdge(platform, 'tenant-events', { events: lifecycleEvents(lifecycle.deps) }))
+  const servers = [getTestServer(`${name}Api`), getTestServer(`${name}Events`)]
+  const [apiUrl = '', eventsUrl = ''] = await Promise.all(servers.map(listen))
+
+  const stack: Stack = {
+    ...lifecycle,
+    clock,
+    engine,
+    kubernetes,
+    published,
+    api: async (method, path, { as = 'operator', body, headers = {} } = {}) => {
+      const response = await fetch(`${apiUrl}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${as}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const isJson = response.headers.get('content-type')?.includes('json') === true
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: isJson ? JSON.parse(text) : { text },
+      }
+    },
+    push: async (topic, { data, attributes }) => {
+      const subscription = `${topic}-to-tenant-events`
+      const message = { data: Buffer.from(data).toString('base64'), attributes, messageId: '1' }
+      const response = await fetch(`${eventsUrl}/events/${subscription}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ message, subscription: `projects/demo-test/subscriptions/${subscription}` }),
+      })
+      await response.text()
+      return response.status
+    },
+    billingFact: (tenantId, operationId, kind) => {
+      const data =
+        kind === 'ready'
+          ? { tenantId, operationId, subscriptionId: 'sub_1', planId: 'example-standard' }
+          : { tenantId, operationId, reason: 'plan.tier_mismatch' }
+      const event = newEvent({
+        id: `${operationId}.${kind}`,
+        source: '//energent.ai/billing',
+        type: kind === 'ready' ? subscriptionReady.type : chargeRefused.type,
+        tenantId,
+        nowMs: clock.now(),
+        data,
+      })
+      const row = outboxRow({ topic: 'billing-facts', event }, tenantId, 0, clock.now())
+      return { topic: row.topic, data: Buffer.from(row.body), attributes: row.attributes }
+    },
+    pump: async (billing = 'ready') => {
+      for (let message = published.shift(); message !== undefined; message = published.shift()) {
+        if (message.topic === 'tenant-work') await pushed(stack, 'tenant-work', message)
+        const { type, tenantid } = message.attributes
+        if (type?.includes('subscription-requested')) {
+          const { operationId } = JSON.parse(Buffer.from(message.data).toString()).data
+          await pushed(stack, 'billing-facts', stack.billingFact(tenantid as TenantId, operationId, billing))
+        }
+      }
+    },
+    close: async () => {
+      for (const server of servers) await new Promise((resolve) => server.close(resolve))
+      await closeDatabase(platform.database)
+      await kubernetes.close()
+      await issuer.close()
+      await engine.close()
+    },
+  }
+  return stack
+}
+
+async function pushed(stack: Stack, topic: TopicName, message: OutgoingMessage): Promise<void> {
+  const status = await stack.push(topic, message)
+  if (status !== 204) throw new Error(`${topic} was answered ${status}`)
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const OPERATOR: readonly PlatformScope[] = ['platform:tenants', 'platform:read']
+const MEMBER: readonly TenantScope[] = ['tenant:read', 'tenant:manage']
+
+/** `operator`, `operator2`, `support` (reads only), `tenant:{id}`, or nobody. */
+function tokenOf(token: string, clock: ManualClock) {
+  const member = /^tenant:(.+)$/.exec(token)?.[1]
+  const operator = /^(operator\d?|support)$/.test(token)
+  if (member === undefined && !operator) return refuse('token.invalid', 'nobody')
+  const scopes: readonly string[] =
+    member !== undefined ? MEMBER : token === 'support' ? ['platform:read'] : OPERATOR
+  const issuedAt = Math.floor(clock.now() / 1000)
+  return ok(
+    prove.token({
+      tenant: (member ?? PLATFORM_TENANT) as TenantId,
+      subject: token,
+      clientId: token,
+      scopes: new Set(scopes),
+      roles: [],
+      tokenId: 'j1',
+      issuedAt,
+      expiresAt: issuedAt + 3600,
+    }),
+  )
+}
