@@ -168,7 +168,8 @@ async function handle(server: Server, call: Call, target: Target, user: User, bo
     dryRun: options.dryRun || isDryRun(body),
   }
   if (verb === 'delete') return json(200, deleteOne(context, target, live, withQuery(call, body)))
-  if (verb === 'deletecollection') {
+  // No collection of namespaces can be deleted, nor is there anything to watch.
+  if (verb === 'deletecollection' && resource.plural !== 'namespaces') {
     const picked = pickObjects(store, target, call.url.searchParams)
     deleteMany(context, resource, picked)
     return json(200, listObjects(store, target, call.url.searchParams, picked))

@@ -21,42 +21,85 @@ const REVISION = '#revision'
 
 export function openObjectStore(journal: Journal): ObjectStore {
   let revision = lastRevision(journal)
-  const keyOf = (resource: Resource, namespace: string, name: string): string =>
-    `${resource.group}/${resource.plural}/${namespace}/${name}`
+  const index = openIndex(journal)
   const next = (): string => {
     revision += 1
     return String(revision)
   }
-  const list = (resource: Resource, namespace?: string): KubeObject[] => {
-    const prefix = keyOf(resource, namespace ?? '', '')
-    const start = namespace === undefined ? prefix.slice(0, -1) : prefix
-    return [...journal.entries()]
-      .filter(([key]) => key.startsWith(start))
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, value]) => value as KubeObject)
-  }
   return {
     get: (resource, namespace, name) =>
       journal.get(keyOf(resource, namespace, name)) as KubeObject | undefined,
-    list,
+    list: (resource, namespace) =>
+      sortedByKey(index.of(resource)).filter(
+        (object) => namespace === undefined || object.metadata.namespace === namespace,
+      ),
     put: (resource, object) => {
       const stored = structuredClone(object)
       stored.metadata.resourceVersion = next()
-      journal.set(keyOf(resource, stored.metadata.namespace ?? '', stored.metadata.name), stored)
+      const key = keyOf(resource, stored.metadata.namespace ?? '', stored.metadata.name)
+      journal.set(key, stored)
+      index.put(key, stored)
       return stored
     },
     remove: (resource, object) => {
-      journal.delete(keyOf(resource, object.metadata.namespace ?? '', object.metadata.name))
+      const key = keyOf(resource, object.metadata.namespace ?? '', object.metadata.name)
+      journal.delete(key)
+      index.remove(key)
       // A deletion is a revision too, and must not be given out again after a restart.
       journal.set(REVISION, Number(next()))
     },
     contents: (namespace) =>
-      RESOURCES.filter((resource) => resource.namespaced).flatMap((resource) =>
-        list(resource, namespace).map((object) => ({ resource, object })),
-      ),
+      [...index.inside(namespace)]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .flatMap(([key, object]) => {
+          const resource = RESOURCES.find((one) => key.startsWith(`${one.group}/${one.plural}/`))
+          return resource === undefined ? [] : [{ resource, object }]
+        }),
     revision: () => String(revision),
     isEmpty: () => journal.entries().next().done === true,
-    clear: () => journal.clear(),
+    clear: () => {
+      journal.clear()
+      index.clear()
+    },
+  }
+}
+
+type Keyed = Map<string, KubeObject>
+
+const keyOf = (resource: Resource, namespace: string, name: string): string =>
+  `${resource.group}/${resource.plural}/${namespace}/${name}`
+
+function sortedByKey(objects: Keyed): KubeObject[] {
+  return [...objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
+}
+
+/** The same objects by kind and by namespace: quota looks at a namespace on every write. */
+function openIndex(journal: Journal) {
+  const byKind = new Map<string, Keyed>()
+  const byNamespace = new Map<string, Keyed>()
+  const places = (key: string): readonly (readonly [Map<string, Keyed>, string])[] => {
+    const [group = '', plural = '', namespace = ''] = key.split('/')
+    const kind = [byKind, `${group}/${plural}`] as const
+    return namespace === '' ? [kind] : [kind, [byNamespace, namespace]]
+  }
+  const put = (key: string, object: KubeObject): void => {
+    for (const [map, name] of places(key)) {
+      const objects = map.get(name) ?? new Map<string, KubeObject>()
+      map.set(name, objects.set(key, object))
+    }
+  }
+  for (const [key, object] of journal.entries()) if (key !== REVISION) put(key, object as KubeObject)
+  return {
+    put,
+    remove: (key: string): void => {
+      for (const [map, name] of places(key)) map.get(name)?.delete(key)
+    },
+    of: (resource: Resource): Keyed => byKind.get(`${resource.group}/${resource.plural}`) ?? new Map(),
+    inside: (namespace: string): Keyed => byNamespace.get(namespace) ?? new Map(),
+    clear: (): void => {
+      byKind.clear()
+      byNamespace.clear()
+    },
   }
 }
 

@@ -14,7 +14,8 @@ export type Target = {
 
 /** Parses `/api/v1/namespaces/n/pods/p/status` and `/apis/group/version/…`; nothing for anything else. */
 export function parseTarget(pathname: string): Target | undefined {
-  const parts = pathname.split('/').slice(1).map(decodeURIComponent)
+  const parts = decodeParts(pathname)
+  if (parts === undefined) return undefined
   const core = parts[0] === 'api'
   if (!core && parts[0] !== 'apis') return undefined
   const group = core ? '' : (parts[1] ?? '')
@@ -27,6 +28,15 @@ export function parseTarget(pathname: string): Target | undefined {
   if (resource === undefined || more !== undefined) return undefined
   if (inNamespace && !resource.namespaced) return undefined
   return { resource, namespace: inNamespace ? (rest[1] ?? '') : '', name, subresource }
+}
+
+function decodeParts(pathname: string): string[] | undefined {
+  try {
+    return pathname.split('/').slice(1).map(decodeURIComponent)
+  } catch {
+    // A stray percent sign names nothing.
+    return undefined
+  }
 }
 
 export type Body = {

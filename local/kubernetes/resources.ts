@@ -12,6 +12,16 @@ import {
   struct,
   text,
 } from './schema.ts'
+import {
+  claimSpec,
+  limitRangeItem,
+  netpolPeer,
+  netpolPort,
+  rbacRule,
+  roleRef,
+  selector,
+  subjects,
+} from './spec-schemas.ts'
 import type { About } from './status.ts'
 
 /** One kind of object the server keeps. */
@@ -22,11 +32,6 @@ export type Resource = About & {
   /** `metadata.generation` counts changes of the spec for these kinds. */
   readonly counted: boolean
 }
-
-const selector: Schema = atomicStruct({
-  matchLabels: map(text),
-  matchExpressions: list(struct({ key: text, operator: text, values: list(text) })),
-})
 
 const ownerReference = atomicStruct({
   apiVersion: text,
@@ -76,44 +81,6 @@ function resource(
     schema: struct({ apiVersion: text, kind: text, metadata, ...fields, status: any }),
   }
 }
-
-const netpolPeer = struct({
-  podSelector: selector,
-  namespaceSelector: selector,
-  ipBlock: struct({ cidr: text, except: list(text) }),
-})
-const netpolPort = struct({ port: intOrText, endPort: int, protocol: text })
-
-const rbacRule = struct({
-  apiGroups: list(text),
-  resources: list(text),
-  resourceNames: list(text),
-  nonResourceURLs: list(text),
-  verbs: list(text),
-})
-const roleRef = atomicStruct({ apiGroup: text, kind: text, name: text })
-const subjects = list(struct({ apiGroup: text, kind: text, name: text, namespace: text }))
-
-const limitRangeItem = struct({
-  type: text,
-  default: map(quantity),
-  defaultRequest: map(quantity),
-  min: map(quantity),
-  max: map(quantity),
-  maxLimitRequestRatio: map(quantity),
-})
-
-const claimSpec = struct({
-  accessModes: list(text),
-  selector,
-  resources: struct({ limits: map(quantity), requests: map(quantity) }),
-  volumeName: text,
-  storageClassName: text,
-  volumeMode: text,
-  dataSource: any,
-  dataSourceRef: any,
-  volumeAttributesClassName: text,
-})
 
 const podTemplate = struct({ metadata, spec: podSpec })
 const clusterWide = { clusterWide: true } as const

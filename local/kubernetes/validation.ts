@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import { specUpdateErrors } from './immutability.ts'
 import { type KubeObject, objectAt, textAt } from './json.ts'
 import { podSecurityLabelErrors } from './pod-security.ts'
 import type { Resource } from './resources.ts'
-import { specErrors, specUpdateErrors } from './spec-validation.ts'
+import { specErrors } from './spec-validation.ts'
 import { type FieldError, invalid, invalidGoValue, invalidValue, requiredValue } from './status.ts'
 
 const LABEL =

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { type Journal, openJournal } from '../journal.ts'
 import { type Answer, type Call, type FaultFor, json, serveLoopback, underFault } from '../loopback.ts'
+import { creditNoteRoutes } from './credit-notes.ts'
 import { customerRoutes } from './customers.ts'
 import { isStripeError, newId, type StripeErrorBody, stripeError } from './errors.ts'
+import { expand } from './expansion.ts'
 import { decodeForm } from './form.ts'
 import { lineRoutes } from './invoice-lines.ts'
 import { invoiceRoutes } from './invoices.ts'
 import { listRoutes } from './lists.ts'
 import { meterRoutes } from './meters.ts'
 import { type Context, type Objects, openObjects, type StripeObject } from './objects.ts'
-import { type Params, parseParams } from './params.ts'
+import { parseParams } from './params.ts'
 import { matchRoute, type Routes } from './routes.ts'
 import { subscriptionRoutes } from './subscriptions.ts'
 import { type DeliveryOptions, type DeliveryReport, openWebhooks, type Webhooks } from './webhooks.ts'
@@ -54,6 +56,7 @@ const ROUTES: Routes = {
   ...customerRoutes,
   ...lineRoutes,
   ...invoiceRoutes,
+  ...creditNoteRoutes,
   ...subscriptionRoutes,
   ...meterRoutes,
   ...listRoutes,
@@ -269,27 +272,6 @@ function run(server: Server, call: Call, requestId: string, idempotencyKey: stri
   }
   const result = found.route.run({ objects, journal, now, params, id: found.id, emit })
   return json(200, expand(objects, result, params))
-}
-
-/** Replaces ids by the objects they name, for each path of `expand`. */
-function expand(objects: Objects, result: object, params: Params): object {
-  const paths = Array.isArray(params['expand']) ? params['expand'].map(String) : []
-  if (paths.length === 0) return result
-  const expanded = structuredClone(result)
-  for (const path of paths) expandPath(objects, expanded, path.split('.'))
-  return expanded
-}
-
-function expandPath(objects: Objects, node: unknown, [field = '', ...rest]: readonly string[]): void {
-  if (Array.isArray(node)) {
-    for (const item of node) expandPath(objects, item, [field, ...rest])
-    return
-  }
-  if (typeof node !== 'object' || node === null || !Object.hasOwn(node, field)) return
-  const holder = node as Record<string, unknown>
-  const value = holder[field]
-  if (typeof value === 'string') holder[field] = objects.find(value) ?? value
-  if (rest.length > 0) expandPath(objects, holder[field], rest)
 }
 
 function failure(

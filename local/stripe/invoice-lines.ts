@@ -26,8 +26,7 @@ export const lineRoutes: Routes = {
 /** The lines of an invoice, in the order they were added. */
 export function linesOf(context: Context, invoice: string): StripeObject[] {
   return context.objects
-    .list('invoiceitem')
-    .filter((item) => item['invoice'] === invoice)
+    .list('invoiceitem', (item) => item['invoice'] === invoice)
     .reverse()
     .map((item) => toLine(item))
 }

@@ -44,7 +44,7 @@ function listOf(context: Context, url: string, kind: string): object {
     pending,
     ...filters
   } = params
-  const matches = context.objects.list(kind).filter((object) => {
+  const matches = context.objects.list(kind, (object) => {
     if (!inRange(Number(object['created'] ?? object['date']), created)) return false
     // Stripe leaves cancelled subscriptions out unless they are asked for.
     if (kind === 'subscription' && filters['status'] === undefined && object['status'] === 'canceled')
@@ -110,7 +110,7 @@ function limitOf(params: Context['params']): number {
 function search(context: Context, plural: string): object {
   const kind = plural.slice(0, -1)
   const test = parseQuery(String(context.params['query']))
-  const matches = context.objects.list(kind).filter(test)
+  const matches = context.objects.list(kind, test)
   const start = Number(Buffer.from(textOf(context.params, 'page') ?? '', 'base64url').toString() || '0')
   const end = start + limitOf(context.params)
   const more = end < matches.length

@@ -12,7 +12,7 @@ export type Objects = {
   find(id: string): StripeObject | undefined
   /** The object of that kind, or Stripe's 404; a deleted one is missing too. */
   get(kind: string, id: unknown, param?: string): StripeObject
-  list(kind: string): StripeObject[]
+  list(kind: string, keep?: (object: StripeObject) => boolean): StripeObject[]
   save(object: StripeObject): StripeObject
   remove(id: string): void
 }
@@ -21,14 +21,20 @@ const PREFIX = 'object/'
 
 export function openObjects(journal: Journal): Objects {
   let last = 0
+  const byKind = new Map<string, Map<string, Stored>>()
+  const index = (stored: Stored): void => {
+    const { object, id } = stored.value
+    const kind = byKind.get(object) ?? new Map<string, Stored>()
+    byKind.set(object, kind.set(id, stored))
+  }
   for (const [key, entry] of journal.entries()) {
-    if (key.startsWith(PREFIX)) last = Math.max(last, (entry as Stored).seq)
+    if (!key.startsWith(PREFIX)) continue
+    const stored = entry as Stored
+    last = Math.max(last, stored.seq)
+    index(stored)
   }
-  const stored = (id: string): Stored | undefined => journal.get(`${PREFIX}${id}`) as Stored | undefined
-  const find = (id: string): StripeObject | undefined => {
-    const found = stored(id)
-    return found === undefined ? undefined : structuredClone(found.value)
-  }
+  const storedAt = (id: string): Stored | undefined => journal.get(`${PREFIX}${id}`) as Stored | undefined
+  const find = (id: string): StripeObject | undefined => structuredClone(storedAt(id)?.value)
   return {
     find,
     get: (kind, id, param = 'id') => {
@@ -38,19 +44,23 @@ export function openObjects(journal: Journal): Objects {
       }
       return found
     },
-    list: (kind) =>
-      [...journal.entries()]
-        .filter(([key, entry]) => key.startsWith(PREFIX) && (entry as Stored).value.object === kind)
-        .map(([, entry]) => entry as Stored)
-        .filter(({ value }) => value['deleted'] !== true)
+    list: (kind, keep = () => true) =>
+      [...(byKind.get(kind)?.values() ?? [])]
+        .filter(({ value }) => value['deleted'] !== true && keep(value))
         .sort((a, b) => b.seq - a.seq)
         .map(({ value }) => structuredClone(value)),
     save: (object) => {
-      const seq = stored(object.id)?.seq ?? ++last
-      journal.set(`${PREFIX}${object.id}`, { seq, value: structuredClone(object) })
+      const seq = storedAt(object.id)?.seq ?? ++last
+      const stored: Stored = { seq, value: structuredClone(object) }
+      journal.set(`${PREFIX}${object.id}`, stored)
+      index(stored)
       return object
     },
-    remove: (id) => journal.delete(`${PREFIX}${id}`),
+    remove: (id) => {
+      const stored = storedAt(id)
+      if (stored !== undefined) byKind.get(stored.value.object)?.delete(id)
+      journal.delete(`${PREFIX}${id}`)
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import { badParameter, badState, isStripeError, newId } from './errors.ts'
+import { addInterval, DAY } from './intervals.ts'
 import { saveItem, withTotals } from './invoice-lines.ts'
 import { collect, finalize, newInvoice } from './invoices.ts'
 import { type Context, resolvePrice, type StripeObject } from './objects.ts'
@@ -7,8 +8,6 @@ import type { Routes } from './routes.ts'
 
 const SUBSCRIPTION =
   'items:any metadata:meta collection_method days_until_due:int default_payment_method description cancel_at_period_end:bool cancel_at proration_behavior payment_behavior trial_end payment_settings:any off_session:bool cancellation_details:any automatic_tax:any billing_mode:any pending_invoice_item_interval:any'
-
-const DAY = 86_400
 
 export const subscriptionRoutes: Routes = {
   'POST /v1/subscriptions': {
@@ -143,19 +142,6 @@ function newItem(
     subscription,
     tax_rates: [],
   }
-}
-
-/** A month later is the same day, or the last one of a shorter month. */
-function addInterval(seconds: number, interval: string, count: number): number {
-  if (interval === 'day') return seconds + count * DAY
-  if (interval === 'week') return seconds + count * 7 * DAY
-  const date = new Date(seconds * 1000)
-  const day = date.getUTCDate()
-  date.setUTCDate(1)
-  date.setUTCMonth(date.getUTCMonth() + (interval === 'year' ? 12 : 1) * count)
-  const last = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate()
-  date.setUTCDate(Math.min(day, last))
-  return Math.floor(date.getTime() / 1000)
 }
 
 function itemList(subscription: string, items: readonly StripeObject[]): object {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -204,4 +205,19 @@ test('after a restart its keys are the same and the process of a closed one is g
 test('a port that is taken is reported instead of waited for', async () => {
   const first = await anIdp()
   await expect(anIdp([tenant('acme')], Number(new URL(first.issuer).port))).rejects.toThrow()
+})
+
+// A stack that is killed must not leave a process behind that holds its port.
+test('it ends with the process that started it, even when that is killed', async () => {
+  const script = join(folder, 'parent.mjs')
+  const module = new URL('../../local/idp/index.ts', import.meta.url).href
+  const options = JSON.stringify({ dataDir: folder, tenants: [] })
+  writeFileSync(
+    script,
+    `import { startIdp } from '${module}'\nconsole.log((await startIdp(${options})).issuer)\nprocess.kill(process.pid, 'SIGKILL')\n`,
+  )
+  const { stdout } = spawnSync(process.execPath, [script], { encoding: 'utf8' })
+  const issuer = stdout.trim()
+  expect(issuer).toMatch(/^http:/)
+  await vi.waitFor(() => expect(fetch(issuer)).rejects.toThrow(), { timeout: 10_000 })
 })

@@ -292,3 +292,34 @@ test('a quantity keeps its value and spelling through any number of readings', (
     }),
   )
 })
+
+test.each([
+  ['DELETE', '/api/v1/namespaces', 405],
+  ['GET', '/api/v1/namespaces?watch=true', 405],
+  ['GET', '/api/v1/nothing', 404],
+  ['GET', '/api/v1/namespaces/%zz', 404],
+  ['GET', '/apis/apps/v2/deployments', 404],
+  ['POST', '/api/v1/namespaces/tenant-acme', 405],
+])('%s %s answers a Status of %i', async (method, path, code) => {
+  const cluster = await aTenantCluster()
+  const reply = await cluster.call(
+    'cluster-admin',
+    method,
+    path,
+    method === 'POST' ? aNamespace() : undefined,
+  )
+  expect(reply.body).toMatchObject({ kind: 'Status', status: 'Failure', code })
+  expect(cluster.kubernetes.dump('tenant-acme')).not.toEqual([])
+})
+
+test('a finalizer keeps a deleted object until it is taken away', async () => {
+  const cluster = await aTenantCluster()
+  await cluster.apply('tenant-events', aConfigMap({}, { finalizers: ['test/hold'] }))
+  const path = pathOf(aConfigMap({}))
+  const deleted = await cluster.call('tenant-events', 'DELETE', path)
+  expect(deleted.body['metadata']).toMatchObject({ deletionTimestamp: '2026-11-23T03:00:00Z' })
+
+  await cluster.apply('tenant-events', aConfigMap({}))
+
+  expect((await cluster.call('tenant-events', 'GET', path)).status).toBe(404)
+})
