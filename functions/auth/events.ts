@@ -1,18 +1,30 @@
 import { TENANT_FACT_KINDS, TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
 import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
-import { on, type ReceivedPlain } from '#shared/pubsub/types.ts'
-import { ok, type Result } from '#shared/result.ts'
+import { type AnyEventHandler, on, type ReceivedPlain } from '#shared/pubsub/types.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import { ACCESS_KEYS_SECRET } from './adapters/access-keyring.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
 import type { AuthDeps } from './wiring.ts'
 
 export function authEventHandlers(deps: AuthDeps): EventHandlers {
   return {
-    events: TENANT_FACT_KINDS.map((kind) =>
-      on(TENANT_FACTS[kind], (received) => applyTenantFact(deps, kind, received)),
-    ),
+    events: [
+      ...TENANT_FACT_KINDS.map((kind) =>
+        on(TENANT_FACTS[kind], (received) => applyTenantFact(deps, kind, received)),
+      ),
+      revocationRequested,
+    ],
     plain: { 'secret-rotation': { handlePlain: (received) => onSecretMessage(deps, received) } },
   }
+}
+
+/**
+ * Not handled yet, and a request to revoke must never be acknowledged without effect: it is kept in
+ * quarantine, where an operator sees it and can redrive it.
+ */
+const revocationRequested: AnyEventHandler = {
+  type: 'ai.energent.auth.revocation-requested.v1',
+  receive: async () => refuse('event.unknown_type', 'revocation by event is not supported yet'),
 }
 
 /**

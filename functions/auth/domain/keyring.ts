@@ -44,21 +44,24 @@ export function startRing(first: KeyMaterial, standby: KeyMaterial, nowMs: numbe
   }
 }
 
-/** The one key that signs at this instant: the newest that is active. */
+/**
+ * The one key that signs at this instant: the newest that is active.
+ *
+ * Before all of them, the first: a process whose clock is a little behind the one that started the
+ * ring must not be without a signer.
+ */
 export function signerAt(ring: Keyring, nowMs: number): RingKey | undefined {
-  let signer: RingKey | undefined
-  for (const key of ring.keys) {
-    if (key.activateAt === null || key.activateAt > nowMs) continue
-    // The later of two equals was added later.
-    if (signer === undefined || key.activateAt >= (signer.activateAt ?? 0)) signer = key
-  }
-  return signer
+  const byActivation = ring.keys
+    .filter((key) => key.activateAt !== null)
+    // A stable sort: of two equals, the one added later stays later.
+    .sort((left, right) => (left.activateAt ?? 0) - (right.activateAt ?? 0))
+  return byActivation.findLast((key) => (key.activateAt ?? 0) <= nowMs) ?? byActivation[0]
 }
 
 /** The keys that verifiers may use at this instant, the newest first. */
 export function publishedAt(ring: Keyring, nowMs: number): readonly RingKey[] {
   return ring.keys
-    .filter((key) => key.publishAt <= nowMs && nowMs < retiredAt(ring, key))
+    .filter((key) => nowMs < retiredAt(ring, key))
     .sort((left, right) => right.publishAt - left.publishAt)
 }
 

@@ -36,7 +36,7 @@ export async function pushFact(
       deploymentModel: 'multi_tenant',
       cluster: 'energent-shared',
       namespace: `tenant-${tenantId}`,
-      revision: Number(sequence),
+      revision: 1,
       at: new Date(stack.clock.now()).toISOString(),
       ...data,
     },

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import { type PubsubEngine, startPubsubEngine } from '#local/engine/pubsub/index.ts'
+import { type SecretManagerEngine, startSecretManagerEngine } from '#local/engine/secrets/index.ts'
+import { run } from '../../scripts/energent.ts'
+
+let firestore: FirestoreEngine
+let secrets: SecretManagerEngine
+let pubsub: PubsubEngine
+
+beforeAll(async () => {
+  // The command reads the machine's clock; the engines go with it.
+  const now = () => performance.timeOrigin + performance.now()
+  ;[firestore, secrets, pubsub] = await Promise.all([
+    startFirestoreEngine({ now }),
+    startSecretManagerEngine({ now }),
+    startPubsubEngine({ now }),
+  ])
+})
+afterAll(() => Promise.all([firestore.close(), secrets.close(), pubsub.close()]))
+beforeEach(() => firestore.reset())
+
+async function energent(args: string[], env: Record<string, string | undefined> = {}) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await run(args, {
+    env: {
+      GOOGLE_CLOUD_PROJECT: 'demo-test',
+      FIRESTORE_EMULATOR_HOST: firestore.host,
+      SECRET_MANAGER_EMULATOR_HOST: secrets.host,
+      // It has no topics: the fact waits in the outbox, and the command succeeds all the same.
+      PUBSUB_EMULATOR_HOST: pubsub.host,
+      ...env,
+    },
+    out: (line) => void out.push(line),
+    err: (line) => void err.push(line),
+  })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+test('bootstrap-operator prints a client once, and never again', async () => {
+  const first = await energent(['bootstrap-operator', '--email', 'you@example.com', '--json'])
+  const second = await energent(['bootstrap-operator', '--email', 'me@example.com'])
+
+  const made = JSON.parse(first.out) as Record<string, unknown>
+  expect(first.code).toBe(0)
+  expect(made).toMatchObject({ scopes: expect.arrayContaining(['platform:tenants']) })
+  expect(made['clientId']).toMatch(/^cid_platform_[0-9A-Za-z]{16}$/)
+  expect(made['clientSecret']).toMatch(/^dcs_/)
+  expect(second.code).toBe(1)
+  expect(second.err).toContain('tenant.state_conflict')
+  expect(second.out).toBe('')
+  expect(firestore.dump('tenants/platform/auth_clients')).toHaveLength(1)
+  expect(JSON.stringify(firestore.dump())).not.toContain('you@example.com')
+})
+
+test('add-operator needs a first one', async () => {
+  const early = await energent(['add-operator', '--email', 'two@example.com'])
+  await energent(['bootstrap-operator', '--email', 'you@example.com'])
+  const later = await energent(['add-operator', '--email', 'two@example.com'])
+
+  expect([early.code, later.code]).toEqual([1, 0])
+  expect(later.out).toContain('client secret  dcs_')
+})
+
+test.each([
+  ['no e-mail', ['bootstrap-operator'], 2, '--email'],
+  ['an unknown command', ['bootstrap', '--email', 'a@example.com'], 2, 'no command'],
+  ['an unknown option', ['bootstrap-operator', '--mail', 'a@example.com'], 2, '--mail'],
+  ['an argument too many', ['bootstrap-operator', 'x', '--email', 'a@example.com'], 2, 'more than'],
+  ['an e-mail that is none', ['bootstrap-operator', '--email', 'nobody'], 1, 'e-mail'],
+])('%s is said clearly and changes nothing', async (_name, args, code, text) => {
+  const result = await energent(args)
+
+  expect(result.code).toBe(code)
+  expect(result.err).toContain(text)
+  expect(firestore.dump('tenants')).toEqual([])
+})
+
+test.each([[['--help']], [['-h']], [[]], [['bootstrap-operator', '--help']]])(
+  '%j prints the help',
+  async (args) => {
+    const result = await energent(args)
+
+    expect(result.code).toBe(0)
+    expect(result.out).toContain('Usage:')
+  },
+)
+
+test('a demo project without emulators is said so, instead of asking Google', async () => {
+  const result = await energent(['bootstrap-operator', '--email', 'a@example.com'], {
+    FIRESTORE_EMULATOR_HOST: undefined,
+  })
+
+  expect(result.code).toBe(2)
+  expect(result.err).toContain('FIRESTORE_EMULATOR_HOST')
+})
+
+test('emulators are refused for a real project, and no project is named', async () => {
+  const real = await energent([
+    'bootstrap-operator',
+    '--email',
+    'a@example.com',
+    '--project',
+    'energent-prod',
+  ])
+  const none = await energent(['bootstrap-operator', '--email', 'a@example.com'], {
+    GOOGLE_CLOUD_PROJECT: undefined,
+  })
+
+  expect([real.code, none.code]).toEqual([2, 2])
+  expect(real.err).toContain('demo-')
+  expect(none.err).toContain('GOOGLE_CLOUD_PROJECT')
+})
