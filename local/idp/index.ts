@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { IdpSettings, IdpTenant } from './settings.ts'
+import type { IdpFault, IdpSettings, IdpTenant } from './settings.ts'
 
-export type { IdpTenant, IdpUser } from './settings.ts'
+export type { IdpFault, IdpTenant, IdpUser } from './settings.ts'
 
 export type IdpOptions = {
   /** A free one is taken unless told; the issuer changes with it. */
@@ -19,6 +19,8 @@ export type Idp = {
   readonly issuer: string
   /** Ends every session of a user and tells each client over its back channel; answers how many. */
   logout(login: string): Promise<number>
+  /** Makes the next `count` requests fail; `undefined` takes the fault back. */
+  setFault(fault: IdpFault | undefined): Promise<void>
   close(): Promise<void>
 }
 
@@ -68,6 +70,10 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
       })
       if (!response.ok) throw new Error(await response.text())
       return ((await response.json()) as { told: number }).told
+    },
+    setFault: async (fault) => {
+      const body = JSON.stringify({ fault: fault ?? null })
+      await fetch(`${issuer}/admin/fault`, { method: 'POST', body })
     },
     close: () => end(child),
   }

@@ -5,7 +5,7 @@ import type { Provider } from 'oidc-provider'
 import { openKeys } from './keys.ts'
 import { errorPage, loginPage } from './pages.ts'
 import { accountsOf, createProvider } from './provider.ts'
-import type { Account, IdpSettings } from './settings.ts'
+import type { Account, IdpFault, IdpSettings } from './settings.ts'
 
 const settings = JSON.parse(process.env['IDP_SETTINGS'] ?? '{}') as IdpSettings
 const issuer = `http://127.0.0.1:${settings.port}`
@@ -24,11 +24,39 @@ createServer((request, response) => {
 // The parent holds the other end: when it dies, however it dies, this process does too.
 process.stdin.resume().on('end', () => process.exit(0))
 
+let fault: IdpFault | undefined
+
 async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', issuer).pathname
+  if (path === '/admin/fault' && request.method === 'POST') return setFault(request, response)
+  if (!path.startsWith('/admin/') && (await failed(path, request, response))) return
   if (path.startsWith('/interaction/')) return interact(request, response)
   if (path === '/admin/logout' && request.method === 'POST') return endSessions(request, response)
   return callback(request, response)
+}
+
+async function setFault(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { fault: next } = JSON.parse(await readText(request)) as { fault: IdpFault | null }
+  fault = next ?? undefined
+  response.writeHead(204).end()
+}
+
+/** Applies the fault that is set, if it is for this path; true if the request has had its answer. */
+async function failed(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  if (fault === undefined || (fault.path !== undefined && fault.path !== path)) return false
+  const { mode, code, delayMs } = fault
+  fault = fault.count > 1 ? { ...fault, count: fault.count - 1 } : undefined
+  if (mode === 'refuse') request.socket.destroy()
+  if (mode === 'error') html(response, code ?? 503, errorPage('temporarily_unavailable', 'try again later'))
+  // Real time on purpose: the delay tries out the caller's own time-outs.
+  if (mode === 'delay') await new Promise((resolve) => setTimeout(resolve, delayMs ?? 1000))
+  if (mode === 'lostAnswer') {
+    response.end = () => {
+      request.socket.destroy()
+      return response
+    }
+  }
+  return mode === 'refuse' || mode === 'error'
 }
 
 /** Shows the form, or takes what was sent. Only an account of the client's own tenant may pass. */

@@ -1,3 +1,5 @@
+import type { Fault } from '../loopback.ts'
+
 /** Who may log in at a tenant's connection. The login is an e-mail address. */
 export type IdpUser = { readonly login: string; readonly password: string; readonly role: string }
 
@@ -20,3 +22,6 @@ export type IdpSettings = {
 }
 
 export type Account = IdpUser & { readonly tenantId: string; readonly subject: string }
+
+/** A fault of the next `count` requests, of one path such as `/token` or of any. */
+export type IdpFault = Fault & { readonly count: number; readonly path?: string }

@@ -207,6 +207,22 @@ test('a port that is taken is reported instead of waited for', async () => {
   await expect(anIdp([tenant('acme')], Number(new URL(first.issuer).port))).rejects.toThrow()
 })
 
+test('it fails as it is told, where it is told and as often', async () => {
+  const idp = await anIdp()
+  const jwks = () => fetch(`${idp.issuer}/jwks`)
+  await idp.setFault({ mode: 'error', code: 502, count: 2, path: '/jwks' })
+  expect((await fetch(`${idp.issuer}/.well-known/openid-configuration`)).status).toBe(200)
+  expect([(await jwks()).status, (await jwks()).status, (await jwks()).status]).toEqual([502, 502, 200])
+  for (const mode of ['refuse', 'lostAnswer'] as const) {
+    await idp.setFault({ mode, count: 1 })
+    await expect(jwks()).rejects.toThrow()
+    expect((await jwks()).status).toBe(200)
+  }
+  await idp.setFault({ mode: 'refuse', count: 1 })
+  await idp.setFault(undefined)
+  expect((await jwks()).status).toBe(200)
+})
+
 // A stack that is killed must not leave a process behind that holds its port.
 test('it ends with the process that started it, even when that is killed', async () => {
   const script = join(folder, 'parent.mjs')
