@@ -69,20 +69,6 @@ export function newInvoice(
   const { objects, now } = context
   const customer = objects.get('customer', source['customer'], 'customer')
   const collection = String(source['collection_method'] ?? 'charge_automatically')
-  const days = source['days_until_due']
-  if (collection === 'send_invoice' && days === undefined && source['due_date'] === undefined) {
-    throw badParameter(
-      'If invoice collection method is `send_invoice`, you must provide a value for `days_until_due` or `due_date`.',
-      'days_until_due',
-    )
-  }
-  if (collection !== 'send_invoice' && days !== undefined) {
-    throw badParameter(
-      'You can only set `days_until_due` if collection method is `send_invoice`.',
-      'days_until_due',
-    )
-  }
-  const dueDate = source['due_date'] ?? (days === undefined ? null : now + Number(days) * DAY)
   const subscription = source['subscription']
   const currency = String(source['currency'] ?? customer['currency'] ?? 'usd').toLowerCase()
   const invoice: StripeObject = {
@@ -101,7 +87,7 @@ export function newInvoice(
     customer_phone: customer['phone'],
     default_payment_method: source['default_payment_method'] ?? null,
     description: source['description'] ?? null,
-    due_date: dueDate,
+    due_date: dueDateOf(context, source, collection),
     footer: source['footer'] ?? null,
     metadata: mergeMetadata({}, source['metadata']),
     number: source['number'] ?? null,
@@ -127,6 +113,28 @@ export function newInvoice(
     }
   }
   return objects.save(withTotals(context, invoice))
+}
+
+/** When it is due: only an invoice that is sent has such a day, and it must have one. */
+function dueDateOf(
+  context: Context,
+  source: { readonly [field: string]: unknown },
+  collection: string,
+): unknown {
+  const days = source['days_until_due']
+  if (collection === 'send_invoice' && days === undefined && source['due_date'] === undefined) {
+    throw badParameter(
+      'If invoice collection method is `send_invoice`, you must provide a value for `days_until_due` or `due_date`.',
+      'days_until_due',
+    )
+  }
+  if (collection !== 'send_invoice' && days !== undefined) {
+    throw badParameter(
+      'You can only set `days_until_due` if collection method is `send_invoice`.',
+      'days_until_due',
+    )
+  }
+  return source['due_date'] ?? (days === undefined ? null : context.now + Number(days) * DAY)
 }
 
 const EMPTY_INVOICE = {
