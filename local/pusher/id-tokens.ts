@@ -3,16 +3,24 @@ export type MintIdToken = (request: { email: string; audience: string }) => Prom
 /** A token is used until this long before it expires, as Google's libraries do. */
 const REFRESH_BEFORE_MS = 300_000
 
-/** Keeps minted identity tokens until shortly before they expire. */
+/** Keeps minted identity tokens until shortly before they expire; many who need one wait for one minting. */
 export function cacheIdTokens(mint: MintIdToken, now: () => number): MintIdToken {
   const cached = new Map<string, { token: string; expiresMs: number }>()
+  const minting = new Map<string, Promise<string>>()
   return async ({ email, audience }) => {
     const key = JSON.stringify([email, audience])
     const known = cached.get(key)
     if (known !== undefined && known.expiresMs - REFRESH_BEFORE_MS > now()) return known.token
-    const token = await mint({ email, audience })
-    cached.set(key, { token, expiresMs: expiryMs(token) })
-    return token
+    const started = minting.get(key)
+    if (started !== undefined) return started
+    const fresh = mint({ email, audience })
+      .then((token) => {
+        cached.set(key, { token, expiresMs: expiryMs(token) })
+        return token
+      })
+      .finally(() => minting.delete(key))
+    minting.set(key, fresh)
+    return fresh
   }
 }
 

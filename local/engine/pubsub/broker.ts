@@ -1,17 +1,12 @@
 import type { RpcError } from '../grpc.ts'
-import { type AttributeFilter, parseFilter } from './filter.ts'
+import type { AttributeFilter } from './filter.ts'
 import type { Journal } from './journal.ts'
 import type { Delivery, Message } from './model.ts'
-import { createQueue, type Queue } from './queue.ts'
-import { notFound, projectOf, shortName } from './rules.ts'
+import type { Queue } from './queue.ts'
+import { notFound } from './rules.ts'
+import { forgetDelivery, newDelivery, newSubscription } from './subscription.ts'
 import type { Timers } from './timers.ts'
-import {
-  durationMs,
-  type SnapshotConfig,
-  type SubscriptionConfig,
-  type TopicConfig,
-  type WireMessage,
-} from './wire.ts'
+import type { SnapshotConfig, SubscriptionConfig, TopicConfig, WireMessage } from './wire.ts'
 
 export type Topic = {
   config: TopicConfig
@@ -80,230 +75,137 @@ export type Broker = BrokerOptions & {
 const RECENT_MESSAGES = 2000
 
 export function createBroker(options: BrokerOptions): Broker {
-  const { journal, timers } = options
-  const holders = new Map<number, number>()
-  let nextSeq = 1
-  let nextEntry = 1
-
-  const hold = (message: Message): void => {
-    holders.set(message.seq, (holders.get(message.seq) ?? 0) + 1)
-  }
-  const letGo = (message: Message): void => {
-    const left = (holders.get(message.seq) ?? 0) - 1
-    if (left > 0) {
-      holders.set(message.seq, left)
-      return
-    }
-    holders.delete(message.seq)
-    journal.deleteMessage(message.seq)
-  }
-  const remember = (message: Message): void => {
-    broker.recent.set(message.messageId, message)
-    if (broker.recent.size <= RECENT_MESSAGES) return
-    for (const oldest of broker.recent.keys()) {
-      broker.recent.delete(oldest)
-      return
-    }
-  }
+  const { journal } = options
+  const holders = createHolders(journal)
+  const ids = { seq: 1, entry: 1 }
   const track = (subscription: Subscription, delivery: Delivery): void => {
-    hold(delivery.message)
+    holders.hold(delivery.message)
     subscription.queue.add(delivery)
   }
-  const addDelivery = (subscription: Subscription, message: Message): Delivery => {
-    const delivery = newDelivery(nextEntry++, message)
-    journal.addDelivery(delivery.entry, subscription.config.name, message.seq)
-    track(subscription, delivery)
-    return delivery
-  }
-
-  const publish = (topic: Topic, drafts: readonly WireMessage[]): string[] => {
-    const messages = drafts.map((draft): Message => {
-      const seq = nextSeq++
-      return {
-        seq,
-        messageId: String(seq),
-        topic: topic.config.name,
-        data: draft.data,
-        attributes: draft.attributes,
-        orderingKey: draft.orderingKey,
-        publishMs: options.now(),
-        storedMs: options.retentionNow(),
-      }
-    })
-    journal.atomically(() => {
-      for (const message of messages) journal.addMessage(message)
-      for (const message of messages) placeMessage(topic, message)
-    })
-    return messages.map((message) => message.messageId)
-  }
-  const placeMessage = (topic: Topic, message: Message): void => {
-    // Held by the publish itself, so that a message nobody wants is forgotten at the end.
-    hold(message)
-    for (const subscription of topic.subscriptions) {
-      if (subscription.matches(message.attributes)) addDelivery(subscription, message)
-    }
-    for (const snapshot of broker.snapshots.values()) {
-      if (snapshot.config.topic !== topic.config.name) continue
-      snapshot.messages.set(message.seq, message)
-      hold(message)
-    }
-    if (topic.config.messageRetentionDuration !== null) {
-      topic.retained.push(message)
-      hold(message)
-    }
-    remember(message)
-    letGo(message)
-  }
-
-  const openSubscription = (config: SubscriptionConfig): Subscription => {
-    const subscription = newSubscription(broker, config)
-    broker.subscriptions.set(config.name, subscription)
-    broker.topics.get(config.topic)?.subscriptions.add(subscription)
-    return subscription
-  }
-
   const broker: Broker = {
     ...options,
+    ...holders,
     topics: new Map(),
     subscriptions: new Map(),
     snapshots: new Map(),
     recent: new Map(),
-    timers,
-    publish,
-    addDelivery,
+    publish: (topic, drafts) => publish(broker, topic, drafts, () => ids.seq++),
+    addDelivery: (subscription, message) => {
+      const delivery = newDelivery(ids.entry++, message)
+      journal.addDelivery(delivery.entry, subscription.config.name, message.seq)
+      track(subscription, delivery)
+      return delivery
+    },
     restoreDelivery: track,
-    hold,
-    keep: (message) => {
-      if (!holders.has(message.seq)) journal.addMessage(message)
-      hold(message)
-    },
-    letGo,
-    reset: () => {
-      for (const subscription of broker.subscriptions.values()) {
-        subscription.queue.clear()
-        for (const end of [...subscription.streams]) end(notFound(subscription.config.name))
-      }
-      holders.clear()
-      for (const state of [broker.topics, broker.subscriptions, broker.snapshots, broker.recent])
-        state.clear()
-      journal.reset()
-    },
-    openSubscription,
-    openTopic: (config) => {
-      const topic: Topic = { config, subscriptions: new Set(), retained: [] }
-      broker.topics.set(config.name, topic)
-      return topic
-    },
     dropDelivery: (subscription, delivery) => {
       journal.atomically(() => {
         subscription.queue.remove(delivery)
         forgetDelivery(broker, delivery)
       })
     },
-    nextSeq: () => nextSeq,
+    openTopic: (config) => {
+      const topic: Topic = { config, subscriptions: new Set(), retained: [] }
+      broker.topics.set(config.name, topic)
+      return topic
+    },
+    openSubscription: (config) => {
+      const subscription = newSubscription(broker, config)
+      broker.subscriptions.set(config.name, subscription)
+      if (!config.detached) broker.topics.get(config.topic)?.subscriptions.add(subscription)
+      return subscription
+    },
+    reset: () => {
+      reset(broker)
+      holders.forgetAll()
+    },
+    nextSeq: () => ids.seq,
     startIdsAt: (seq, entry) => {
-      nextSeq = Math.max(nextSeq, seq)
-      nextEntry = Math.max(nextEntry, entry)
+      ids.seq = Math.max(ids.seq, seq)
+      ids.entry = Math.max(ids.entry, entry)
     },
   }
   return broker
 }
 
-export function newDelivery(entry: number, message: Message, attempts = 0): Delivery {
+type Holders = Pick<Broker, 'hold' | 'keep' | 'letGo'> & { forgetAll(): void }
+
+/** Counts who still needs each message, so that the journal keeps it exactly as long. */
+function createHolders(journal: Journal): Holders {
+  const counts = new Map<number, number>()
+  const hold = (message: Message): void => {
+    counts.set(message.seq, (counts.get(message.seq) ?? 0) + 1)
+  }
   return {
-    entry,
-    message,
-    state: 'ready',
-    attempts,
-    generation: 0,
-    untilMs: 0,
-    ackedEarly: false,
-    consumer: undefined,
-  }
-}
-
-/** Ends a delivery that is no longer in any queue. */
-export function forgetDelivery(broker: Broker, delivery: Delivery): void {
-  broker.journal.deleteDelivery(delivery.entry)
-  broker.letGo(delivery.message)
-}
-
-function newSubscription(broker: Broker, given: SubscriptionConfig): Subscription {
-  const filter = parseFilter(given.filter)
-  const matches = filter.ok ? filter.matches : () => true
-  const queue = createQueue(
-    {
-      ordered: () => given.enableMessageOrdering,
-      exactlyOnce: () => subscription.config.enableExactlyOnceDelivery,
-      backoff: () => {
-        const policy = subscription.config.retryPolicy
-        if (!policy?.minimumBackoff || !policy.maximumBackoff) return undefined
-        return { minMs: durationMs(policy.minimumBackoff), maxMs: durationMs(policy.maximumBackoff) }
-      },
-      maxAttempts: () => subscription.config.deadLetterPolicy?.maxDeliveryAttempts,
-      isExpired: ({ message }) => message.storedMs + retentionMs(subscription) <= broker.retentionNow(),
+    hold,
+    keep: (message) => {
+      if (!counts.has(message.seq)) journal.addMessage(message)
+      hold(message)
     },
-    {
-      leased: (batch) => {
-        if (subscription.config.deadLetterPolicy === null) return
-        broker.journal.atomically(() => {
-          for (const { entry, attempts } of batch) broker.journal.updateDelivery(entry, attempts, false)
-        })
-      },
-      acked: (delivery) => onAcked(broker, subscription, delivery),
-      expired: (delivery) => forgetDelivery(broker, delivery),
-      exhausted: (delivery) => deadLetter(broker, subscription, delivery),
+    letGo: (message) => {
+      const left = (counts.get(message.seq) ?? 0) - 1
+      if (left > 0) {
+        counts.set(message.seq, left)
+        return
+      }
+      counts.delete(message.seq)
+      journal.deleteMessage(message.seq)
     },
-    broker.timers,
-  )
-  const subscription: Subscription = {
-    config: given,
-    matches,
-    queue,
-    retained: new Map(),
-    streams: new Set(),
+    forgetAll: () => counts.clear(),
   }
-  return subscription
 }
 
-/** How long this subscription keeps messages, in milliseconds. */
-export function retentionMs(subscription: Subscription): number {
-  const duration = subscription.config.messageRetentionDuration
-  return duration === null ? 604_800_000 : durationMs(duration)
-}
-
-function onAcked(broker: Broker, subscription: Subscription, delivery: Delivery): void {
-  if (!subscription.config.retainAckedMessages) {
-    forgetDelivery(broker, delivery)
-    return
-  }
-  subscription.retained.set(delivery.entry, delivery)
-  broker.journal.updateDelivery(delivery.entry, delivery.attempts, true)
-}
-
-/** Forwards a message that failed too often, with what the dead-letter guide says about where it was. */
-function deadLetter(broker: Broker, subscription: Subscription, delivery: Delivery): boolean {
-  const policy = subscription.config.deadLetterPolicy
-  const topic = policy && broker.topics.get(policy.deadLetterTopic)
-  if (!topic) return false
-  const { message } = delivery
-  broker.journal.atomically(() => {
-    broker.publish(topic, [
-      {
-        data: message.data,
-        orderingKey: message.orderingKey,
-        attributes: {
-          ...message.attributes,
-          CloudPubSubDeadLetterSourceDeliveryCount: String(delivery.attempts),
-          CloudPubSubDeadLetterSourceDeliveryErrorMessage:
-            'the maximum number of delivery attempts was reached',
-          CloudPubSubDeadLetterSourceSubscription: shortName(subscription.config.name),
-          CloudPubSubDeadLetterSourceSubscriptionProject: projectOf(subscription.config.name),
-          CloudPubSubDeadLetterSourceTopicPublishTime: new Date(message.publishMs).toISOString(),
-        },
-      },
-    ])
-    forgetDelivery(broker, delivery)
+function publish(
+  broker: Broker,
+  topic: Topic,
+  drafts: readonly WireMessage[],
+  nextSeq: () => number,
+): string[] {
+  const messages = drafts.map((draft): Message => {
+    const seq = nextSeq()
+    return {
+      seq,
+      messageId: String(seq),
+      topic: topic.config.name,
+      data: draft.data,
+      attributes: draft.attributes,
+      orderingKey: draft.orderingKey,
+      publishMs: broker.now(),
+      storedMs: broker.retentionNow(),
+    }
   })
-  return true
+  broker.journal.atomically(() => {
+    for (const message of messages) broker.journal.addMessage(message)
+    for (const message of messages) place(broker, topic, message)
+  })
+  return messages.map((message) => message.messageId)
+}
+
+function place(broker: Broker, topic: Topic, message: Message): void {
+  // Held by the publish itself, so that a message nobody wants is forgotten at the end.
+  broker.hold(message)
+  for (const subscription of topic.subscriptions) {
+    if (subscription.matches(message.attributes)) broker.addDelivery(subscription, message)
+  }
+  for (const snapshot of broker.snapshots.values()) {
+    if (snapshot.config.topic !== topic.config.name) continue
+    snapshot.messages.set(message.seq, message)
+    broker.hold(message)
+  }
+  if (topic.config.messageRetentionDuration !== null) {
+    topic.retained.push(message)
+    broker.hold(message)
+  }
+  broker.recent.set(message.messageId, message)
+  const [oldest] = broker.recent.keys()
+  if (broker.recent.size > RECENT_MESSAGES && oldest !== undefined) broker.recent.delete(oldest)
+  broker.letGo(message)
+}
+
+function reset(broker: Broker): void {
+  for (const subscription of broker.subscriptions.values()) {
+    subscription.queue.clear()
+    for (const end of [...subscription.streams]) end(notFound(subscription.config.name))
+  }
+  for (const state of [broker.topics, broker.subscriptions, broker.snapshots, broker.recent]) state.clear()
+  broker.journal.reset()
 }

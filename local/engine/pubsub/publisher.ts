@@ -1,8 +1,9 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
 import { rpcError, type ServiceHandlers, status } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
-import { type Broker, forgetDelivery, type Subscription, type Topic } from './broker.ts'
-import { alreadyExists, checkName, checkPublish, checkTopic, DELETED_TOPIC, notFound } from './rules.ts'
+import type { Broker, Topic } from './broker.ts'
+import { dropBacklog, getSubscription, getTopic } from './lookup.ts'
+import { alreadyExists, checkName, checkPublish, checkTopic, DELETED_TOPIC } from './rules.ts'
 import { sweepRetained } from './seek.ts'
 import type { TopicConfig, WireMessage } from './wire.ts'
 
@@ -88,13 +89,6 @@ function releaseRetained(broker: Broker, topic: Topic): void {
   topic.retained = []
 }
 
-export function getTopic(broker: Broker, name: string): Topic {
-  checkName(name, 'topics')
-  const topic = broker.topics.get(name)
-  if (topic === undefined) throw notFound(name)
-  return topic
-}
-
 /** Its subscriptions keep their backlog and their place, but have no topic any more. */
 function deleteTopic(broker: Broker, name: string): object {
   const topic = getTopic(broker, name)
@@ -111,9 +105,7 @@ function deleteTopic(broker: Broker, name: string): object {
 }
 
 function detach(broker: Broker, name: string): object {
-  checkName(name, 'subscriptions')
-  const subscription = broker.subscriptions.get(name)
-  if (subscription === undefined) throw notFound(name)
+  const subscription = getSubscription(broker, name)
   broker.journal.atomically(() => {
     subscription.config = { ...subscription.config, detached: true }
     broker.journal.putResource('subscriptions', name, subscription.config)
@@ -123,12 +115,4 @@ function detach(broker: Broker, name: string): object {
   const reason = rpcError(status.FAILED_PRECONDITION, 'The subscription is detached from its topic.')
   for (const end of [...subscription.streams]) end(reason)
   return {}
-}
-
-/** Forgets everything a subscription holds or retains. */
-export function dropBacklog(broker: Broker, subscription: Subscription): void {
-  for (const delivery of [...subscription.queue.deliveries.values()])
-    broker.dropDelivery(subscription, delivery)
-  for (const delivery of subscription.retained.values()) forgetDelivery(broker, delivery)
-  subscription.retained.clear()
 }

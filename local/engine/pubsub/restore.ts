@@ -1,6 +1,7 @@
-import { type Broker, newDelivery } from './broker.ts'
+import type { Broker } from './broker.ts'
 import type { Message } from './model.ts'
 import type { StoredSnapshot } from './seek.ts'
+import { newDelivery } from './subscription.ts'
 import type { SubscriptionConfig, TopicConfig } from './wire.ts'
 
 /** Brings back what the journal holds; messages that were with a subscriber are due again at once. */

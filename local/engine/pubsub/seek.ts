@@ -1,6 +1,7 @@
 import { rpcError, status } from '../grpc.ts'
-import { type Broker, forgetDelivery, retentionMs, type Snapshot, type Subscription } from './broker.ts'
+import type { Broker, Snapshot, Subscription } from './broker.ts'
 import type { Message } from './model.ts'
+import { forgetDelivery, retentionMs } from './subscription.ts'
 import { durationMs, toTimestamp } from './wire.ts'
 
 const SEVEN_DAYS_MS = 604_800_000

@@ -2,6 +2,7 @@ import { applyMask, type FieldMask } from '../field-mask.ts'
 import { rpcError, status, type UnaryHandler } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
 import type { Broker, Snapshot } from './broker.ts'
+import { getAttached, getSubscription } from './lookup.ts'
 import { alreadyExists, checkName, notFound, projectOf } from './rules.ts'
 import {
   deleteSnapshot,
@@ -11,7 +12,6 @@ import {
   sweepRetained,
   takeSnapshot,
 } from './seek.ts'
-import { getAttached, getSubscription } from './subscriber.ts'
 import { durationMs, type SnapshotConfig, type Timestamp } from './wire.ts'
 
 /** The snapshot methods of google.pubsub.v1.Subscriber, and Seek. */

@@ -2,10 +2,10 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { type RpcError, rpcError, type StreamHandler, status } from '../grpc.ts'
 import { applyAcks, applyDeadlines } from './acknowledge.ts'
 import type { Broker, Subscription } from './broker.ts'
+import { getAttached } from './lookup.ts'
 import { type Consumer, type Leased, messageBytes } from './model.ts'
 import { toReceived } from './pull.ts'
 import { checkRange } from './rules.ts'
-import { getAttached } from './subscriber.ts'
 
 type StreamRequest = {
   readonly subscription: string

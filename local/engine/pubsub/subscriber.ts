@@ -3,9 +3,9 @@ import { rpcError, type ServiceHandlers, status, type UnaryContext } from '../gr
 import { pageOf } from '../paging.ts'
 import { acknowledge, modifyDeadlines } from './acknowledge.ts'
 import type { Broker, Subscription } from './broker.ts'
-import { dropBacklog, getTopic } from './publisher.ts'
+import { dropBacklog, getAttached, getSubscription, getTopic } from './lookup.ts'
 import { pull } from './pull.ts'
-import { alreadyExists, checkName, checkRange, completeSubscription, notFound } from './rules.ts'
+import { alreadyExists, checkRange, completeSubscription, notFound } from './rules.ts'
 import { snapshotHandlers } from './snapshots.ts'
 import { streamingPull } from './streaming-pull.ts'
 import type { SubscriptionConfig } from './wire.ts'
@@ -84,20 +84,6 @@ export function createSubscription(broker: Broker, given: SubscriptionConfig): S
 
 function checkDeadLetterTopic(broker: Broker, config: SubscriptionConfig): void {
   if (config.deadLetterPolicy !== null) getTopic(broker, config.deadLetterPolicy.deadLetterTopic)
-}
-
-export function getSubscription(broker: Broker, name: string): Subscription {
-  checkName(name, 'subscriptions')
-  const subscription = broker.subscriptions.get(name)
-  if (subscription === undefined) throw notFound(name)
-  return subscription
-}
-
-/** The subscription, refused when it has been detached: nothing can be pulled from it. */
-export function getAttached(broker: Broker, name: string): Subscription {
-  const subscription = getSubscription(broker, name)
-  if (!subscription.config.detached) return subscription
-  throw rpcError(status.FAILED_PRECONDITION, 'The subscription is detached from its topic.')
 }
 
 function updateSubscription(

@@ -146,7 +146,12 @@ describe.each(pubsubEngines())('publishing and delivery on $name', (engine) => {
       Array.from({ length: 20 }, (_unused, index) => topic.publishMessage({ data: Buffer.from(`${index}`) })),
     )
     await collector.waitFor(3)
-    expect(collector.messages.length).toBeLessThan(20)
+    if (differs(engine.name, 'flow_control.ignored_by_server')) {
+      await collector.waitFor(20)
+      await limited.close()
+      return
+    }
+    expect(collector.messages.length).toBe(3)
     for (let done = 0; done < 20; done += 1) {
       await collector.waitFor(done + 1)
       collector.messages[done]?.ack()

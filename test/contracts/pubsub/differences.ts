@@ -11,6 +11,11 @@ const DIFFERENCES = {
   'ordering.later_overtake_after_nack': ['google'],
   'publish.oversize_accepted': ['google'],
   'subscription.detach_unimplemented': ['google'],
+  'topic.labels_not_updatable': ['google'],
+  'subscription.short_ack_deadline_accepted': ['google'],
+  'subscription.few_attempts_out_of_range': ['google'],
+  'flow_control.ignored_by_server': ['google'],
+  'dead_letter.no_error_message': ['google'],
   'schema.unimplemented': ['embedded'],
 } as const satisfies Record<string, readonly EngineName[]>
 

@@ -36,23 +36,21 @@ describe.each(pubsubEngines())('order, retries, dead letters, seeks on $name', (
       await ordered.publishMessage({ data: Buffer.from(text), orderingKey: 'k' })
     }
     let refusals = 0
-    const done: string[] = []
-    const collector = collect(subscription, (message) => {
+    const seen: string[] = []
+    collect(subscription, (message) => {
       const text = message.data.toString()
-      if (text === '1' && refusals < 2) {
-        refusals += 1
-        message.nack()
-        return
-      }
-      done.push(text)
-      message.ack()
+      seen.push(text)
+      const refused = text === '1' && refusals < 2
+      if (refused) refusals += 1
+      if (refused) message.nack()
+      else message.ack()
     })
-    await collector.waitFor(5)
-    await expect.poll(() => new Set(done).size, { timeout: 8000 }).toBe(3)
-    const lastTime = (text: string): number => done.lastIndexOf(text)
-    const inOrder = lastTime('0') < lastTime('1') && lastTime('1') < lastTime('2')
-    // Google's emulator lets a later one overtake in some runs, so only the embedded engine is held to it.
-    if (!differs(engine.name, 'ordering.later_overtake_after_nack')) expect(inOrder).toBe(true)
+    if (differs(engine.name, 'ordering.later_overtake_after_nack')) {
+      await expect.poll(() => seen.join(), { timeout: 8000 }).toContain('0,1,2')
+    } else {
+      // What follows a refused message is delivered after it, every time.
+      await expect.poll(() => seen.join(''), { timeout: 8000 }).toMatch(/^01(2?1)(2?1)2$/)
+    }
     await subscription.close()
   })
 
@@ -93,7 +91,9 @@ describe.each(pubsubEngines())('order, retries, dead letters, seeks on $name', (
     })
     expect(Object.keys(dead?.attributes ?? {}).sort()).toEqual([
       'CloudPubSubDeadLetterSourceDeliveryCount',
-      'CloudPubSubDeadLetterSourceDeliveryErrorMessage',
+      ...(differs(engine.name, 'dead_letter.no_error_message')
+        ? []
+        : ['CloudPubSubDeadLetterSourceDeliveryErrorMessage']),
       'CloudPubSubDeadLetterSourceSubscription',
       'CloudPubSubDeadLetterSourceSubscriptionProject',
       'CloudPubSubDeadLetterSourceTopicPublishTime',

@@ -1,0 +1,33 @@
+import { rpcError, status } from '../grpc.ts'
+import type { Broker, Subscription, Topic } from './broker.ts'
+import { checkName, notFound } from './rules.ts'
+import { forgetDelivery } from './subscription.ts'
+
+export function getTopic(broker: Broker, name: string): Topic {
+  checkName(name, 'topics')
+  const topic = broker.topics.get(name)
+  if (topic === undefined) throw notFound(name)
+  return topic
+}
+
+export function getSubscription(broker: Broker, name: string): Subscription {
+  checkName(name, 'subscriptions')
+  const subscription = broker.subscriptions.get(name)
+  if (subscription === undefined) throw notFound(name)
+  return subscription
+}
+
+/** The subscription, refused when it has been detached: nothing can be pulled from it. */
+export function getAttached(broker: Broker, name: string): Subscription {
+  const subscription = getSubscription(broker, name)
+  if (!subscription.config.detached) return subscription
+  throw rpcError(status.FAILED_PRECONDITION, 'The subscription is detached from its topic.')
+}
+
+/** Forgets everything a subscription holds or retains. */
+export function dropBacklog(broker: Broker, subscription: Subscription): void {
+  for (const delivery of [...subscription.queue.deliveries.values()])
+    broker.dropDelivery(subscription, delivery)
+  for (const delivery of subscription.retained.values()) forgetDelivery(broker, delivery)
+  subscription.retained.clear()
+}
