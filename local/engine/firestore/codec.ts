@@ -1,5 +1,4 @@
 import { invalid } from './status.ts'
-import { fromWireTimestamp, toWireTimestamp } from './time.ts'
 import { type Fields, NULL, type Value } from './values.ts'
 import type { WireFields, WireValue } from './wire.ts'
 
@@ -38,7 +37,7 @@ export function toWireValue(value: Value): WireValue {
     case 'double':
       return { doubleValue: value.value }
     case 'timestamp':
-      return { timestampValue: toWireTimestamp(value.value) }
+      return { timestampValue: writeTimestamp(value.value) }
     case 'string':
       return { stringValue: value.value }
     case 'bytes':
@@ -69,7 +68,7 @@ export function toJson(value: Value): unknown {
     case 'double':
       return Number.isFinite(value.value) ? value.value : String(value.value)
     case 'timestamp':
-      return new Date(Math.floor(value.value / 1000)).toISOString()
+      return new Date(Math.floor(Number(value.value) / 1000)).toISOString()
     case 'bytes':
       return Buffer.from(value.value).toString('base64')
     case 'geoPoint':
@@ -96,7 +95,13 @@ function readTimestamp(wire: NonNullable<WireValue['timestampValue']>): Value {
   if (seconds < MIN_SECONDS || seconds > MAX_SECONDS || nanos < 0 || nanos > 999_999_999) {
     throw invalid('A timestamp must lie between the years 1 and 9999.')
   }
-  return { kind: 'timestamp', value: fromWireTimestamp(wire) }
+  return { kind: 'timestamp', value: BigInt(seconds) * 1_000_000n + BigInt(Math.floor(nanos / 1000)) }
+}
+
+function writeTimestamp(micros: bigint): { seconds: string; nanos: number } {
+  // BigInt division cuts towards zero; the wire wants seconds rounded down and nanos never negative.
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  return { seconds: String((micros - fraction) / 1_000_000n), nanos: Number(fraction) * 1000 }
 }
 
 function readGeoPoint(wire: { latitude?: number; longitude?: number }): Value {

@@ -44,7 +44,7 @@ export function compareValues(left: Value, right: Value): number {
     case 'double':
       return right.kind === 'integer' || right.kind === 'double' ? compareNumbers(left, right) : 0
     case 'timestamp':
-      return right.kind === 'timestamp' ? left.value - right.value : 0
+      return right.kind === 'timestamp' ? compareExact(left.value, right.value) : 0
     case 'bytes':
       return right.kind === 'bytes' ? Buffer.compare(left.value, right.value) : 0
     case 'reference':
@@ -68,8 +68,12 @@ export function compareNumbers(left: NumberValue, right: NumberValue): number {
     return right.kind === 'double' && Number.isNaN(right.value) ? 0 : -1
   }
   if (right.kind === 'double' && Number.isNaN(right.value)) return 1
-  // JavaScript compares a bigint with a number mathematically, without rounding either.
-  return left.value < right.value ? -1 : left.value > right.value ? 1 : 0
+  return compareExact(left.value, right.value)
+}
+
+/** JavaScript compares a bigint with a number mathematically, without rounding either. */
+function compareExact(left: bigint | number, right: bigint | number): number {
+  return left < right ? -1 : left > right ? 1 : 0
 }
 
 /**

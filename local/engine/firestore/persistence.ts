@@ -61,7 +61,14 @@ export function openSqlite(file: string, codec: DocumentCodec): Persistence {
 }
 
 function prepareSchema(db: DatabaseSync, file: string): void {
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000')
+  try {
+    // Exclusive: two engines on one file would each overwrite what only the other knows.
+    db.exec('PRAGMA busy_timeout=2000; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL')
+    db.exec('PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE; COMMIT')
+  } catch (error) {
+    db.close()
+    throw new Error(`${file} cannot be opened; another local stack may be using it`, { cause: error })
+  }
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
   if (version > SCHEMA_VERSION) {
     db.close()

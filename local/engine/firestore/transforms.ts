@@ -62,7 +62,7 @@ function serverTime(path: string[], name: string): Transform {
     path,
     apply: (_current, time) => {
       // REQUEST_TIME has millisecond precision by its contract; commit times have microseconds.
-      const value: Value = { kind: 'timestamp', value: Math.floor(time / 1000) * 1000 }
+      const value: Value = { kind: 'timestamp', value: BigInt(Math.floor(time / 1000)) * 1000n }
       return { value, result: value }
     },
   }

@@ -30,7 +30,12 @@ function expired(store: Store, database: string, policy: TtlPolicy, nowMs: numbe
     for (const node of collection.documents.values()) {
       const state = stateAt(node)
       const value = state === undefined ? undefined : valueAt(state.fields, path)
-      if (state === undefined || value?.kind !== 'timestamp' || value.value > nowMs * 1000) continue
+      if (
+        state === undefined ||
+        value?.kind !== 'timestamp' ||
+        value.value > BigInt(Math.floor(nowMs)) * 1000n
+      )
+        continue
       const precondition = { kind: 'updateTime', updateTime: state.updateTime } as const
       writes.push({ kind: 'delete', database, path: node.path, precondition })
     }

@@ -1,7 +1,6 @@
-import type { Micros } from './time.ts'
-
 /**
- * A Firestore value. Integers are exact 64-bit, times are microseconds, a vector is the map it is on the
+ * A Firestore value. Integers are exact 64-bit, times are microseconds since 1970 (exact up to the year
+ * 9999, where a number is not), a vector is the map it is on the
  * wire. Values are shared between versions, snapshots and answers and are never changed.
  */
 export type Value =
@@ -9,7 +8,7 @@ export type Value =
   | { readonly kind: 'boolean'; readonly value: boolean }
   | { readonly kind: 'integer'; readonly value: bigint }
   | { readonly kind: 'double'; readonly value: number }
-  | { readonly kind: 'timestamp'; readonly value: Micros }
+  | { readonly kind: 'timestamp'; readonly value: bigint }
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'bytes'; readonly value: Uint8Array }
   | { readonly kind: 'reference'; readonly value: string }

@@ -68,6 +68,18 @@ firestoreContract('documents', [
     expected: 123_456_000,
   },
   {
+    id: 'timestamp-far',
+    guarantee: 'times of the years 1 and 9999 are kept to the microsecond',
+    run: async ({ db }) => {
+      const first = new Timestamp(-62_135_596_800, 1_000)
+      const last = new Timestamp(253_402_300_799, 999_999_000)
+      await db.doc('a/b').set({ first, last })
+      const got = await db.doc('a/b').get()
+      return [first.isEqual(got.get('first')), last.isEqual(got.get('last'))]
+    },
+    expected: [true, true],
+  },
+  {
     id: 'get-missing',
     guarantee: 'a missing document is an answer and no error',
     run: async ({ db }) => {

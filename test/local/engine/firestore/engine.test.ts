@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { FieldValue, Firestore, Timestamp } from '@google-cloud/firestore'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   type FirestoreEngine,
   type FirestoreEngineOptions,
@@ -83,26 +83,32 @@ test('commits acknowledged before kill -9 are there afterwards, none of them hal
   })
   const [host] = await once(createInterface(child.stdout), 'line')
   const writer = client(String(host))
-  let acknowledged = 0
+  const acknowledged: number[] = []
   const exited = once(child, 'exit')
-  for (let n = 0; n < 200; n++) {
+  const codes = Array.from({ length: 200 }, (_, n) => {
     const batch = writer.batch()
     batch.create(writer.doc(`left/${n}`), { n })
     batch.create(writer.doc(`right/${n}`), { n })
     const done = batch.commit().then(() => {
-      acknowledged++
-      if (acknowledged === 60) child.kill('SIGKILL')
+      acknowledged.push(n)
+      if (acknowledged.length === 60) child.kill('SIGKILL')
     })
-    done.catch(() => {})
-  }
+    return codeOf(done)
+  })
   await exited
+  const before = [...acknowledged]
 
-  const { engine } = await started({ file })
+  // The same port: the client's own retries of what was in flight find the new engine.
+  const { engine } = await started({ file, port: Number(String(host).split(':')[1]) })
   const left = new Set(engine.dump('left').map((document) => document.data['n']))
   const right = new Set(engine.dump('right').map((document) => document.data['n']))
-  expect(left.size).toBeGreaterThanOrEqual(60)
+
+  expect(before.length).toBeGreaterThanOrEqual(60)
+  expect(before.filter((n) => !left.has(n))).toEqual([])
   expect(left).toEqual(right)
-  expect(left.size).toBeGreaterThanOrEqual(acknowledged)
+  // A retried create that had been applied finds itself: ALREADY_EXISTS, never a second document.
+  for (const code of await Promise.all(codes)) expect(['ok', 6]).toContain(code)
+  expect(engine.dump()).toHaveLength(400)
 })
 
 test('times only grow while the clock stands still or runs backwards', async () => {
@@ -133,6 +139,13 @@ test('reset, snapshot and restore bring the documents back, and open transaction
 
   expect(engine.dump().map(({ path, data }) => ({ path, data }))).toEqual([{ path: 'a/b', data: { n: 1 } }])
   expect((await db.doc('a/b').get()).updateTime?.isEqual(updateTime ?? Timestamp.now())).toBe(true)
+})
+
+test('a file another engine holds is refused, not shared', async () => {
+  const file = join(folder, 'firestore.sqlite')
+  const { db } = await started({ file })
+  await db.doc('a/b').set({})
+  await expect(startFirestoreEngine({ now: () => START, file })).rejects.toThrow('another local stack')
 })
 
 test('a restored snapshot is what a restart finds', async () => {
@@ -209,6 +222,10 @@ test('a lost answer makes the client count twice, unless a create guards the bat
 test('onCommit hears each commit once, after it took effect, and a failing listener harms nobody', async () => {
   const { engine, db } = await started()
   const heard: unknown[] = []
+  const complaint = vi.spyOn(console, 'error').mockImplementation(() => {})
+  engine.onCommit(() => {
+    throw new Error('a listener of mine is broken')
+  })
   const stop = engine.onCommit(({ changes }) => {
     heard.push(changes.map(({ path, before, after }) => [path, before !== undefined, after !== undefined]))
   })
@@ -217,6 +234,8 @@ test('onCommit hears each commit once, after it took effect, and a failing liste
   stop()
   await db.doc('a/c').set({})
   expect(heard).toEqual([[['a/b', false, true]], [['a/b', true, false]]])
+  expect(complaint).toHaveBeenCalledTimes(3)
+  complaint.mockRestore()
 })
 
 test('a transaction that idled for more than a minute is over; the client runs it again', async () => {

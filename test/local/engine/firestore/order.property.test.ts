@@ -24,7 +24,9 @@ const scalar: fc.Arbitrary<Value> = fc.oneof(
   fc.integer({ min: -2, max: 2 }).map((value): Value => ({ kind: 'integer', value: BigInt(value) })),
   fc.double().map((value): Value => ({ kind: 'double', value })),
   fc.constantFrom(-0, 0, 1, Number.NaN).map((value): Value => ({ kind: 'double', value })),
-  fc.integer({ min: 0, max: 5_000_000 }).map((value): Value => ({ kind: 'timestamp', value })),
+  fc
+    .bigInt({ min: -62_135_596_800_000_000n, max: 253_402_300_799_999_999n })
+    .map((value): Value => ({ kind: 'timestamp', value })),
   texts.map((value): Value => ({ kind: 'string', value })),
   fc.uint8Array({ maxLength: 3 }).map((value): Value => ({ kind: 'bytes', value: Buffer.from(value) })),
   fc
@@ -92,8 +94,8 @@ test.each<[bigint, number, number]>([
 /** The client's comparison expects decoded messages: seconds as numbers, and the value's type by name. */
 function forClient(value: Value): unknown {
   if (value.kind === 'timestamp') {
-    const seconds = Math.floor(value.value / 1e6)
-    return { timestampValue: { seconds, nanos: (value.value % 1e6) * 1000 }, valueType: 'timestampValue' }
+    const { seconds, nanos } = toWireValue(value).timestampValue ?? {}
+    return { timestampValue: { seconds: Number(seconds), nanos }, valueType: 'timestampValue' }
   }
   if (value.kind === 'array') {
     return { arrayValue: { values: value.values.map(forClient) }, valueType: 'arrayValue' }
