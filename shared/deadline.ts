@@ -3,6 +3,11 @@ export class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded'
 }
 
+/** A dependency could not be reached or did not answer as it should: the same as one that is too slow. */
+export class DependencyFailed extends Error {
+  override readonly name = 'DependencyFailed'
+}
+
 /**
  * The promise's outcome, or `DeadlineExceeded` after `limitMs` of real time.
  *

@@ -47,8 +47,13 @@ export function isDocumentId(value: unknown): value is string {
   return typeof value === 'string' && DOCUMENT_ID.test(value)
 }
 
-/** A document id for input from outside: base64url of the SHA-256 over the parts joined by NUL. */
+/**
+ * A document id for input from outside: base64url of the SHA-256 over the parts joined by NUL.
+ *
+ * Throws when a part holds a NUL itself, so that no two lists of parts give the same id.
+ */
 export function hashedId(...parts: readonly string[]): string {
+  if (parts.some((part) => part.includes('\0'))) throw new TypeError('a part of an id holds a NUL')
   const digest = createHash('sha256').update(parts.join('\0'), 'utf8').digest('base64url')
   return `h${digest}`
 }
@@ -62,6 +67,7 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /** A ULID: 48 bits of time, 80 of chance, in Crockford's base 32, sortable by time. */
 export function ulid(ids: Ids, nowMs: number): string {
+  requireInstant(nowMs)
   let value = (BigInt(nowMs) << 80n) | BigInt(`0x${ids.bytes(10).toString('hex')}`)
   let text = ''
   for (let place = 0; place < 26; place += 1) {
@@ -85,7 +91,14 @@ export function base62(ids: Ids, length: number): string {
   return text
 }
 
+/** Both formats hold 48 bits of whole milliseconds; anything else would make ids that sort wrongly. */
+function requireInstant(nowMs: number): void {
+  if (Number.isInteger(nowMs) && nowMs >= 0 && nowMs < 2 ** 48) return
+  throw new RangeError(`${nowMs} is not an instant in whole milliseconds since 1970`)
+}
+
 function uuidVersion7(nowMs: number, random: string): string {
+  requireInstant(nowMs)
   const time = nowMs.toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8, 12)}-7${random.slice(15)}`
 }

@@ -36,6 +36,8 @@ export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.mal
     const faults = parsed.error.issues
       .slice(0, 8)
       .map((issue) => `${issue.path.length === 0 ? 'body' : issue.path.join('.')}: ${issue.message}`)
+      // Names of members come from outside and can be as long as the body.
+      .map((fault) => (fault.length <= 200 ? fault : `${fault.slice(0, 200)}…`))
       .join('; ')
     return refuse(code, faults, faults)
   }
@@ -44,23 +46,37 @@ export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.mal
 /**
  * JSON in the one canonical form of RFC 8785: keys sorted by UTF-16 code units, no white space.
  *
- * Throws on what JSON cannot say (undefined, functions, bigint, non-finite numbers).
+ * Throws on what JSON cannot say: undefined, functions, bigint, non-finite numbers, lone surrogates, and
+ * objects that are more than their members, such as a Date, which would all look like `{}`.
  */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (value === null || typeof value === 'boolean') return JSON.stringify(value)
+  if (typeof value === 'string') return canonicalString(value)
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no infinities')
     return JSON.stringify(value)
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value === 'object') {
+  // `Array.from` turns holes into undefined, which throws; `map` would skip them.
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => canonicalJson(item)).join(',')}]`
+  if (isPlainObject(value)) {
     const members = Object.entries(value)
       .filter(([, member]) => member !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`)
+      .map(([key, member]) => `${canonicalString(key)}:${canonicalJson(member)}`)
     return `{${members.join(',')}}`
   }
-  throw new TypeError(`canonical JSON has no ${typeof value}`)
+  throw new TypeError(`canonical JSON has no ${Object.prototype.toString.call(value)}`)
+}
+
+function canonicalString(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError('canonical JSON has no lone surrogates')
+  return JSON.stringify(text)
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 /** Lower-case hex SHA-256 of the canonical JSON of a value. */
@@ -75,15 +91,25 @@ export function asRecord(value: unknown): Record<string, unknown> | undefined {
     : undefined
 }
 
+/** Walks without recursion, and keeps only containers waiting: the input may hold millions of numbers. */
 function findFault(root: unknown, maxDepth: number): string | undefined {
   const pending: { value: unknown; depth: number }[] = [{ value: root, depth: 1 }]
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (typeof next.value !== 'object' || next.value === null) continue
-    if (next.depth > maxDepth) return `The body is nested deeper than ${maxDepth} levels.`
-    for (const [key, value] of Object.entries(next.value)) {
-      if (FORBIDDEN_KEYS.has(key)) return `The member name '${key}' is not accepted.`
-      pending.push({ value, depth: next.depth + 1 })
+    const { value, depth } = next
+    if (typeof value !== 'object' || value === null) continue
+    if (depth > maxDepth) return `The body is nested deeper than ${maxDepth} levels.`
+    const isArray = Array.isArray(value)
+    const keys = isArray ? [] : Object.keys(value)
+    const forbidden = keys.find((key) => FORBIDDEN_KEYS.has(key))
+    if (forbidden !== undefined) return `The member name '${forbidden}' is not accepted.`
+    if (!keys.every((key) => key.isWellFormed())) return NOT_UNICODE
+    for (const member of isArray ? value : Object.values(value)) {
+      if (typeof member === 'string' && !member.isWellFormed()) return NOT_UNICODE
+      if (typeof member === 'object' && member !== null) pending.push({ value: member, depth: depth + 1 })
     }
   }
-  return undefined
+  return typeof root === 'string' && !root.isWellFormed() ? NOT_UNICODE : undefined
 }
+
+/** No store and no digest takes a lone surrogate, though JSON can spell one (`"\ud800"`). */
+const NOT_UNICODE = 'A text is not valid Unicode.'

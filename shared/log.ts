@@ -27,9 +27,16 @@ export type LogOptions = {
   readonly write?: (line: string) => void
 }
 
-/** What looks like one of our secrets or an e-mail address; a last net, not a licence to log them. */
+/**
+ * What looks like one of our secrets or an e-mail address; a last net, not a licence to log them.
+ *
+ * Every repetition is bounded or starts at a word's edge, so that a long hostile text costs linear time.
+ */
 const SECRETS =
-  /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:dcs|dak|drt|whsec|sk_live|sk_test)_[\w-]{8,}|[\w.+-]+@[\w-]+\.[\w.-]+/g
+  /\beyJ[\w-]{8,}(?:\.[\w-]*)*|\b(?:dcs|dak|drt|whsec|[rs]k_live|[rs]k_test)_[\w-]{8,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*|\b(?:Bearer|Basic|DPoP) [\w.~+/=-]{8,}|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,190}/g
+
+/** The longest text of a field that is kept; Cloud Logging drops lines beyond 256 KiB. */
+const LONGEST_TEXT = 8 * 1024
 
 /** The project's only door to standard output in production. */
 export function createLogger(options: LogOptions): Logger {
@@ -67,21 +74,17 @@ function loggerWith(
           'logging.googleapis.com/spanId': trace.spanId,
           'logging.googleapis.com/trace_sampled': trace.sampled,
         }
-  const line = (severity: Severity, message: string, fields: LogFields = {}): void =>
-    write(
-      JSON.stringify(
-        {
-          severity,
-          message,
-          time: new Date(options.clock.now()).toISOString(),
-          service: options.service,
-          ...traceFields,
-          ...bound,
-          ...fields,
-        },
-        scrub,
-      ),
-    )
+  const line = (severity: Severity, message: string, fields: LogFields = {}): void => {
+    // What names the line comes last: no field can pass for it.
+    const named = {
+      severity,
+      message,
+      time: new Date(options.clock.now()).toISOString(),
+      service: options.service,
+      ...traceFields,
+    }
+    write(toLine({ ...named, ...bound, ...fields, ...named }))
+  }
   return {
     debug: (message, fields) => line('DEBUG', message, fields),
     info: (message, fields) => line('INFO', message, fields),
@@ -91,8 +94,23 @@ function loggerWith(
   }
 }
 
-function scrub(_key: string, value: unknown): unknown {
+/** Logging never fails what it tells of: a line whose fields cannot be written says so instead. */
+function toLine(entry: Readonly<Record<string, unknown>>): string {
+  try {
+    return JSON.stringify(entry, scrub)
+  } catch {
+    const { severity, message, time, service } = entry
+    return JSON.stringify({ severity, message, time, service, unwritable: true })
+  }
+}
+
+/** `this` holds the member as it was before its `toJSON`, which shows a Buffer's bytes. */
+function scrub(this: unknown, key: string, value: unknown): unknown {
+  const original = (this as Readonly<Record<string, unknown>>)[key]
+  if (original instanceof Uint8Array) return `(${original.length} bytes)`
+  if (value instanceof Error) return errorFields(value)
   if (typeof value === 'bigint') return value.toString()
-  if (typeof value === 'string') return value.replace(SECRETS, '[redacted]')
-  return value
+  if (typeof value !== 'string') return value
+  const kept = value.length <= LONGEST_TEXT ? value : `${value.slice(0, LONGEST_TEXT)}…`
+  return kept.replace(SECRETS, '[redacted]')
 }

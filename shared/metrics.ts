@@ -58,7 +58,9 @@ function seriesOf<T>(all: Map<string, Map<string, T>>, name: string): Map<string
 }
 
 function header(name: string, type: string, help: Readonly<Record<string, string>>): string[] {
-  return [`# HELP ${name} ${help[name] ?? name.replaceAll('_', ' ')}.`, `# TYPE ${name} ${type}`]
+  const text = help[name] ?? `${name.replaceAll('_', ' ')}.`
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+  return [`# HELP ${name} ${escaped}`, `# TYPE ${name} ${type}`]
 }
 
 function histogramLines(name: string, labels: string, histogram: Histogram): string[] {

@@ -24,7 +24,10 @@ export function secretManagerStore(options: {
   const parent = `projects/${options.project}`
   let client: Promise<SecretManagerServiceClient> | undefined
   const open = (): Promise<SecretManagerServiceClient> => {
-    client ??= load(options.emulatorHost)
+    client ??= load(options.emulatorHost).catch((error: unknown) => {
+      client = undefined
+      throw error
+    })
     return client
   }
   const kept = new Map<string, { untilMs: number; payload: Promise<Buffer> }>()

@@ -10,16 +10,19 @@ export type Trace = {
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 const CLOUD_TRACE = /^([0-9a-f]{32})(?:\/(\d{1,20}))?(?:;o=([01]))?$/i
 
+/** Ids that both formats call invalid. */
+const ALL_ZERO = /^0+$/
+
 /**
  * The trace a request or event belongs to: `traceparent`, else `X-Cloud-Trace-Context`, else a new one.
  */
 export function readTrace(ids: Ids, traceparent?: string, cloudTraceContext?: string): Trace {
   const w3c = TRACEPARENT.exec(traceparent ?? '')
-  if (w3c?.[1] && w3c[2] && !/^0+$/.test(w3c[1])) {
+  if (w3c?.[1] && w3c[2] && !ALL_ZERO.test(w3c[1]) && !ALL_ZERO.test(w3c[2])) {
     return { traceId: w3c[1], spanId: w3c[2], sampled: (Number.parseInt(w3c[3] ?? '0', 16) & 1) === 1 }
   }
   const cloud = CLOUD_TRACE.exec(cloudTraceContext ?? '')
-  if (cloud?.[1]) {
+  if (cloud?.[1] && !ALL_ZERO.test(cloud[1])) {
     const span = BigInt.asUintN(64, BigInt(cloud[2] ?? '0'))
     return {
       traceId: cloud[1].toLowerCase(),

@@ -25,7 +25,13 @@ export type CloudEvent<T = unknown> = {
   readonly data: T
 }
 
-const text = (max: number) => z.string().min(1).max(max)
+/** No control characters: a NUL in a source could make two events' claims the same document. */
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}]+$/u)
 const decimal = z.string().regex(/^\d{1,19}$/)
 
 const schema = z.looseObject({

@@ -33,6 +33,10 @@ export async function commitWrites(
   commitId: string,
 ): Promise<CommitOutcome> {
   if (writes.length === 0) return { kind: 'committed' }
+  // The client repeats a commit whose answer was lost: without a guard an increment would count twice.
+  if (writes.every((write) => write.kind === 'merge')) {
+    throw new TypeError('a merge needs a guarded write in its commit')
+  }
   const opened = await reach(database)
   const batch = opened.client.batch()
   for (const write of writes) addTo(opened, batch, write.kind, detailOf(write), commitId)

@@ -95,16 +95,22 @@ export function scopedDb<S>(database: Database, group: Group, tenantId: TenantId
   return {
     tenantId,
     find: async (path, parse) => readDocument(database, documentPath(path), parse),
-    list: (path, options, parse) =>
+    list: async (path, options, parse) =>
       listDocuments(database, tenantCollectionPath(tenantId, group, path), options, parse),
     create: (path, fields, options) =>
       writeOf('create', { path: documentPath(path), fields, once: options?.once === true, tenantId }),
     update: (path, doc, fields) =>
-      writeOf('update', { path: documentPath(path), fields, version: doc.version, once: false, tenantId }),
+      writeOf('update', {
+        path: documentPath(sameDocument(path, doc, tenantId)),
+        fields,
+        version: doc.version,
+        once: false,
+        tenantId,
+      }),
     merge: (path, fields) => writeOf('merge', { path: documentPath(path), fields, once: false, tenantId }),
     delete: (path, doc) =>
       writeOf('delete', {
-        path: documentPath(path),
+        path: documentPath(sameDocument(path, doc, tenantId)),
         fields: {},
         version: doc.version,
         once: false,
@@ -120,6 +126,12 @@ export function scopedDb<S>(database: Database, group: Group, tenantId: TenantId
     createAudit: (id, fields) =>
       writeOf('create', { path: auditDocumentPath(tenantId, group, id), fields, once: false, tenantId }),
   }
+}
+
+/** A write guarded by the version of another document would never succeed, or guard nothing. */
+function sameDocument(path: DocumentPath, doc: { readonly id: string }, tenantId: TenantId): DocumentPath {
+  if (doc.id === (path.at(-1) ?? tenantId)) return path
+  throw new TypeError(`${path.join('/')} is not the document that was read (${doc.id})`)
 }
 
 /** Makes a write. For `shared/firestore/` alone. */

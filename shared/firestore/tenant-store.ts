@@ -70,9 +70,10 @@ export class Contention extends Error {
 }
 
 export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
-  const scoped = <S>(ctx: TenantContext): ScopedDb<S> => scopedDb<S>(deps.database, deps.group, tenantOf(ctx))
+  const scoped = <S>(ctx: TenantContext): ScopedDb<S> =>
+    scopedDb<S>(deps.database, deps.group, tenantOf(ctx, deps.clock.now()))
   return {
-    withTenant: (ctx, read) => read(scoped(ctx)),
+    withTenant: async (ctx, read) => read(scoped(ctx)),
     optimistic: async (ctx, claim, decide) => {
       // One id for all attempts: an attempt believed lost that did commit is recognised by the next.
       const commitId = deps.ids.uuid(deps.clock.now())
@@ -91,7 +92,7 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
           ...auditWrites(db, ctx, decision.value.audit ?? [], nowMs, commitId),
         ]
         const outcome = await commitWrites(deps.database, writes, commitId)
-        if (outcome.kind === 'duplicate') return duplicate(claim, outcome.existing)
+        if (outcome.kind === 'duplicate') return duplicate(ctx, claim, outcome.existing)
         if (outcome.kind === 'committed') {
           await deps.outbox.dispatch(rows satisfies readonly OutboxRow[])
           return ok({ duplicate: false, value: decision.value.value })
@@ -103,8 +104,11 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
   }
 }
 
-function tenantOf(ctx: TenantContext): TenantId {
+function tenantOf(ctx: TenantContext, nowMs: number): TenantId {
   if (!TenantContext.is(ctx)) throw new TypeError('not a tenant context')
+  if (ctx.expiresAtMs !== undefined && ctx.expiresAtMs <= nowMs) {
+    throw new TypeError("the operator's grant on this tenant is over")
+  }
   return ctx.tenantId
 }
 
@@ -158,19 +162,26 @@ async function seenBefore<T>(
   )
   return found === undefined || found.value['tenantId'] !== ctx.tenantId
     ? undefined
-    : duplicate(claim, found.value)
+    : duplicate(ctx, claim, found.value)
 }
 
+/**
+ * What somebody's earlier use of the claim means. One of another tenant answers nothing: an operator
+ * may send one Idempotency-Key to two tenants, and the first one's answer is not the second's.
+ */
 function duplicate(
+  ctx: TenantContext,
   claim: Claim | undefined,
   existing: Readonly<Record<string, unknown>>,
 ): { readonly ok: true; readonly value: { readonly duplicate: true; readonly answer: unknown } } | Refusal {
-  if (claim !== undefined && typeof existing['digest'] === 'string' && existing['digest'] !== claim.digest) {
+  const sameTenant = existing['tenantId'] === undefined || existing['tenantId'] === ctx.tenantId
+  const sameContent = typeof existing['digest'] !== 'string' || existing['digest'] === claim?.digest
+  if (claim !== undefined && !(sameTenant && sameContent)) {
     return claim.kind === 'event'
-      ? refuse('event.id_reused', 'same source and id, other content')
-      : refuse('request.idempotency_mismatch', 'same Idempotency-Key, other body')
+      ? refuse('event.id_reused', 'same source and id, other content or tenant')
+      : refuse('request.idempotency_mismatch', 'same Idempotency-Key, other body or tenant')
   }
-  const answer = existing['answer']
+  const answer = sameTenant ? existing['answer'] : undefined
   return ok({ duplicate: true, answer: typeof answer === 'string' ? JSON.parse(answer) : undefined })
 }
 

@@ -1,13 +1,18 @@
 import type { FieldValue, Timestamp } from '@google-cloud/firestore'
 import type { Opened } from './database.ts'
 
-/** What the store computes or converts at commit; built by the functions below. */
-export class StoreValue {
+/**
+ * What the store computes or converts at commit; built by the functions below alone. Others get the type
+ * and not the class: whoever could make one would be handed the client's module.
+ */
+class StoreValue {
   readonly encode: (sdk: Opened['sdk']) => FieldValue | Timestamp
   constructor(encode: (sdk: Opened['sdk']) => FieldValue | Timestamp) {
     this.encode = encode
   }
 }
+
+export type { StoreValue }
 
 /** Fields of a document. Instants are milliseconds unless a store value says otherwise. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -79,5 +84,9 @@ export function decode(sdk: Opened['sdk'], value: unknown): unknown {
   if (value instanceof sdk.Timestamp) return value.toMillis()
   if (value instanceof Uint8Array || value === null || typeof value !== 'object') return value
   if (Array.isArray(value)) return value.map((item) => decode(sdk, item))
+  // A reference would carry the whole client with it; nothing of ours stores one.
+  if (Object.getPrototypeOf(value) !== Object.prototype) {
+    throw new TypeError(`a stored value is of a kind we never write: ${value.constructor.name}`)
+  }
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, decode(sdk, member)]))
 }

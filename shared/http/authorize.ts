@@ -1,5 +1,6 @@
 import type { Route } from '../catalogue/routes.ts'
-import { parseTenantId } from '../ids.ts'
+import { isPlatformScope } from '../catalogue/scopes.ts'
+import { PLATFORM_TENANT, parseTenantId } from '../ids.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import { openAsOperator } from '../tenancy/operator.ts'
@@ -36,6 +37,9 @@ export function authorize(
   }
   if (route.scope !== undefined && !claims.scopes.has(route.scope)) {
     return refuse('token.insufficient_scope', `needs ${route.scope}`, `This needs the scope ${route.scope}.`)
+  }
+  if (route.scope !== undefined && isPlatformScope(route.scope) && claims.tenant !== PLATFORM_TENANT) {
+    return refuse('token.insufficient_scope', `${route.scope} outside the operators' tenant`)
   }
   return ok(new TenantContext(token))
 }

@@ -2,9 +2,11 @@ import type { ServerResponse } from 'node:http'
 import findMyWay, { type HTTPMethod } from 'find-my-way'
 import type { FunctionId } from '../catalogue/functions.ts'
 import { type OperationId, type OperationsOf, ROUTES, type Route } from '../catalogue/routes.ts'
-import { DeadlineExceeded, withDeadline } from '../deadline.ts'
+import { DeadlineExceeded, DependencyFailed, withDeadline } from '../deadline.ts'
+import { isDocumentId } from '../ids.ts'
 import { errorFields } from '../log.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
+import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
 import { authorize } from './authorize.ts'
@@ -23,10 +25,27 @@ export type HandlersOf<F extends FunctionId> = {
 export type HttpEdgeOptions = {
   /** How an operation words its refusals, where not as problem+json: OAuth endpoints. */
   readonly refusalReply?: (operationId: OperationId, refusal: Refusal) => ApiReply | undefined
+  /** How long an answer may take, in milliseconds of real time. */
+  readonly deadlineMs?: number
 }
 
 /** The gateway waits 15 s: answering before it gives up keeps our own words. */
 const REQUEST_DEADLINE_MS = 14_000
+
+/** Headers that decide something: sent twice, nobody can know which one counts. */
+const SINGLE_HEADERS = [
+  'authorization',
+  'content-type',
+  'dpop',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'x-apigateway-api-userinfo',
+  'x-forwarded-authorization',
+]
+
+/** What is known of a request so far, for its log line and its answer. */
+type Seen = { matched?: Matched; tenantId?: string; code?: string; allow?: string }
 
 type Matched = { readonly operationId: OperationId; readonly params: Record<string, string> }
 
@@ -48,51 +67,48 @@ export function httpEdge<F extends FunctionId>(
     const startedMs = performance.now()
     const trace = traceOf(platform, request)
     const requestId = trace.traceId
-    const seen: { matched?: Matched; tenantId?: string; code?: string } = {}
+    const seen: Seen = {}
     let reply: ApiReply
     try {
-      const answered = await withDeadline(
-        'request',
-        REQUEST_DEADLINE_MS,
-        answer(platform, match, handlers as never, request, trace, seen),
-      )
-      reply = answered.ok ? answered.value : refusalReply(options, seen.matched, answered, requestId)
+      const limitMs = options.deadlineMs ?? REQUEST_DEADLINE_MS
+      const work = answer(platform, match, handlers as never, request, trace, seen)
+      const answered = await withDeadline('request', limitMs, work)
+      reply = answered.ok ? answered.value : refusalReply(options, seen, answered, requestId)
       if (!answered.ok) {
-        seen.code = answered.code
-        platform.log
-          .with({}, trace)
-          .debug('request refused', { code: answered.code, detail: answered.detail })
+        const { code, detail } = answered
+        platform.log.with({}, trace).debug('request refused', { code, detail })
       }
+      sendReply(response, reply, requestId)
     } catch (error) {
-      const refusal = asRefusal(error)
-      seen.code = refusal.code
       platform.log.with({}, trace).error('request failed', { requestId, ...errorFields(error) })
-      reply = refusalReply(options, seen.matched, refusal, requestId)
+      reply = refusalReply(options, seen, asRefusal(error), requestId)
+      sendReply(response, reply, requestId)
     }
-    sendReply(response, reply, requestId)
     record(platform, request, reply.status, seen, trace, performance.now() - startedMs)
   }
 }
 
 async function answer(
   platform: Platform,
-  match: (method: string, path: string) => Result<Matched>,
+  match: Router,
   handlers: Readonly<Record<OperationId, TenantHandler & PublicHandler>>,
   request: FrameworkRequest,
   trace: Trace,
-  seen: { matched?: Matched; tenantId?: string },
+  seen: Seen,
 ): Promise<Result<ApiReply>> {
   const [path = '/', search = ''] = (request.originalUrl ?? request.url ?? '/').split('?', 2)
-  const matched = match(request.method ?? 'GET', path)
+  const matched = match(request.method ?? 'GET', path, seen)
   if (!matched.ok) return matched
   seen.matched = matched.value
   const { operationId, params } = matched.value
   const route: Route = ROUTES[operationId]
   const caller = await checkCaller(platform, request, route)
   if (!caller.ok) return caller
+  const repeated = SINGLE_HEADERS.map((name) => singleHeader(request, name)).find((header) => !header.ok)
+  if (repeated !== undefined && !repeated.ok) return repeated
   const query = readQuery(search)
   if (!query.ok) return query
-  const read = readBody(request, route)
+  const read = await readBody(request, route)
   if (!read.ok) return read
   const credentials = credentialsOf(platform, request)
   if (!credentials.ok) return credentials
@@ -123,24 +139,32 @@ async function answer(
   return handler({ ...base, token: token.value, ctx: ctx.value })
 }
 
-function routerOf(functionId: FunctionId): (method: string, path: string) => Result<Matched> {
+type Router = (method: string, path: string, seen: Seen) => Result<Matched>
+
+function routerOf(functionId: FunctionId): Router {
   const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: 256 })
-  const methodsByPath = new Map<string, string[]>()
+  const methods = new Set<HTTPMethod>()
   for (const [operationId, route] of Object.entries(ROUTES) as [OperationId, Route][]) {
     if (route.function !== functionId) continue
-    const pattern = route.path.replace(/\{(\w+)\}/g, ':$1')
-    router.on(route.method, pattern, () => undefined, operationId)
-    methodsByPath.set(pattern, [...(methodsByPath.get(pattern) ?? []), route.method])
+    router.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), () => undefined, operationId)
+    methods.add(route.method)
   }
-  const methods = [...new Set([...methodsByPath.values()].flat())] as HTTPMethod[]
-  return (method, path) => {
+  return (method, path, seen) => {
     const found = router.find(method as HTTPMethod, path)
-    if (found !== null) {
-      return ok({ operationId: found.store as OperationId, params: found.params as Record<string, string> })
+    if (found === null) {
+      const allowed = [...methods].filter((other) => router.find(other, path) !== null)
+      if (allowed.length === 0) return refuse('request.not_found', 'no such route')
+      seen.allow = allowed.sort().join(', ')
+      return refuse('request.method_not_allowed', method)
     }
-    return methods.some((other) => router.find(other, path) !== null)
-      ? refuse('request.method_not_allowed', method)
-      : refuse('request.not_found', 'no such route')
+    const params = found.params as Record<string, string>
+    const operationId = found.store as OperationId
+    // What cannot be an id names nothing that exists.
+    if (!Object.values(params).every(isDocumentId)) {
+      seen.matched = { operationId, params: {} }
+      return refuse('resource.not_found', 'a path parameter is not an id')
+    }
+    return ok({ operationId, params })
   }
 }
 
@@ -150,11 +174,7 @@ async function checkCaller(
   route: Route,
 ): Promise<Result<string>> {
   const { config } = platform
-  const email = await platform.verifyCaller((name) => {
-    const values = request.headersDistinct[name] ?? []
-    // A repeated header is no value at all: nobody can know which one was checked before us.
-    return values.length === 1 ? values[0] : undefined
-  })
+  const email = await platform.verifyCaller(callerHeader(request))
   if (!email.ok || config.CALLER_CHECK === 'direct') return email
   const expected = route.security === 'scheduler' ? config.SCHEDULER_ACCOUNT : config.GATEWAY_ACCOUNT
   return email.value === expected ? email : refuse('caller.untrusted', 'the caller is another account')
@@ -179,23 +199,25 @@ async function verifiedToken(platform: Platform, request: FrameworkRequest, cred
   return platform.verifyToken(token, userInfo.value)
 }
 
-function refusalReply(
-  options: HttpEdgeOptions,
-  matched: Matched | undefined,
-  refusal: Refusal,
-  requestId: string,
-): ApiReply {
-  const own = matched === undefined ? undefined : options.refusalReply?.(matched.operationId, refusal)
-  return own ?? problemReply(refusal, requestId)
+function refusalReply(options: HttpEdgeOptions, seen: Seen, refusal: Refusal, requestId: string): ApiReply {
+  seen.code = refusal.code
+  const own =
+    seen.matched === undefined ? undefined : options.refusalReply?.(seen.matched.operationId, refusal)
+  const reply = own ?? problemReply(refusal, requestId)
+  return seen.allow === undefined ? reply : { ...reply, headers: { ...reply.headers, allow: seen.allow } }
 }
+
+/** gRPC: deadline exceeded, resource exhausted, aborted, unavailable. */
+const PASSING_CODES: readonly unknown[] = [4, 8, 10, 14]
 
 /** What was thrown, as the caller may know it: come back later, or our fault. */
 function asRefusal(error: unknown): Refusal {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   const passing =
     error instanceof DeadlineExceeded ||
+    error instanceof DependencyFailed ||
     (error instanceof Error && error.name === 'Contention') ||
-    [4, 8, 10, 14].includes(Number(code))
+    PASSING_CODES.includes(code)
   return passing ? refuse('service.unavailable', String(error)) : refuse('internal.error', String(error))
 }
 
@@ -211,7 +233,7 @@ function record(
   platform: Platform,
   request: FrameworkRequest,
   status: number,
-  seen: { matched?: Matched; tenantId?: string; code?: string },
+  seen: Seen,
   trace: Trace,
   durationMs: number,
 ): void {

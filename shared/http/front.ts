@@ -2,11 +2,13 @@ import http, { type IncomingMessage, type RequestListener, type Server, type Ser
 import { systemIds } from '../ids.ts'
 import { type Refusal, refuse } from '../result.ts'
 import { problemReply } from './problem.ts'
-import { ORIGINAL_CONTENT_TYPE } from './read-request.ts'
 import { sendReply } from './send-reply.ts'
 
 /** The largest body any function takes: Pub/Sub's 10 MB message in base64, and its envelope. */
 export const MOST_BODY_BYTES = 14 * 1024 * 1024
+
+/** Paths that functions-framework answers itself, without our headers and without a log line. */
+const FRAMEWORK_PATHS = /^\/(?:favicon\.ico|robots\.txt)(?:\/|$)/i
 
 let installed = false
 
@@ -14,11 +16,11 @@ let installed = false
  * Puts our own listener before functions-framework's, for the server it is about to create.
  *
  * The framework buffers up to 1 GiB and parses by content type before a handler sees anything: one
- * large body would take every request of the instance down, and malformed JSON would be answered in
- * the framework's words, with a stack. So a body that declares too much is refused before it is read,
- * and the content type is moved aside so that the framework only keeps the bytes. Express and the
- * framework offer no hook for this, hence the wrapped `createServer`; it must run before the server
- * is created, which loading the function does.
+ * large body, declared or chunked, would take every request of the instance down, and a malformed
+ * body or path would be answered in the framework's words, with a stack. So the framework is told
+ * that no request has a body, and the edge reads it itself, once it knows the caller and the route's
+ * limit. Express and the framework offer no hook for this, hence the wrapped `createServer`; it must
+ * run before the server is created, which loading the function does.
  */
 export function installFront(): void {
   if (installed) return
@@ -34,27 +36,40 @@ export function installFront(): void {
 
 function fronted(listener: RequestListener): RequestListener {
   return (request: IncomingMessage, response) => {
-    const { headers } = request
-    const declared = Number(headers['content-length'] ?? 0)
-    if (!(declared <= MOST_BODY_BYTES)) {
-      const hint = `At most ${MOST_BODY_BYTES} bytes are accepted.`
-      return refuseUnread(response, refuse('request.too_large', 'declared too large', hint))
-    }
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      const hint = 'Send the body without Content-Encoding.'
-      return refuseUnread(response, refuse('request.unsupported_media_type', 'content-encoding', hint))
-    }
-    delete headers[ORIGINAL_CONTENT_TYPE]
-    if (headers['content-type'] !== undefined) headers[ORIGINAL_CONTENT_TYPE] = headers['content-type']
-    headers['content-type'] = 'application/octet-stream'
+    const refusal = faultOf(request)
+    if (refusal !== undefined) return refuseUnread(request, response as ServerResponse, refusal)
+    // `headersDistinct` still has both: it is made from what was sent.
+    delete request.headers['content-length']
+    delete request.headers['transfer-encoding']
     listener(request, response as Parameters<RequestListener>[1])
   }
 }
 
-function refuseUnread(response: ServerResponse, refusal: Refusal): void {
-  // What of the body is still on its way must not be read as the next request.
-  response.shouldKeepAlive = false
+function faultOf({ headers, url = '/' }: IncomingMessage): Refusal | undefined {
+  if (!(Number(headers['content-length'] ?? 0) <= MOST_BODY_BYTES)) {
+    const hint = `At most ${MOST_BODY_BYTES} bytes are accepted.`
+    return refuse('request.too_large', 'declared too large', hint)
+  }
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    const hint = 'Send the body without Content-Encoding.'
+    return refuse('request.unsupported_media_type', 'content-encoding', hint)
+  }
+  const [path = '/'] = url.split('?', 1)
+  if (FRAMEWORK_PATHS.test(path)) return refuse('request.not_found', 'no such route')
+  try {
+    decodeURIComponent(path)
+    return undefined
+  } catch {
+    return refuse('request.malformed', 'bad escape in path', 'The path is not valid percent-encoded UTF-8.')
+  }
+}
+
+function refuseUnread(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  // What is still on its way may be endless: the connection ends with the answer.
+  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+    response.shouldKeepAlive = false
+  }
   const requestId = systemIds.bytes(16).toString('hex')
   sendReply(response, problemReply(refusal, requestId), requestId)
 }

@@ -5,9 +5,6 @@ import { ok, type Result, refuse } from '../result.ts'
 /** What functions-framework hands to a handler: a Node request whose body it has already read. */
 export type FrameworkRequest = IncomingMessage & { readonly rawBody?: Buffer; readonly originalUrl?: string }
 
-/** The media type the caller sent, kept by the front before the framework could parse by it. */
-export const ORIGINAL_CONTENT_TYPE = 'x-energent-content-type'
-
 /** A header that may stand only once: undefined when absent, a refusal when repeated. */
 export function singleHeader(request: IncomingMessage, name: string): Result<string | undefined> {
   const values = request.headersDistinct[name]
@@ -25,7 +22,8 @@ export function readQuery(search: string): Result<Record<string, string>> {
 /** Name-value pairs of a query or form: duplicates, bad escapes, NUL and bad UTF-8 are refused. */
 export function readPairs(text: string, what: string): Result<Record<string, string>> {
   const pairs = new Map<string, string>()
-  for (const piece of text === '' ? [] : text.split('&')) {
+  for (const piece of text.split('&')) {
+    if (piece === '') continue
     const cut = piece.indexOf('=')
     const name = decodePiece(cut < 0 ? piece : piece.slice(0, cut))
     const value = decodePiece(cut < 0 ? '' : piece.slice(cut + 1))
@@ -47,37 +45,67 @@ export function readPairs(text: string, what: string): Result<Record<string, str
 }
 
 /** The body, checked against what the route takes: size, media type and charset. The front has refused encodings. */
-export function readBody(
+export async function readBody(
   request: FrameworkRequest,
-  route: Route,
-): Result<{ body: Uint8Array; contentType: string | undefined }> {
-  const body = request.rawBody ?? Buffer.alloc(0)
-  if (body.length > route.maxBodyBytes) {
-    const limit = route.maxBodyBytes
-    return refuse(
-      'request.too_large',
-      `${body.length} bytes`,
-      `This route takes a body of at most ${limit} bytes.`,
-    )
-  }
-  const sent = request.headers[ORIGINAL_CONTENT_TYPE]
-  const [mediaType, ...parameters] = String(sent ?? '')
-    .toLowerCase()
-    .split(';')
-  const contentType = mediaType?.trim() ?? ''
-  if (route.accepts === undefined)
-    return ok({ body, contentType: contentType === '' ? undefined : contentType })
+  route: Pick<Route, 'maxBodyBytes' | 'accepts'>,
+): Promise<Result<{ body: Uint8Array; contentType: string | undefined }>> {
+  const mediaType = readMediaType(request, route)
+  if (!mediaType.ok) return mediaType
+  const body = await receiveBody(request, route.maxBodyBytes)
+  return body.ok ? ok({ body: body.value, contentType: mediaType.value }) : body
+}
+
+function readMediaType(request: FrameworkRequest, route: Pick<Route, 'accepts'>): Result<string | undefined> {
+  const [mediaType = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';')
+  const contentType = mediaType.trim()
+  if (route.accepts === undefined) return ok(contentType === '' ? undefined : contentType)
   if (!route.accepts.includes(contentType)) {
     const hint = `Send Content-Type: ${route.accepts.join(' or ')}.`
-    return refuse('request.unsupported_media_type', `content-type ${contentType}`, hint)
+    return refuse('request.unsupported_media_type', `content-type ${contentType.slice(0, 100)}`, hint)
   }
-  const charset = parameters
+  const charsets = parameters
     .map((parameter) => parameter.trim())
-    .find((parameter) => parameter.startsWith('charset='))
-  if (charset !== undefined && !/^charset="?utf-8"?$/.test(charset)) {
-    return refuse('request.malformed', charset, 'The only charset accepted is UTF-8.')
+    .filter((parameter) => parameter.startsWith('charset='))
+  if (charsets.some((charset) => !/^charset=(?:utf-8|"utf-8")$/.test(charset))) {
+    return refuse('request.malformed', 'charset', 'The only charset accepted is UTF-8.')
   }
-  return ok({ body, contentType })
+  return ok(contentType)
+}
+
+/**
+ * The bytes of a body of at most `maxBytes`.
+ *
+ * A body that declares more is not read at all, and one that turns out longer is let run past without
+ * being kept: the framework has buffered nothing (see `installFront`).
+ */
+export function receiveBody(request: FrameworkRequest, maxBytes: number): Promise<Result<Buffer>> {
+  const tooLarge = refuse(
+    'request.too_large',
+    'body over the limit',
+    `This route takes a body of at most ${maxBytes} bytes.`,
+  )
+  const { rawBody } = request
+  if (rawBody !== undefined) return Promise.resolve(rawBody.length > maxBytes ? tooLarge : ok(rawBody))
+  if (Number(request.headersDistinct['content-length']?.[0] ?? 0) > maxBytes) return Promise.resolve(tooLarge)
+  if (request.readableEnded) return Promise.resolve(ok(Buffer.alloc(0)))
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let received = 0
+    const settle = (result: Result<Buffer>): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onCutOff)
+      // Whatever else comes is thrown away; a late error of the socket is nobody's business any more.
+      request.resume()
+      resolve(result)
+    }
+    const onData = (chunk: Buffer): void => {
+      received += chunk.length
+      if (received > maxBytes) settle(tooLarge)
+      else chunks.push(chunk)
+    }
+    const onEnd = (): void => settle(ok(Buffer.concat(chunks, received)))
+    const onCutOff = (): void => settle(refuse('request.malformed', 'the body ended early'))
+    request.on('error', onCutOff).on('data', onData).on('end', onEnd).on('close', onCutOff)
+  })
 }
 
 /** The address Google's front end saw: it appends to X-Forwarded-For, so only the last entry is its own. */

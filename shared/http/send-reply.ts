@@ -10,7 +10,14 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 }
 
-/** Sends an answer with its security headers and request id. A caller that has gone is no error. */
+/** Answers without content by definition: not even a length may stand there (RFC 9110 §8.6). */
+const BODILESS = new Set([204, 304])
+
+/**
+ * Sends an answer with its security headers and request id. A caller that has gone is no error.
+ *
+ * Throws before anything is sent when the reply cannot be written, as JSON with a bigint cannot.
+ */
 export function sendReply(response: ServerResponse, reply: ApiReply, requestId: string): void {
   if (response.headersSent || response.destroyed) return
   const body = reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json)
@@ -20,6 +27,7 @@ export function sendReply(response: ServerResponse, reply: ApiReply, requestId: 
   if (reply.json !== undefined) response.setHeader('content-type', 'application/json')
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value)
   response.setHeader('x-request-id', requestId)
+  if (BODILESS.has(reply.status)) return void response.end()
   response.setHeader('content-length', Buffer.byteLength(body))
   response.end(body)
 }

@@ -1,15 +1,19 @@
 import type { ServerResponse } from 'node:http'
-import type { FunctionId } from '../catalogue/functions.ts'
+import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { SUBSCRIPTIONS, type Subscription, TOPICS, type Topic, type TopicName } from '../contracts/topics.ts'
+import { withDeadline } from '../deadline.ts'
 import { eventClaim } from '../firestore/claim.ts'
+import { MOST_BODY_BYTES } from '../http/front.ts'
 import { problemReply } from '../http/problem.ts'
-import type { FrameworkRequest } from '../http/read-request.ts'
+import { type FrameworkRequest, receiveBody } from '../http/read-request.ts'
 import { sendReply } from '../http/send-reply.ts'
 import { hashedId, sha256Hex, type TenantId } from '../ids.ts'
 import { digestOf, parseJson } from '../json.ts'
 import { errorFields, type Logger } from '../log.ts'
+import { REFUSALS } from '../refusals.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { TenantContext } from '../tenancy/context.ts'
+import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
 import { type PushMessage, parsePushMessage } from './push-message.ts'
@@ -23,6 +27,14 @@ export type EventHandlers = {
   /** Topics whose messages are no CloudEvents: Secret Manager's notifications. */
   readonly plain?: Readonly<Partial<Record<TopicName, PlainHandler>>>
 }
+
+export type EventEdgeOptions = {
+  /** How long one message may take, in milliseconds of real time. */
+  readonly deadlineMs?: number
+}
+
+/** One message holds at most so many events: `POST /v1/usage` sends 500, and each is checked by itself. */
+const MOST_EVENTS = 1_000
 
 type Outcome = 'done' | 'ignored' | 'quarantined'
 
@@ -47,36 +59,47 @@ export function eventEdge(
   platform: Platform,
   functionId: FunctionId,
   handlers: EventHandlers,
+  options: EventEdgeOptions = {},
 ): (request: FrameworkRequest, response: ServerResponse) => Promise<void> {
+  // Answered before the platform ends the request, so that it is our 500 and our log line.
+  const limitMs = options.deadlineMs ?? (FUNCTIONS[functionId].timeoutSeconds - 5) * 1000
   return async (request, response) => {
     const startedMs = performance.now()
     const headerTrace = String(request.headers['traceparent'] ?? '')
-    const fallback = readTrace(platform.ids, headerTrace)
+    let trace = readTrace(platform.ids, headerTrace)
+    let log = platform.log.with({}, trace)
+    let subscriptionName = '(unknown)'
     try {
-      const accepted = await accept(platform, functionId, request)
+      const accepted = await withDeadline('push', limitMs, accept(platform, functionId, request))
       if (!accepted.ok) {
-        platform.log.with({}, fallback).warn('push refused', { code: accepted.code, detail: accepted.detail })
+        log.warn('push refused', { code: accepted.code, detail: accepted.detail })
         platform.metrics.count('energent_push_refused_total', { code: accepted.code })
-        return sendReply(response, problemReply(accepted, fallback.traceId), fallback.traceId)
+        return sendReply(response, refusedPush(accepted, trace.traceId), trace.traceId)
       }
       const { message, subscription } = accepted.value
-      const trace = readTrace(platform.ids, message.attributes['traceparent'] ?? headerTrace)
-      const log = platform.log.with({ subscription: subscription.name, messageId: message.messageId }, trace)
+      subscriptionName = subscription.name
+      trace = readTrace(platform.ids, message.attributes['traceparent'] ?? headerTrace)
+      log = platform.log.with({ subscription: subscription.name, messageId: message.messageId }, trace)
       const nowMs = platform.clock.now()
       const delivery: Delivery = { platform, handlers, subscription, message, trace, nowMs, log }
-      const outcome = await deliver(delivery)
+      const outcome = await withDeadline('message', limitMs, deliver(delivery))
       record(delivery, outcome, startedMs)
       sendReply(response, { status: 204 }, trace.traceId)
     } catch (error) {
-      platform.log.with({}, fallback).error('message failed', errorFields(error))
-      platform.metrics.count('energent_messages_total', { subscription: '(failed)', outcome: 'failed' })
-      sendReply(
-        response,
-        problemReply(refuse('internal.error', String(error)), fallback.traceId),
-        fallback.traceId,
-      )
+      log.error('message failed', errorFields(error))
+      const labels = { subscription: subscriptionName, outcome: 'failed' }
+      platform.metrics.count('energent_messages_total', labels)
+      const refusal = refuse('internal.error', String(error))
+      sendReply(response, problemReply(refusal, trace.traceId), trace.traceId)
     }
   }
+}
+
+function refusedPush(refusal: Refusal, requestId: string): ReturnType<typeof problemReply> {
+  const reply = problemReply(refusal, requestId)
+  return refusal.code === 'request.method_not_allowed'
+    ? { ...reply, headers: { ...reply.headers, allow: 'POST' } }
+    : reply
 }
 
 async function accept(
@@ -85,16 +108,15 @@ async function accept(
   request: FrameworkRequest,
 ): Promise<Result<{ message: PushMessage; subscription: Subscription }>> {
   if (request.method !== 'POST') return refuse('request.method_not_allowed', String(request.method))
-  const caller = await platform.verifyCaller((name) => {
-    const values = request.headersDistinct[name] ?? []
-    return values.length === 1 ? values[0] : undefined
-  })
+  const caller = await platform.verifyCaller(callerHeader(request))
   if (!caller.ok) return caller
   const direct = platform.config.CALLER_CHECK === 'direct'
   if (!direct && caller.value !== platform.config.PUSH_ACCOUNT) {
     return refuse('caller.untrusted', 'the caller is not the push account')
   }
-  const message = parsePushMessage(request.rawBody ?? Buffer.alloc(0))
+  const body = await receiveBody(request, MOST_BODY_BYTES)
+  if (!body.ok) return body
+  const message = parsePushMessage(body.value)
   if (!message.ok) return message
   const subscription = SUBSCRIPTIONS.find(
     (known) => known.listener === functionId && known.name === message.value.subscription,
@@ -151,13 +173,19 @@ async function deliverBatch(
   handler: BatchHandler,
   elements: readonly unknown[],
 ): Promise<Outcome> {
+  if (elements.length > MOST_EVENTS) {
+    const refusal = refuse('event.malformed', `${elements.length} events in one message`)
+    return quarantine(delivery, refusal, delivery.message.data, '')
+  }
   const byTenant = new Map<TenantId, Verified[]>()
   let outcome: Outcome = 'done'
   for (const [index, element] of elements.entries()) {
     const verified = verify(delivery, element)
     if (verified.ok) {
       const { tenantId } = verified.value.proof
-      byTenant.set(tenantId, [...(byTenant.get(tenantId) ?? []), verified.value])
+      const events = byTenant.get(tenantId) ?? []
+      events.push(verified.value)
+      byTenant.set(tenantId, events)
     } else {
       const payload = Buffer.from(JSON.stringify(element) ?? 'null', 'utf8')
       outcome = await quarantine(delivery, verified, payload, String(index))
@@ -190,6 +218,9 @@ async function quarantine(
   about: { tenantId?: string; type?: string } = {},
 ): Promise<Outcome> {
   const { platform, subscription, message } = delivery
+  const { status } = REFUSALS[refusal.code]
+  // A handler that says "later" in the form of a refusal must not lose its message.
+  if (status >= 500 || status === 429) throw new Error(`${refusal.code}: ${refusal.detail}`)
   await platform.quarantine.put({
     // Named by content: the same poison published again does not fill the quarantine.
     id: hashedId(subscription.name, part, sha256Hex(payload)),

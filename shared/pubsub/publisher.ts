@@ -25,9 +25,14 @@ export function pubsubPublisher(options: {
   readonly emulatorHost?: string | undefined
 }): Publisher {
   let client: Promise<PubSub> | undefined
+  // A client that could not be loaded is loaded again.
+  const forget = (error: unknown): never => {
+    client = undefined
+    throw error
+  }
   const topics = new Map<string, Topic>()
   const topicOf = async (name: string): Promise<Topic> => {
-    client ??= load(options)
+    client ??= load(options).catch(forget)
     const existing = topics.get(name)
     if (existing !== undefined) return existing
     const topic = (await client).topic(name, { batching: { maxMessages: 1 }, messageOrdering: true })

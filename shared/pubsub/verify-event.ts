@@ -1,8 +1,16 @@
-import { type CloudEvent, parseCloudEvent, subjectOf } from '../contracts/cloud-event.ts'
+import {
+  CLOUD_EVENT_BATCH_TYPE,
+  CLOUD_EVENT_TYPE,
+  type CloudEvent,
+  parseCloudEvent,
+  subjectOf,
+} from '../contracts/cloud-event.ts'
 import { parseTenantId } from '../ids.ts'
 import { asRecord } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import { prove, type VerifiedEvent } from '../tenancy/proofs.ts'
+
+const CONTENT_TYPES = new Set([CLOUD_EVENT_TYPE, CLOUD_EVENT_BATCH_TYPE, 'application/json'])
 
 export type Verified = {
   readonly event: CloudEvent<Record<string, unknown>>
@@ -24,6 +32,10 @@ export function verifyEvent(raw: unknown, attributes: Readonly<Record<string, st
   const named = [event.tenantid, asRecord(event.data)?.['tenantId'], attributes['tenantid']]
   const other = named.find((name) => name !== undefined && name !== tenantId.value)
   if (other !== undefined) return refuse('event.tenant_mismatch', `not all name ${subjectOf(tenantId.value)}`)
+  const contentType = attributes['content-type']
+  if (contentType !== undefined && !CONTENT_TYPES.has(contentType)) {
+    return refuse('event.malformed', 'attribute content-type is not that of an event')
+  }
   if (attributes['type'] !== undefined && attributes['type'] !== event.type) {
     return refuse('event.malformed', 'attribute type differs from the event')
   }

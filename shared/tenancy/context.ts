@@ -14,8 +14,12 @@ export class TenantContext {
   readonly #proven = true
   readonly tenantId: TenantId
   readonly actor: Actor
+  /** When the right ends, in milliseconds; only an operator's grant has an end of its own. */
+  readonly expiresAtMs: number | undefined
 
   constructor(proof: VerifiedToken | VerifiedEvent | OperatorGrant) {
+    if (new.target !== TenantContext) throw new TypeError('a tenant context has no subclasses')
+    this.expiresAtMs = OperatorGrant.is(proof) ? proof.expiresAtMs : undefined
     if (VerifiedToken.is(proof)) {
       this.tenantId = proof.claims.tenant
       this.actor = `token:${proof.claims.subject}` as Actor
@@ -28,6 +32,8 @@ export class TenantContext {
     } else {
       throw new TypeError('a tenant context needs a proof')
     }
+    // Frozen: a context for one tenant never becomes one for another.
+    Object.freeze(this)
   }
 
   static is(value: unknown): value is TenantContext {

@@ -23,8 +23,13 @@ export class VerifiedToken {
   readonly #verified = true
   readonly claims: AccessTokenClaims
   constructor(claims: AccessTokenClaims, key: typeof KEY) {
-    if (key !== KEY) throw new TypeError('a token is verified by verifyAccessToken alone')
-    this.claims = claims
+    if (key !== KEY || new.target !== VerifiedToken) {
+      throw new TypeError('a token is verified by verifyAccessToken alone')
+    }
+    // Copied and frozen: what was verified cannot be changed afterwards.
+    const scopes = frozenSet(claims.scopes)
+    this.claims = Object.freeze({ ...claims, scopes, roles: Object.freeze([...claims.roles]) })
+    Object.freeze(this)
   }
   static is(value: unknown): value is VerifiedToken {
     return typeof value === 'object' && value !== null && #verified in value
@@ -38,10 +43,13 @@ export class VerifiedEvent {
   readonly eventId: string
   readonly type: string
   constructor(fields: { tenantId: TenantId; eventId: string; type: string }, key: typeof KEY) {
-    if (key !== KEY) throw new TypeError('an event is verified by the event edge alone')
+    if (key !== KEY || new.target !== VerifiedEvent) {
+      throw new TypeError('an event is verified by the event edge alone')
+    }
     this.tenantId = fields.tenantId
     this.eventId = fields.eventId
     this.type = fields.type
+    Object.freeze(this)
   }
   static is(value: unknown): value is VerifiedEvent {
     return typeof value === 'object' && value !== null && #verified in value
@@ -66,12 +74,15 @@ export class OperatorGrant {
     },
     key: typeof KEY,
   ) {
-    if (key !== KEY) throw new TypeError('a grant is made by openAsOperator alone')
+    if (key !== KEY || new.target !== OperatorGrant) {
+      throw new TypeError('a grant is made by openAsOperator alone')
+    }
     this.tenantId = fields.tenantId
     this.operator = fields.operator
     this.scope = fields.scope
     this.reason = fields.reason
     this.expiresAtMs = fields.expiresAtMs
+    Object.freeze(this)
   }
   static is(value: unknown): value is OperatorGrant {
     return typeof value === 'object' && value !== null && #verified in value
@@ -79,6 +90,14 @@ export class OperatorGrant {
 }
 
 const KEY: unique symbol = Symbol('proof')
+
+/** A set that cannot grow: freezing alone does not stop `add`. */
+function frozenSet(values: ReadonlySet<string>): ReadonlySet<string> {
+  const refuse = (): never => {
+    throw new TypeError('the scopes of a verified token cannot be changed')
+  }
+  return Object.freeze(Object.assign(new Set(values), { add: refuse, delete: refuse, clear: refuse }))
+}
 
 /** Makes proofs. For the verifiers alone. */
 export const prove = {

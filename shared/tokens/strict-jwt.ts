@@ -39,10 +39,11 @@ function isCanonical(segment: string): boolean {
 }
 
 function parseExact(segment: string): Record<string, unknown> | undefined {
-  const text = Buffer.from(segment, 'base64url').toString('utf8')
+  const bytes = Buffer.from(segment, 'base64url')
   try {
-    const value: unknown = JSON.parse(text)
-    return JSON.stringify(value) === text ? asRecord(value) : undefined
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    // Compared as bytes, so that invalid UTF-8 does not pass as the character that replaces it.
+    return Buffer.from(JSON.stringify(value), 'utf8').equals(bytes) ? asRecord(value) : undefined
   } catch {
     return undefined
   }

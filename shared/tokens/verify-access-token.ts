@@ -1,6 +1,7 @@
 import { type CryptoKey, createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { DependencyFailed } from '../deadline.ts'
 import type { AuthStateSource } from '../firestore/auth-state.ts'
 import { parseTenantId } from '../ids.ts'
 import { parser } from '../json.ts'
@@ -39,6 +40,8 @@ const parseClaims = parser(
     tier: z.string(),
     roles: z.array(z.string()),
     ver: z.number().int(),
+    // A token bound to a key is no bearer token: whoever stole it must not use it as one (RFC 9449).
+    cnf: z.never().optional(),
   }),
   'token.invalid',
 )
@@ -70,6 +73,7 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     const state = await deps.authState(tenant.value)
     if (state === undefined) return refuse('token.invalid', 'unknown tenant')
     if (claims.iat <= state.notBefore) return refuse('token.invalid', 'issued before the watermark')
+    if (claims.ver < state.version) return refuse('token.invalid', 'minted under an older policy')
     const scopes = scopesAllowed(
       state.status,
       claims.roles,
@@ -105,7 +109,7 @@ export function remoteKeys(jwksUri: string): KeySource {
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ERR_JWKS_NO_MATCHING_KEY')
         return undefined
-      throw error
+      throw new DependencyFailed('our own public keys cannot be read', { cause: error })
     }
   }
 }

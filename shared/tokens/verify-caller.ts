@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { DependencyFailed } from '../deadline.ts'
 import { parser } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
 
@@ -14,6 +16,16 @@ export type CallerEmail = string
  * `header` reads a request header that may stand only once.
  */
 export type CallerVerifier = (header: (name: string) => string | undefined) => Promise<Result<CallerEmail>>
+
+/**
+ * The headers of a request as a caller verifier reads them.
+ *
+ * Repeated values are joined, which no check accepts: nobody can know which of them was verified
+ * before us, and a header that must not be there is there however often.
+ */
+export function callerHeader(request: IncomingMessage): (name: string) => string | undefined {
+  return (name) => request.headersDistinct[name]?.join(', ')
+}
 
 /** What Cloud Run puts in place of a signature it has verified. */
 export const REMOVED_SIGNATURE = 'SIGNATURE_REMOVED_BY_GOOGLE'
@@ -77,9 +89,20 @@ function verifiedClaims(config: Config, clock: Clock): (token: string) => Promis
       return ok(payload)
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      // A token that fails is refused; keys that cannot be fetched may be there next time.
-      if (code.startsWith('ERR_JW') && code !== 'ERR_JWKS_TIMEOUT') return refuse('caller.untrusted', code)
-      throw error
+      if (ABOUT_THE_TOKEN.has(code)) return refuse('caller.untrusted', code)
+      throw new DependencyFailed("the keys of callers' tokens cannot be read", { cause: error })
     }
   }
 }
+
+/** Errors of jose that the token itself caused; with any other, the keys may be there next time. */
+const ABOUT_THE_TOKEN = new Set([
+  'ERR_JOSE_ALG_NOT_ALLOWED',
+  'ERR_JOSE_NOT_SUPPORTED',
+  'ERR_JWKS_NO_MATCHING_KEY',
+  'ERR_JWS_INVALID',
+  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+  'ERR_JWT_CLAIM_VALIDATION_FAILED',
+  'ERR_JWT_EXPIRED',
+  'ERR_JWT_INVALID',
+])
