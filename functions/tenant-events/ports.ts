@@ -108,7 +108,8 @@ export type LifecycleDeps = {
   readonly store: LifecycleStore
   readonly directory: TenantDirectory
   readonly queue: WorkQueue
-  readonly cluster: Cluster
+  /** The cluster of that name, or undefined when this function has no way to it. */
+  readonly clusterNamed: (name: string) => Cluster | undefined
   readonly clock: Clock
   readonly ids: Ids
   /** Milliseconds on a clock that only runs forward: what the platform counts an invocation's time by. */

@@ -35,7 +35,7 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     store: firestoreLifecycleStore(tenants, system),
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
-    cluster,
+    clusterNamed: (name) => (name === config.DEFAULT_CLUSTER ? cluster : undefined),
     clock,
     ids,
     // Real time on purpose: the platform ends an invocation by it, whatever our clock says.

@@ -2,7 +2,11 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { http } from '@google-cloud/functions-framework'
 import { getTestServer } from '@google-cloud/functions-framework/testing'
-import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import {
+  type CompositeIndex,
+  type FirestoreEngine,
+  startFirestoreEngine,
+} from '#local/engine/firestore/index.ts'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
 import { type Kubernetes, startKubernetes } from '#local/kubernetes/index.ts'
 import type { PlatformScope, TenantScope } from '#shared/catalogue/scopes.ts'
@@ -54,12 +58,24 @@ export type Stack = Lifecycle & {
   close(): Promise<void>
 }
 
+/** The composite indexes the group lives with: its outbox has one, its own queries need none. */
+const INDEXES: readonly CompositeIndex[] = [
+  {
+    collectionGroup: 'lifecycle_outbox',
+    queryScope: 'COLLECTION',
+    fields: [
+      { fieldPath: 'status', order: 'ASCENDING' },
+      { fieldPath: 'createdAtMs', order: 'ASCENDING' },
+    ],
+  },
+]
+
 let stacks = 0
 
 /** The group's two entry points on the local stand-ins, with only the pusher and billing played here. */
 export async function aStack(): Promise<Stack> {
   const clock = manualClockAt('2026-11-23T09:00:00Z')
-  const engine = await startFirestoreEngine({ now: clock.now })
+  const engine = await startFirestoreEngine({ now: clock.now, indexes: INDEXES })
   const issuer = await startGoogleIssuer({ now: clock.now, defaultAccount: ACCOUNT })
   const kubernetes = await startKubernetes({
     now: clock.now,

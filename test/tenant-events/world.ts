@@ -46,11 +46,12 @@ export function aWorld(): World {
     billing: 'ready',
     process: (crash) => {
       const guard = crashing(crash)
+      const guarded = guard(cluster, ['apply', 'find', 'list', 'delete'])
       return {
         store: guard(store, ['create', 'change']),
         directory: store,
         queue: { enqueue: async (_tenantId, outgoing) => void queued.push(outgoing) },
-        cluster: guard(cluster, ['apply', 'find', 'list', 'delete']),
+        clusterNamed: (name) => (name === 'energent-shared' ? guarded : undefined),
         clock,
         ids: systemIds,
         elapsedMs: () => 0,

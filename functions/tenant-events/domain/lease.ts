@@ -3,6 +3,9 @@ import type { RunningOperation } from './tenant.ts'
 /** Longer than a step may take with its commits, so that a lease lasts as long as the effect it covers. */
 export const LEASE_MS = 90_000
 
+/** Less than the shortest back-off: who asks may run a little ahead of who is asked. */
+const CLOCK_SLACK_MS = 2_000
+
 /** Why an operation cannot be taken over now; none of it is a failure. */
 export type NotTaken = 'not-running' | 'busy' | 'not-due'
 
@@ -20,7 +23,7 @@ export function takeOver(
 ): RunningOperation | NotTaken {
   if (op === null || op.operationId !== worker.operationId) return 'not-running'
   if (op.leaseUntilMs > readTimeMs) return 'busy'
-  if (op.leaseUntilMs === 0 && op.dueAtMs > nowMs) return 'not-due'
+  if (op.leaseUntilMs === 0 && op.dueAtMs > nowMs + CLOCK_SLACK_MS) return 'not-due'
   return held({ ...op, leaseBy: worker.leaseBy, fence: op.fence + 1 }, readTimeMs, nowMs)
 }
 

@@ -68,10 +68,14 @@ async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Res
 /** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */
 async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Held): Promise<StepOutcome> {
   const step = STEPS[state.op.step]
+  const placedOn = state.tenant.placement?.cluster ?? deps.defaultCluster
+  const cluster = deps.clusterNamed(placedOn)
+  // A tenant is never worked on in another cluster than its own, not even after a change of settings.
+  if (cluster === undefined) return unreachable(placedOn)
   const work = {
     tenant: state.tenant,
     operation: state.operation,
-    cluster: deps.cluster,
+    cluster,
     defaultCluster: deps.defaultCluster,
     nowMs: deps.clock.now(),
     trace: request.trace,
@@ -86,6 +90,11 @@ async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Hel
     const text = error instanceof Error ? error.message : String(error)
     return { kind: 'failed', failure: { kind: 'transient', code: 'step.threw', text } }
   }
+}
+
+function unreachable(name: string): StepOutcome {
+  const text = `no way to the cluster ${name}`
+  return { kind: 'failed', failure: { kind: 'transient', code: 'placement.cluster_unknown', text } }
 }
 
 /** Writes down how the step ended, if this worker may still write. */

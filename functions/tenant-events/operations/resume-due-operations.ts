@@ -3,7 +3,7 @@ import { continuation } from '../domain/saga.ts'
 import type { LifecycleDeps } from '../ports.ts'
 
 /** What one sweep looks at; what is beyond it is the longest due of the next sweep. */
-const MOST_PER_SWEEP = 200
+const MOST_PER_SWEEP = 500
 const AT_ONCE = 10
 
 /**

@@ -212,6 +212,17 @@ describe('provisioning', () => {
     )
   })
 
+  test('waits when there is no way to the cluster the tenant is placed on', async () => {
+    const world = aWorld()
+    const operationId = await request(world)
+    await answer(world, ACME, operationId, 'ready')
+
+    await go(world, operationId, { ...world.process(), clusterNamed: () => undefined })
+
+    expect(world.store.tenants.get(ACME)).toMatchObject({ state: 'PROVISIONING' })
+    expect((await world.settle()).state).toBe('ACTIVE')
+  })
+
   test('never touches a namespace without our labels', async () => {
     const world = aWorld()
     const body = { apiVersion: 'v1', kind: 'Namespace' }
@@ -267,17 +278,12 @@ describe('the lease', () => {
     const operationId = await request(world)
     await answer(world, ACME, operationId, 'ready')
     const deps = world.process()
-    const slow = {
-      ...deps,
-      cluster: {
-        ...deps.cluster,
-        find: async (...args: Parameters<typeof deps.cluster.find>) => {
-          world.clock.advance(91_000)
-          await go(world, operationId)
-          return deps.cluster.find(...args)
-        },
-      },
+    const find: typeof world.cluster.find = async (...args) => {
+      world.clock.advance(91_000)
+      await go(world, operationId)
+      return world.cluster.find(...args)
     }
+    const slow = { ...deps, clusterNamed: () => ({ ...world.cluster, find }) }
 
     expect(await go(world, operationId, slow)).toEqual({ ok: true, value: 'superseded' })
 
