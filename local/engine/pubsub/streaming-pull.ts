@@ -26,14 +26,19 @@ const KEEP_ALIVE_MS = 10_000
 export function streamingPull(broker: Broker): StreamHandler {
   return (call: Call) => {
     let open: OpenStream | undefined
-    const fail = (error: unknown): void => {
+    let over = false
+    const close = (): void => {
+      over = true
       open?.close()
-      call.emit(
-        'error',
-        error instanceof Error && 'code' in error ? error : rpcError(status.INTERNAL, String(error)),
-      )
+    }
+    const fail = (error: unknown): void => {
+      if (over) return
+      close()
+      const known = error instanceof Error && 'code' in error
+      call.emit('error', known ? error : rpcError(status.INTERNAL, String(error)))
     }
     call.on('data', (request: StreamRequest) => {
+      if (over) return
       try {
         if (open === undefined) open = openStream(broker, call, request, fail)
         else open.take(request)
@@ -42,11 +47,11 @@ export function streamingPull(broker: Broker): StreamHandler {
       }
     })
     call.on('end', () => {
-      open?.close()
+      close()
       call.end()
     })
-    call.on('cancelled', () => open?.close())
-    call.on('error', () => open?.close())
+    call.on('cancelled', close)
+    call.on('error', close)
   }
 }
 
