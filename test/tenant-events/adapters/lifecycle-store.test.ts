@@ -142,7 +142,7 @@ describe('two workers on the real store', () => {
     const { world, store, deps, go } = await onFirestore()
     const find: typeof world.cluster.find = async (...args) => {
       clock.advance(91_000)
-      await go()
+      await go({ ...deps(), budgetMs: 0 })
       return world.cluster.find(...args)
     }
 
@@ -150,6 +150,8 @@ describe('two workers on the real store', () => {
       ok('superseded'),
     )
 
+    expect((await store.findTenant(contextOf(ACME)))?.op).toMatchObject({ fence: 2, leaseUntilMs: 0 })
+    expect(await go()).toEqual(ok('ended'))
     expect(await store.findTenant(contextOf(ACME))).toMatchObject({ state: 'ACTIVE', factSequence: 2 })
     const facts = engine.dump('lifecycle_outbox').filter(({ data }) => data['topic'] === 'tenant-facts')
     expect(facts).toHaveLength(2)

@@ -237,6 +237,27 @@ describe('provisioning', () => {
     expect(world.cluster.calls.filter((call) => !call.startsWith('find'))).toEqual([])
   })
 
+  // An apply to a namespace on its way out is answered 200, and the namespace goes all the same.
+  test('does not take a namespace that is terminating for a new one', async () => {
+    const world = aWorld()
+    const operationId = await request(world)
+    await answer(world, ACME, operationId, 'ready')
+    const apply: typeof world.cluster.apply = async (...args) => {
+      const applied = await world.cluster.apply(...args)
+      if (!applied.ok) return applied
+      return { ok: true, value: { ...applied.value, object: { ...applied.value.object, terminating: true } } }
+    }
+
+    await go(world, operationId, { ...world.process(), clusterNamed: () => ({ ...world.cluster, apply }) })
+
+    expect(world.store.operations.get(operationId)?.steps['apply-namespace']).toMatchObject({
+      status: 'intended',
+      waitingFor: 'cluster',
+      lastError: { code: 'cluster.namespace_terminating', retriable: true },
+    })
+    expect(world.store.tenants.get(ACME)?.namespaceUid).toBe(null)
+  })
+
   test('waits for a terminating namespace of its own to go and makes a new one', async () => {
     const world = aWorld()
     const labels = { 'energent.ai/tenant-id': 'acme', 'app.kubernetes.io/managed-by': 'tenant-events' }
@@ -288,6 +309,24 @@ describe('the lease', () => {
     expect(await go(world, operationId, slow)).toEqual({ ok: true, value: 'superseded' })
 
     expect(world.store.tenants.get(ACME)?.state).toBe('ACTIVE')
+    expect(factsOf(world.store)).toEqual(['requested', 'activated'])
+  })
+
+  test('makes it come to nothing while the other one is still on its way, too', async () => {
+    const world = aWorld()
+    const operationId = await request(world)
+    await answer(world, ACME, operationId, 'ready')
+    const find: typeof world.cluster.find = async (...args) => {
+      world.clock.advance(91_000)
+      await go(world, operationId, { ...world.process(), budgetMs: 0 })
+      return world.cluster.find(...args)
+    }
+    const slow = { ...world.process(), clusterNamed: () => ({ ...world.cluster, find }) }
+
+    expect(await go(world, operationId, slow)).toEqual({ ok: true, value: 'superseded' })
+
+    expect(world.store.tenants.get(ACME)?.op).toMatchObject({ fence: 2, leaseUntilMs: 0 })
+    expect((await world.settle()).state).toBe('ACTIVE')
     expect(factsOf(world.store)).toEqual(['requested', 'activated'])
   })
 
