@@ -120,6 +120,43 @@ test.each([false, true])(
   },
 )
 
+// A consumer may acknowledge out of turn; what came after a refused message is delivered again all the same.
+test('an acknowledgement counts only once those of the earlier messages of its key do', () => {
+  const { queue, out, acked, wants } = openQueue(false)
+  for (const seq of [1, 2, 3]) queue.add(newDelivery(seq, aMessage(seq, 'k')))
+  const pull = (): string[] => {
+    wants[0] = 3
+    queue.pump()
+    wants[0] = 0
+    return [...out.keys()]
+  }
+  const [first = '', second = '', third = ''] = pull()
+  queue.acknowledge(second)
+  queue.acknowledge(third)
+  expect(acked).toEqual([])
+
+  queue.modifyDeadline(first, 0)
+  const again = pull()
+  expect(again.map((ackId) => out.get(ackId)?.message.seq)).toEqual([1, 2, 3])
+
+  for (const ackId of [...again].reverse()) queue.acknowledge(ackId)
+  expect(acked.map((delivery) => delivery.entry)).toEqual([1, 2, 3])
+})
+
+test('dropping a message settles the acknowledged ones that waited for it', () => {
+  const { queue, out, acked, wants } = openQueue(false)
+  for (const seq of [1, 2]) queue.add(newDelivery(seq, aMessage(seq, 'k')))
+  wants[0] = 2
+  queue.pump()
+  const [, second = ''] = [...out.keys()]
+  queue.acknowledge(second)
+  const dropped = queue.deliveries.get(1)
+  if (dropped === undefined) throw new Error('the first message is gone')
+  queue.remove(dropped)
+  expect(acked.map((delivery) => delivery.entry)).toEqual([2])
+  expect(queue.deliveries.size).toBe(0)
+})
+
 test.each([
   [1, 100],
   [2, 200],
