@@ -94,7 +94,8 @@ async function runCommand(wanted: Wanted, io: Surroundings): Promise<number> {
     clock: systemClock,
     project: config.GOOGLE_CLOUD_PROJECT,
     service: 'energent',
-    write: io.err,
+    // The terminal is for the answer; what went right on the way is not news there.
+    write: (line) => (line.includes('"severity":"INFO"') ? undefined : io.err(line)),
   })
   const deps = wireAuth(config, { log })
   try {

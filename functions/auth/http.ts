@@ -28,8 +28,7 @@ const BODY_ONLY = [
 ]
 
 export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
-  const { platform, keyring } = deps
-  const { issuer } = deps
+  const { platform, keyring, issuer } = deps
   return {
     getAuthorizationServerMetadata: cachedJson(async () => authorizationServerMetadata(issuer)),
     getOpenidConfiguration: cachedJson(async () => openidConfiguration(issuer)),
@@ -45,9 +44,14 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
   }
 }
 
-/** How this function words refusals of OAuth's own endpoints; undefined leaves problem+json. */
+/**
+ * How this function words refusals of OAuth's own endpoints; undefined leaves problem+json. A call
+ * that did not come through the gateway is no OAuth matter.
+ */
 export function authRefusalReply(operationId: OperationId, refusal: Refusal): ApiReply | undefined {
-  return operationId === 'createToken' ? oauthErrorReply(refusal) : undefined
+  return operationId === 'createToken' && refusal.code !== 'caller.untrusted'
+    ? oauthErrorReply(refusal)
+    : undefined
 }
 
 async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {

@@ -38,8 +38,8 @@ export type AccessKeyring = {
 export type PepperStore = {
   /** The version for new credentials. */
   current(): Promise<{ readonly version: number; readonly pepper: Uint8Array }>
-  /** All versions. */
-  all(): Promise<Peppers>
+  /** All versions; read again first if one of `needed` is not among those known. */
+  all(needed: readonly number[]): Promise<Peppers>
 }
 
 /** What a new client is decided by. */

@@ -17,6 +17,8 @@ import { addSecretVersion } from './secret-versions.ts'
 export const PEPPER_SECRET = 'auth-pepper'
 
 const RING_AGE_MS = 60_000
+/** How often at most a version that another instance has just made lets us read the ring again. */
+const UNKNOWN_VERSION_AGE_MS = 2_000
 
 const KIND: RingKind<PepperRing> = {
   name: 'pepper',
@@ -64,9 +66,13 @@ export function pepperStore(
     )
     return { ring, peppers: new Map(await Promise.all(peppers)) }
   })
-  const load = (): Promise<Loaded> => loaded.get(deps.clock.now(), RING_AGE_MS)
+  const load = (maxAgeMs = RING_AGE_MS): Promise<Loaded> => loaded.get(deps.clock.now(), maxAgeMs)
   return {
-    all: async () => (await load()).peppers,
+    all: async (needed) => {
+      const { peppers } = await load()
+      if (needed.every((version) => peppers.has(version))) return peppers
+      return (await load(UNKNOWN_VERSION_AGE_MS)).peppers
+    },
     current: async () => {
       const { ring, peppers } = await load()
       const version = currentPepperVersion(ring)

@@ -27,7 +27,7 @@ export type CreateClientDeps = {
 }
 
 /** Id and secret that a demo stack fixes, so that its credentials survive a restart. */
-export type PresetCredentials = { readonly clientId: ClientId; readonly clientSecret: ClientSecret }
+export type PresetCredentials = { readonly clientId: string; readonly clientSecret: string }
 
 export type CreateClientCommand = {
   readonly ctx: TenantContext
@@ -72,7 +72,11 @@ export async function createClient(
   return ok({ client: added.value.value, clientSecret: credentials.clientSecret })
 }
 
-export type NewCredentials = PresetCredentials & { readonly secrets: Client['secrets'] }
+export type NewCredentials = {
+  readonly clientId: ClientId
+  readonly clientSecret: ClientSecret
+  readonly secrets: Client['secrets']
+}
 
 /** The id and the secret of a client to be, and what is stored of the secret. */
 export async function newCredentials(
@@ -81,22 +85,26 @@ export async function newCredentials(
   preset: PresetCredentials | undefined,
   nowMs: number,
 ): Promise<NewCredentials> {
-  if (preset !== undefined) checkPreset(deps, tenantId, preset)
+  const { clientId, clientSecret } =
+    preset === undefined
+      ? { clientId: newClientId(deps.ids, tenantId), clientSecret: newClientSecret(deps.ids.bytes(32)) }
+      : takePreset(deps, tenantId, preset)
   const { version, pepper } = await deps.peppers.current()
-  const clientId = preset?.clientId ?? newClientId(deps.ids, tenantId)
-  const clientSecret = preset?.clientSecret ?? newClientSecret(deps.ids.bytes(32))
   const hmac = digestSecret(pepper, clientSecret)
   const id = deps.ids.uuid(nowMs)
   return { clientId, clientSecret, secrets: [{ id, hmac, pepperVersion: version, expiresAt: null }] }
 }
 
-function checkPreset(deps: CreateClientDeps, tenantId: TenantId, preset: PresetCredentials): void {
+/** Throws on a preset that is not allowed or not one: that is a mistake in our own code, not of a caller. */
+function takePreset(deps: CreateClientDeps, tenantId: TenantId, preset: PresetCredentials) {
   if (!deps.presetsAllowed) throw new TypeError('preset credentials are only accepted in demo projects')
   const id = parseClientId(preset.clientId)
-  if (!id.ok || id.value.tenantId !== tenantId)
+  if (!id.ok || id.value.tenantId !== tenantId) {
     throw new TypeError('the preset client id is of another tenant')
-  if (!parseClientSecret(preset.clientSecret).ok)
-    throw new TypeError('the preset secret is not a client secret')
+  }
+  const secret = parseClientSecret(preset.clientSecret)
+  if (!secret.ok) throw new TypeError('the preset secret is not a client secret')
+  return { clientId: id.value.clientId, clientSecret: secret.value }
 }
 
 /** A new client with its fact and its audit entry. */

@@ -37,11 +37,13 @@ export async function issueToken(
   request: TokenRequest,
   nowMs: number,
 ): Promise<Result<IssuedToken>> {
-  const [found, peppers, signer] = await Promise.all([
+  // All at once: in a cold instance each of them is a round trip.
+  const [found, signer] = await Promise.all([
     deps.credentials.find(request.client.tenantId, request.client.clientId),
-    deps.peppers.all(),
     deps.keyring.signer(nowMs),
+    deps.peppers.all([]),
   ])
+  const peppers = await deps.peppers.all(found.client?.secrets.map((secret) => secret.pepperVersion) ?? [])
   const proven = authenticate(found, request, peppers, nowMs)
   if (!proven.ok) return proven
   const { client, state } = proven.value

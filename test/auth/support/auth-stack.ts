@@ -12,8 +12,7 @@ import { createLogger, type Logger } from '#shared/log.ts'
 import { eventEdge } from '#shared/pubsub/event-edge.ts'
 import type { OutgoingMessage } from '#shared/pubsub/publisher.ts'
 import type { PlatformParts } from '#shared/wiring.ts'
-import type { ClientId } from '../../../functions/auth/domain/client-id.ts'
-import { type ClientSecret, newClientSecret } from '../../../functions/auth/domain/client-secret.ts'
+import { newClientSecret } from '../../../functions/auth/domain/client-secret.ts'
 import { authEventHandlers } from '../../../functions/auth/events.ts'
 import { authHandlers, authRefusalReply } from '../../../functions/auth/http.ts'
 import { bootstrapOperator } from '../../../functions/auth/operations/bootstrap-operator.ts'
@@ -40,9 +39,9 @@ export type AuthStack = {
 }
 
 /** Credentials that are the same in every run. */
-export function presetOf(tenantId: string, seed: number): { clientId: ClientId; clientSecret: ClientSecret } {
+export function presetOf(tenantId: string, seed: number): { clientId: string; clientSecret: string } {
   return {
-    clientId: `cid_${tenantId}_${String(seed).padStart(16, '0')}` as ClientId,
+    clientId: `cid_${tenantId}_${String(seed).padStart(16, '0')}`,
     clientSecret: newClientSecret(Buffer.alloc(32, seed)),
   }
 }
