@@ -1,0 +1,177 @@
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { control, startTestStack, type TestStack } from './test-stack.ts'
+
+let stack: TestStack
+beforeAll(async () => {
+  stack = await startTestStack()
+}, 90_000)
+afterAll(() => stack.close())
+
+describe('the clock', () => {
+  test('moves every process at once: a token expires although no real time passed', async () => {
+    const api = stack.api()
+    const [acme] = stack.info().tenants
+    if (acme === undefined) throw new Error('no demo tenant')
+    const token = await api.token(acme)
+    const usage = () => api.call('GET', '/v1/tenants/acme/usage', { token })
+    expect((await usage()).status).toBe(200)
+
+    const before = Date.parse(String((await control(stack, 'GET', '/clock'))['now']))
+    const after = Date.parse(
+      String((await control(stack, 'POST', '/clock', { advanceSeconds: 1200 }))['now']),
+    )
+
+    expect(after - before).toBeGreaterThanOrEqual(1_200_000)
+    expect((await usage()).status).toBe(401)
+    const fresh = decodeJwt(await api.token(acme))
+    expect((fresh.iat ?? 0) * 1000).toBeGreaterThanOrEqual(after - 5_000)
+  })
+
+  test.each([[{}], [{ now: 'soon' }], [{ advanceSeconds: -1 }], [{ now: '2026-01-01', advanceSeconds: 1 }]])(
+    'refuses %j and says what to send',
+    async (body) => {
+      await expect(control(stack, 'POST', '/clock', body)).rejects.toThrow(/400.*advanceSeconds/)
+    },
+  )
+})
+
+describe('jobs', () => {
+  test.each(['auth-sweep', 'billing-sweep', 'lifecycle-sweep'])(
+    '%s runs now and answers what it did',
+    async (job) => {
+      const answer = await control(stack, 'POST', `/jobs/${job}/run`)
+
+      expect(answer['answer']).toMatchObject({ published: 0, failed: 0 })
+    },
+  )
+
+  test('an unknown job is refused with the known ones', async () => {
+    await expect(control(stack, 'POST', '/jobs/none/run')).rejects.toThrow(/400.*auth-sweep/)
+  })
+})
+
+describe('identity tokens', () => {
+  test("a cluster token names the tenant's workload and verifies against the cluster's keys", async () => {
+    const { token } = await control(stack, 'POST', '/tokens/cluster', { tenantId: 'acme', ttlSeconds: 900 })
+
+    const { url, issuer } = stack.info().clusterIssuer
+    const keys = createRemoteJWKSet(new URL(`${url}/openid/v1/jwks`))
+    const currentDate = new Date(String((await control(stack, 'GET', '/clock'))['now']))
+    const { payload } = await jwtVerify(String(token), keys, {
+      issuer,
+      audience: stack.info().gatewayUrl,
+      currentDate,
+    })
+    expect(payload.sub).toBe('system:serviceaccount:tenant-acme:tenant-workload')
+  })
+
+  test('a Google token has the e-mail and audience asked for', async () => {
+    const request = {
+      email: 'someone@demo-energent.iam.gserviceaccount.com',
+      audience: 'https://example.test',
+    }
+
+    const { token } = await control(stack, 'POST', '/tokens/google', request)
+
+    expect(decodeJwt(String(token))).toMatchObject({ email: request.email, aud: request.audience })
+  })
+})
+
+describe('looking and breaking', () => {
+  test("a dump holds the tenant's documents and objects, and nobody else's", async () => {
+    const dump = await control(stack, 'GET', '/dump?tenantId=acme')
+
+    const paths = Object.keys(dump['documents'] as object)
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'tenants/acme',
+        'tenants/acme/auth_state/current',
+        'tenants/acme/billing_tenant/current',
+      ]),
+    )
+    expect(paths.filter((path) => path.includes('globex'))).toEqual([])
+    expect(JSON.stringify(dump['kubernetes'])).toContain('tenant-acme')
+  })
+
+  test('a lost answer of the store changes nothing for the caller', async () => {
+    const api = stack.api()
+    const token = await api.token(stack.info().operator)
+    const json = {
+      tenantId: 'lost-answer',
+      displayName: 'Lost',
+      tier: 'basic',
+      deploymentModel: 'multi_tenant',
+      region: 'us-central1',
+    }
+    await control(stack, 'POST', '/faults', {
+      target: 'firestore',
+      operation: 'Commit',
+      count: 1,
+      mode: 'lostAnswer',
+    })
+
+    const answer = await api.call('POST', '/v1/tenants', { token, json })
+
+    expect(answer.status).toBe(202)
+  })
+
+  test('a fault that is taken back does not happen', async () => {
+    const fault = { target: 'firestore', operation: 'Commit', count: 100, mode: 'error' }
+    const { id } = await control(stack, 'POST', '/faults', fault)
+    await control(stack, 'DELETE', `/faults/${String(id)}`)
+
+    expect((await control(stack, 'POST', '/jobs/auth-sweep/run'))['answer']).toMatchObject({ failed: 0 })
+  })
+
+  test('a duplicated message has no second effect', async () => {
+    const api = stack.api()
+    const [acme] = stack.info().tenants
+    if (acme === undefined) throw new Error('no demo tenant')
+    const token = await api.token(acme)
+    const now = String((await control(stack, 'GET', '/clock'))['now'])
+    const event = {
+      specversion: '1.0',
+      id: 'duplicated-1',
+      source: '//test.example',
+      type: 'ai.energent.usage.workflow_runs.v1',
+      subject: 'tenants/acme',
+      time: now,
+      data: { value: '1' },
+    }
+    await api.call('POST', '/v1/usage', { token, json: event })
+    await control(stack, 'POST', '/clock', { advanceSeconds: 0 })
+    const { messages } = await control(stack, 'GET', '/messages?topic=billing-events&state=acked')
+    for (const { messageId } of messages as { messageId: string }[]) {
+      await control(stack, 'POST', `/messages/${messageId}/duplicate`)
+    }
+
+    const usage = await api.call('GET', '/v1/tenants/acme/usage?meter=workflow_runs', { token })
+
+    expect(usage.body['data']).toMatchObject([{ value: '1' }])
+  })
+
+  test('takes no request from a page in a browser', async () => {
+    const answer = await fetch(`${stack.info().controlUrl}/clock`, {
+      headers: { origin: 'https://evil.example' },
+    })
+
+    expect(answer.status).toBe(403)
+  })
+})
+
+test('a reset brings back the stack of a first start', async () => {
+  await control(stack, 'POST', '/reset')
+
+  const info = stack.info()
+  const listed = await stack
+    .api()
+    .call('GET', '/v1/tenants', { token: await stack.api().token(info.operator) })
+  expect((listed.body['items'] as { tenantId: string }[]).map(({ tenantId }) => tenantId).sort()).toEqual([
+    'acme',
+    'globex',
+    'initech',
+  ])
+  const drift = Date.parse(String((await control(stack, 'GET', '/clock'))['now'])) - Date.now()
+  expect(Math.abs(drift)).toBeLessThan(5_000)
+}, 60_000)

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { playJourney } from '#local/demo/journey.ts'
+import { createNarrator } from '#local/demo/narrator.ts'
+import { stackEngines, startTestStack, type TestStack } from './test-stack.ts'
+
+const variants: (readonly [engine: string, callerCheck: string])[] = (await stackEngines()).flatMap(
+  (engine) =>
+    // The emulators start slowly, and how callers are checked does not depend on the engine.
+    engine === 'embedded'
+      ? [
+          [engine, 'jwks'],
+          [engine, 'platform'],
+        ]
+      : [[engine, 'jwks']],
+)
+
+describe.each(variants)('the stack on the %s engine, callers checked by %s', (engine, callerCheck) => {
+  let stack: TestStack
+  beforeAll(async () => {
+    stack = await startTestStack('--engine', engine, '--caller-check', callerCheck)
+  }, 90_000)
+  afterAll(() => stack.close())
+
+  test('plays a tenant from creation to the upcoming invoice', async () => {
+    const told: string[] = []
+
+    await playJourney(
+      stack.info(),
+      'journey-one',
+      createNarrator((line) => void told.push(line)),
+    )
+
+    expect(told).toHaveLength(10)
+  }, 90_000)
+
+  test('names two operators, three demo tenants with people, and no console yet', () => {
+    const info = stack.info()
+
+    expect(info).toMatchObject({ engine, consoleUrl: null, operator: info.operators[0] })
+    expect(new Set(info.operators.map((operator) => operator.clientId)).size).toBe(2)
+    expect(info.tenants.map(({ tenantId, tier }) => `${tenantId} ${tier}`)).toEqual([
+      'acme standard',
+      'globex enterprise',
+      'initech basic',
+    ])
+    expect(info.tenants.every((tenant) => tenant.users.some((user) => user.role === 'owner'))).toBe(true)
+  })
+})

@@ -1,0 +1,190 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { mkdtemp, readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, test } from 'vitest'
+import { playJourney } from '#local/demo/journey.ts'
+import { createNarrator } from '#local/demo/narrator.ts'
+import type { StackInfo } from '#local/stack/stack.ts'
+import { eventually } from './test-stack.ts'
+
+// What a stranger does: the command in a terminal, nothing imported.
+const ROOT = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+const folders: string[] = []
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+type Started = {
+  readonly child: ChildProcess
+  readonly output: () => string
+  readonly exited: Promise<number | null>
+}
+
+function npmStart(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+  const child = spawn(process.execPath, ['local/main.ts', ...flags], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+    })
+  }
+  return { child, output: () => text, exited: new Promise((resolve) => child.once('exit', resolve)) }
+}
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'energent-start-'))
+  folders.push(path)
+  return path
+}
+
+async function ready(started: Started): Promise<void> {
+  await eventually(
+    'ready',
+    async () => {
+      if (started.child.exitCode !== null) throw new Error(started.output())
+      return started.output().includes('Ctrl-C stops everything') ? true : undefined
+    },
+    60_000,
+  )
+}
+
+function infoIn(data: string): StackInfo {
+  return JSON.parse(readFileSync(join(data, 'stack.json'), 'utf8')) as StackInfo
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('npm start', () => {
+  test('prints calls that work as printed, keeps data over a restart, and leaves nothing running', async () => {
+    const data = await folder()
+    const first = npmStart(['--port', '0', '--data', data])
+    await ready(first)
+
+    const calls = first.output().match(/curl -s .*/g) ?? []
+    expect(calls).toHaveLength(2)
+    const [usage, token] = await Promise.all(calls.map((call) => run('sh', ['-c', call])))
+    expect(JSON.parse(usage?.stdout ?? '')).toHaveProperty('data')
+    expect(JSON.parse(token?.stdout ?? '')).toHaveProperty('access_token')
+    const before = infoIn(data)
+    const pids = Object.values(before.functions).flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
+    expect(pids).toHaveLength(6)
+
+    first.child.kill('SIGINT')
+
+    expect(await first.exited).toBe(0)
+    expect(pids.filter(isAlive)).toEqual([])
+
+    const second = npmStart(['--port', '0', '--data', data])
+    await ready(second)
+    const after = infoIn(data)
+    expect(after.tenants).toEqual(before.tenants)
+    expect(after.operators).toEqual(before.operators)
+    await playJourney(
+      after,
+      'after-restart',
+      createNarrator(() => {}),
+    )
+    second.child.kill('SIGTERM')
+    expect(await second.exited).toBe(0)
+  }, 180_000)
+
+  test('takes its children with it when it is killed', async () => {
+    const data = await folder()
+    const started = npmStart(['--port', '0', '--data', data, '--no-seed'])
+    await ready(started)
+    const pids = Object.values(infoIn(data).functions).flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
+
+    started.child.kill('SIGKILL')
+
+    await eventually('all children gone', async () => (pids.some(isAlive) ? undefined : true))
+    // The lock of a dead process keeps nobody out.
+    const next = npmStart(['--port', '0', '--data', data, '--no-seed'])
+    await ready(next)
+    next.child.kill('SIGINT')
+    expect(await next.exited).toBe(0)
+  }, 120_000)
+
+  test('says which port is busy and how to move, in one line', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+
+    const started = npmStart(['--port', String(port), '--data', await folder()])
+
+    expect(await started.exited).toBe(1)
+    expect(lastLine(started)).toMatch(new RegExp(`^Port ${port} \\(gateway\\) is in use.*--port`))
+    server.close()
+  }, 60_000)
+
+  test.each([
+    [
+      'a real project in the environment',
+      [],
+      { GOOGLE_CLOUD_PROJECT: 'energent-production' },
+      /energent-production.*demo-/,
+    ],
+    [
+      'a real project on the command line',
+      ['--project', 'energent-production'],
+      {},
+      /energent-production.*demo-/,
+    ],
+    ['an unknown engine', ['--engine', 'turbo'], {}, /--engine must be one of embedded, google/],
+    ['a port that is none', ['--port', 'eighty'], {}, /--port must be a number/],
+  ])(
+    'refuses %s in one clear line',
+    async (_name, flags, env, line) => {
+      const started = npmStart([...flags, '--data', await folder()], env)
+
+      expect(await started.exited).toBe(1)
+      expect(lastLine(started)).toMatch(line)
+    },
+    60_000,
+  )
+
+  test('refuses a folder that another stack uses', async () => {
+    const data = await folder()
+    const first = npmStart(['--port', '0', '--data', data, '--no-seed'])
+    await ready(first)
+
+    const second = npmStart(['--port', '0', '--data', data])
+
+    expect(await second.exited).toBe(1)
+    expect(lastLine(second)).toMatch(/Another stack \(process \d+\) uses/)
+    first.child.kill('SIGINT')
+    await first.exited
+  }, 60_000)
+})
+
+test('the README names no command of npm that package.json does not have', async () => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+
+  const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name)
+
+  expect(named.filter((name) => name !== undefined && !(name in scripts))).toEqual([])
+})
+
+function lastLine(started: Started): string {
+  return started.output().trim().split('\n').at(-1) ?? ''
+}
