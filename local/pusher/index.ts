@@ -1,24 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Feed, type FeedContext, openFeed, type PushAttempt } from './feed.ts'
 import { cacheIdTokens, type MintIdToken } from './id-tokens.ts'
-import type { MessageSource, OpenSource, PushMessage, PushSubscription } from './model.ts'
-import { type PushResult, push } from './push.ts'
-import { createWindow } from './window.ts'
+import type { MessageSource, PushSubscription } from './model.ts'
 
 export { clientSource } from './client-source.ts'
 export { embeddedSource } from './embedded-source.ts'
+export type { PushAttempt } from './feed.ts'
 export type { MintIdToken } from './id-tokens.ts'
 export type { MessageSource, PushMessage, PushSubscription } from './model.ts'
 export { createTopology, type TopologyOptions } from './topology.ts'
-
-/** One try to push one message, for the console. */
-export type PushAttempt = PushResult & {
-  /** ISO 8601, on the stack's clock. */
-  readonly at: string
-  readonly subscription: string
-  readonly messageId: string
-  readonly attempt: number
-  readonly durationMs: number
-}
 
 export type PusherOptions = {
   readonly project: string
@@ -43,8 +33,6 @@ export type Pusher = {
   close(): Promise<void>
 }
 
-type Feed = { readonly source: OpenSource; readonly outstanding: () => number }
-
 /**
  * Pushes messages to the functions as production's push subscriptions do.
  *
@@ -53,61 +41,25 @@ type Feed = { readonly source: OpenSource; readonly outstanding: () => number }
  */
 export async function startPusher(options: PusherOptions): Promise<Pusher> {
   const closing = new AbortController()
-  const mintIdToken = cacheIdTokens(options.mintIdToken, options.now)
   const attempts: PushAttempt[] = []
-  const record = (attempt: PushAttempt): void => {
-    attempts.push(attempt)
-    if (attempts.length > (options.attemptsKept ?? 1000)) attempts.shift()
-  }
   let lastActivity = performance.now()
-
-  const openFeed = async (subscription: PushSubscription): Promise<Feed> => {
-    const window = createWindow(options.maxOutstanding ?? 100)
-    let outstanding = 0
-    let source: OpenSource | undefined
-    const deliver = async (message: PushMessage): Promise<void> => {
-      const startedAt = performance.now()
-      const result = await tryPush(subscription, message)
-      outstanding -= 1
+  const context: FeedContext = {
+    project: options.project,
+    now: options.now,
+    mintIdToken: cacheIdTokens(options.mintIdToken, options.now),
+    maxOutstanding: options.maxOutstanding ?? 100,
+    closing: closing.signal,
+    onActivity: () => {
       lastActivity = performance.now()
-      record({
-        ...result,
-        at: new Date(options.now()).toISOString(),
-        subscription: subscription.name,
-        messageId: message.messageId,
-        attempt: message.deliveryAttempt,
-        durationMs: Math.round(lastActivity - startedAt),
-      })
-      if (result.ok) {
-        window.succeeded()
-        message.ack()
-      } else {
-        window.failed()
-        message.nack()
-      }
-      if (!closing.signal.aborted) source?.wake()
-    }
-    source = await options.source.open(subscription, {
-      room: () => (closing.signal.aborted ? 0 : window.size - outstanding),
-      take: (message) => {
-        outstanding += 1
-        lastActivity = performance.now()
-        void deliver(message)
-      },
-    })
-    return { source, outstanding: () => outstanding }
+    },
+    onAttempt: (attempt) => {
+      attempts.push(attempt)
+      if (attempts.length > (options.attemptsKept ?? 1000)) attempts.shift()
+    },
   }
-  const tryPush = async (subscription: PushSubscription, message: PushMessage): Promise<PushResult> => {
-    const { serviceAccountEmail: email, audience } = subscription
-    try {
-      const token = await mintIdToken({ email, audience })
-      return await push(subscription, message, options.project, token, closing.signal)
-    } catch (error) {
-      return { ok: false, error: `no identity token: ${String(error)}` }
-    }
-  }
-
-  const feeds = await Promise.all(options.subscriptions.map(openFeed))
+  const feeds = await Promise.all(
+    options.subscriptions.map((subscription) => openFeed(context, subscription, options.source)),
+  )
   const quiescent = (): boolean =>
     performance.now() - lastActivity >= options.source.settleMs &&
     feeds.every((feed) => feed.outstanding() === 0 && feed.source.due() === 0)
