@@ -187,7 +187,7 @@ export function aTenantFact(fields: {
       deploymentModel: 'multi_tenant',
       cluster: 'energent-shared',
       namespace: `tenant-${tenantId}`,
-      revision: Number(sequence),
+      revision: Number(sequence % 1000n),
       at: new Date(NOW).toISOString(),
     },
   })

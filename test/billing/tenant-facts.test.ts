@@ -1,0 +1,49 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aTenantFact, startWorld, type World } from './support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await startWorld()
+})
+afterEach(() => world.close())
+
+const projection = (tenant = 'acme') => world.documents(`tenants/${tenant}/billing_tenant`)[0]?.data
+
+test('the highest sequence wins in whatever order facts arrive, compared as numbers', async () => {
+  const fact = (sequence: bigint, state: string) => aTenantFact({ sequence, state, kind: 'suspended' })
+  for (const one of [
+    fact(9n, 'SUSPENDED'),
+    fact(10n, 'ACTIVE'),
+    fact(2n, 'PROVISIONING'),
+    fact(10n, 'PURGED'),
+  ]) {
+    expect(await world.fact(one)).toBe(204)
+  }
+  expect(projection()).toMatchObject({ state: 'ACTIVE', sequence: '10' })
+})
+
+test('sequences beyond 2^53 are still told apart', async () => {
+  await world.fact(aTenantFact({ sequence: 9007199254740993n, state: 'SUSPENDED' }))
+  await world.fact(aTenantFact({ sequence: 9007199254740992n, state: 'ACTIVE' }))
+  expect(projection()).toMatchObject({ state: 'SUSPENDED' })
+})
+
+test('facts delivered at the same time leave the newest', async () => {
+  const facts = [4n, 1n, 3n, 5n, 2n].map((sequence) =>
+    aTenantFact({ sequence, tier: sequence === 5n ? 'premium' : 'basic' }),
+  )
+  await Promise.all(facts.map((fact) => world.fact(fact)))
+  expect(projection()).toMatchObject({ sequence: '5', tier: 'premium' })
+})
+
+test('a fact without a sequence is quarantined', async () => {
+  const { sequence: _sequence, ...fact } = aTenantFact({})
+  expect(await world.fact(fact)).toBe(204)
+  expect(projection()).toBeUndefined()
+  expect(world.documents('billing_quarantine')).toHaveLength(1)
+})
+
+test('a store that is down is not acknowledged', async () => {
+  world.engine.setFault((rpc) => (rpc === 'Commit' ? { mode: 'error' } : undefined))
+  expect(await world.fact(aTenantFact({}))).toBe(500)
+})
