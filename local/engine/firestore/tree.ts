@@ -50,87 +50,93 @@ const MAX_VERSIONS = 2000
 
 export function createTree(): DocumentTree {
   const root = createNode('', '', undefined)
-  const byPath = new Map<string, DocumentNode>([['', root]])
-  const groups = new Map<string, Set<CollectionNode>>()
-  const deleted: { node: DocumentNode; time: Micros }[] = []
-
-  const ensure = (path: string): DocumentNode => {
-    const known = byPath.get(path)
-    if (known !== undefined) return known
-    const [collectionPath, id] = splitLast(path)
-    const [ownerPath, collectionId] = splitLast(collectionPath)
-    const owner = ensure(ownerPath)
-    let collection = owner.collections.get(collectionId)
-    if (collection === undefined) {
-      collection = {
-        id: collectionId,
-        path: collectionPath,
-        parent: owner,
-        documents: new Map(),
-        sorted: undefined,
-      }
-      owner.collections.set(collectionId, collection)
-      const group = groups.get(collectionId)
-      if (group === undefined) groups.set(collectionId, new Set([collection]))
-      else group.add(collection)
-    }
-    const node = createNode(path, id, collection)
-    collection.documents.set(id, node)
-    collection.sorted = undefined
-    byPath.set(path, node)
-    return node
-  }
-
-  const forget = (node: DocumentNode) => {
-    const collection = node.parent
-    if (collection === undefined || node.collections.size > 0 || current(node) !== undefined) return
-    byPath.delete(node.path)
-    collection.documents.delete(node.id)
-    collection.sorted = undefined
-    if (collection.documents.size > 0) return
-    collection.parent.collections.delete(collection.id)
-    groups.get(collection.id)?.delete(collection)
-    // A node that only stood there to carry this collection goes with it.
-    if (collection.parent.versions.length === 0) forget(collection.parent)
-  }
-
-  const forgetBefore = (horizon: Micros) => {
-    for (let first = deleted[0]; first !== undefined && first.time < horizon; first = deleted[0]) {
-      deleted.shift()
-      if (first.node.versions.at(-1)?.time !== first.time) continue
-      first.node.versions = []
-      forget(first.node)
-    }
-  }
-
+  const state: TreeState = { root, byPath: new Map([['', root]]), groups: new Map(), deleted: [] }
   return {
     root,
-    find: (path) => byPath.get(path),
+    find: (path) => state.byPath.get(path),
     collection: (path) => {
       const [ownerPath, id] = splitLast(path)
-      return byPath.get(ownerPath)?.collections.get(id)
+      return state.byPath.get(ownerPath)?.collections.get(id)
     },
-    group: (collectionId) => groups.get(collectionId) ?? [],
+    group: (collectionId) => state.groups.get(collectionId) ?? [],
     read: (path, time) => {
-      const node = byPath.get(path)
+      const node = state.byPath.get(path)
       return node === undefined ? undefined : stateAt(node, time)
     },
-    put: (path, state, time) => {
-      const node = ensure(path)
-      const change = Number(state !== undefined) - Number(current(node) !== undefined)
-      node.versions.push({ time, state })
-      trimVersions(node, time - RETENTION_MICROS)
-      if (state === undefined) deleted.push({ node, time })
-      if (change !== 0) countBelow(node, change)
-      forgetBefore(time - RETENTION_MICROS)
-    },
+    put: (path, document, time) => put(state, path, document, time),
     documents: function* () {
-      for (const { path, versions } of byPath.values()) {
-        const state = versions.at(-1)?.state
-        if (state !== undefined) yield { path, state }
+      for (const { path, versions } of state.byPath.values()) {
+        const document = versions.at(-1)?.state
+        if (document !== undefined) yield { path, state: document }
       }
     },
   }
+}
+
+type TreeState = {
+  readonly root: DocumentNode
+  readonly byPath: Map<string, DocumentNode>
+  readonly groups: Map<string, Set<CollectionNode>>
+  /** Deletions in the order of their times, to be forgotten once no read reaches behind them. */
+  readonly deleted: { node: DocumentNode; time: Micros }[]
+}
+
+function put(state: TreeState, path: string, document: DocumentState | undefined, time: Micros): void {
+  const node = ensureNode(state, path)
+  const change = Number(document !== undefined) - Number(stateAt(node) !== undefined)
+  node.versions.push({ time, state: document })
+  trimVersions(node, time - RETENTION_MICROS)
+  if (document === undefined) state.deleted.push({ node, time })
+  if (change !== 0) countBelow(node, change)
+  forgetBefore(state, time - RETENTION_MICROS)
+}
+
+function ensureNode(state: TreeState, path: string): DocumentNode {
+  const known = state.byPath.get(path)
+  if (known !== undefined) return known
+  const [collectionPath, id] = splitLast(path)
+  const collection = ensureCollection(state, collectionPath)
+  const node = createNode(path, id, collection)
+  collection.documents.set(id, node)
+  collection.sorted = undefined
+  state.byPath.set(path, node)
+  return node
+}
+
+function ensureCollection(state: TreeState, path: string): CollectionNode {
+  const [ownerPath, id] = splitLast(path)
+  const owner = ensureNode(state, ownerPath)
+  const known = owner.collections.get(id)
+  if (known !== undefined) return known
+  const collection: CollectionNode = { id, path, parent: owner, documents: new Map(), sorted: undefined }
+  owner.collections.set(id, collection)
+  const group = state.groups.get(id)
+  if (group === undefined) state.groups.set(id, new Set([collection]))
+  else group.add(collection)
+  return collection
+}
+
+function forgetBefore(state: TreeState, horizon: Micros): void {
+  const { deleted } = state
+  for (let first = deleted[0]; first !== undefined && first.time < horizon; first = deleted[0]) {
+    deleted.shift()
+    if (first.node.versions.at(-1)?.time !== first.time) continue
+    first.node.versions = []
+    forget(state, first.node)
+  }
+}
+
+function forget(state: TreeState, node: DocumentNode): void {
+  const collection = node.parent
+  if (collection === undefined || node.collections.size > 0 || stateAt(node) !== undefined) return
+  state.byPath.delete(node.path)
+  collection.documents.delete(node.id)
+  collection.sorted = undefined
+  if (collection.documents.size > 0) return
+  collection.parent.collections.delete(collection.id)
+  state.groups.get(collection.id)?.delete(collection)
+  // A node that only stood there to carry this collection goes with it.
+  if (collection.parent.versions.length === 0) forget(state, collection.parent)
 }
 
 /** The document at a node as it is now, or as it was at `time`. */
@@ -168,10 +174,6 @@ export function* descendants(node: DocumentNode): Generator<DocumentNode> {
       if (document.collections.size > 0) yield* descendants(document)
     }
   }
-}
-
-function current(node: DocumentNode): DocumentState | undefined {
-  return node.versions.at(-1)?.state
 }
 
 function createNode(path: string, id: string, parent: CollectionNode | undefined): DocumentNode {
