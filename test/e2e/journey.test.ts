@@ -3,15 +3,10 @@ import { playJourney } from '#local/demo/journey.ts'
 import { createNarrator } from '#local/demo/narrator.ts'
 import { stackEngines, startTestStack, type TestStack } from './test-stack.ts'
 
-const variants: (readonly [engine: string, callerCheck: string])[] = (await stackEngines()).flatMap(
-  (engine) =>
-    // The emulators start slowly, and how callers are checked does not depend on the engine.
-    engine === 'embedded'
-      ? [
-          [engine, 'jwks'],
-          [engine, 'platform'],
-        ]
-      : [[engine, 'jwks']],
+// The emulators start slowly, and how callers are checked does not depend on the engine.
+const CHECKS = { embedded: ['jwks', 'platform'], google: ['jwks'] } as const
+const variants = (await stackEngines()).flatMap((engine) =>
+  CHECKS[engine].map((check): [string, string] => [engine, check]),
 )
 
 describe.each(variants)('the stack on the %s engine, callers checked by %s', (engine, callerCheck) => {
