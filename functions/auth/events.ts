@@ -2,9 +2,10 @@ import { TENANT_FACT_KINDS, TENANT_FACTS } from '#shared/contracts/events/tenant
 import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
 import { type AnyEventHandler, on, type ReceivedPlain } from '#shared/pubsub/types.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { ACCESS_KEYS_SECRET } from './adapters/access-keyring.ts'
+import type { AuthDeps } from './deps.ts'
+import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
-import type { AuthDeps } from './wiring.ts'
+import { rotateAccessKey } from './operations/rotate-access-key.ts'
 
 export function authEventHandlers(deps: AuthDeps): EventHandlers {
   return {
@@ -35,7 +36,5 @@ async function onSecretMessage(deps: AuthDeps, received: ReceivedPlain): Promise
   const { eventType, secretId } = received.attributes
   const secretName = secretId?.split('/').at(-1)
   if (eventType !== 'SECRET_ROTATE' || secretName !== ACCESS_KEYS_SECRET) return ok('ignored')
-  const outcome = await deps.keyring.rotate(received.messageId, received.nowMs)
-  received.log.info('access key rotation', { outcome })
-  return ok(outcome)
+  return rotateAccessKey(deps, received)
 }

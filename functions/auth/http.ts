@@ -5,6 +5,7 @@ import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from '#shared
 import { sha256Hex } from '#shared/ids.ts'
 import { parseJson } from '#shared/json.ts'
 import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
+import type { AuthDeps } from './deps.ts'
 import { parseForm } from './domain/form.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { parseNewClient } from './domain/new-client.ts'
@@ -12,7 +13,6 @@ import { parseTokenRequest } from './domain/token-request.ts'
 import { oauthErrorReply, tokenReply } from './oauth-reply.ts'
 import { createClient } from './operations/create-client.ts'
 import { issueToken } from './operations/issue-token.ts'
-import type { AuthDeps } from './wiring.ts'
 
 const PUBLIC_FIVE_MINUTES = 'public, max-age=300'
 const IDEMPOTENCY_KEY = /^[\x21-\x7E]{1,255}$/

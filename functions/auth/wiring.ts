@@ -1,17 +1,11 @@
 import { type Config, isDemoProject } from '#shared/config.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
-import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring } from './adapters/access-keyring.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
-import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
-import type { CreateClientDeps } from './operations/create-client.ts'
-import type { IssueTokenDeps } from './operations/issue-token.ts'
-
-export type AuthDeps = IssueTokenDeps &
-  CreateClientDeps &
-  ApplyTenantFactDeps & { readonly platform: Platform }
+import type { AuthDeps } from './deps.ts'
 
 /** Builds the group's parts from the configuration; nothing connects before it is first used. */
 export function wireAuth(config: Config, parts: PlatformParts = {}): AuthDeps {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { ACCESS_KEYS_SECRET, accessKeyring } from '../../functions/auth/adapters/access-keyring.ts'
+import { accessKeyring } from '../../functions/auth/adapters/access-keyring.ts'
+import { ACCESS_KEYS_SECRET } from '../../functions/auth/domain/access-key.ts'
 import { type AuthStack, startAuth } from './support/auth-stack.ts'
 import { push } from './support/tenant-facts.ts'
 
@@ -90,6 +91,23 @@ test('a rotation message delivered twice, or again within ten minutes, rotates o
 
   expect(statuses).toEqual([204, 204, 204])
   expect(await published()).toHaveLength(3)
+})
+
+test('of two processes that rotate at once, one does and the other’s message comes again', async () => {
+  const processes = [stack.another(), stack.another()]
+  await processes[0]?.keyring.signer(stack.clock.now())
+  stack.clock.advance(3_600_000)
+
+  const nowMs = stack.clock.now()
+  const outcomes = await Promise.allSettled(
+    processes.map((deps, at) => deps.keyring.rotate(`concurrent-${at}`, nowMs)),
+  )
+  const again = await processes[1]?.keyring.rotate('concurrent-1', nowMs)
+
+  const rotated = outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value === 'rotated')
+  expect(rotated).toHaveLength(1)
+  expect(again).toBe('not-due')
+  expect(stack.firestore.dump('keyrings/access')[0]?.data).toMatchObject({ generation: 2 })
 })
 
 test.each([

@@ -5,7 +5,7 @@ import { parser } from '#shared/json.ts'
 import { errorFields } from '#shared/log.ts'
 import type { SecretStore } from '#shared/secrets.ts'
 import type { KeySource } from '#shared/tokens/verify-access-token.ts'
-import { privateKeyOf, publicJwkOf, thumbprintOf } from '../domain/access-key.ts'
+import { ACCESS_KEYS_SECRET, privateKeyOf, publicJwkOf, thumbprintOf } from '../domain/access-key.ts'
 import {
   type KeyMaterial,
   type Keyring,
@@ -21,8 +21,6 @@ import type { AccessKeyring } from '../ports.ts'
 import { freshValue } from './fresh-value.ts'
 import { changeRing, findOrStart, type RingDocumentDeps, type RingKind } from './ring-document.ts'
 import { addSecretVersion } from './secret-versions.ts'
-
-export const ACCESS_KEYS_SECRET = 'auth-access-keys'
 
 const RING_AGE_MS = 60_000
 /** How often at most an unknown key id makes us read the ring again: anybody can invent one. */

@@ -1,5 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 
+/** The secret in Secret Manager whose versions are the private keys. */
+export const ACCESS_KEYS_SECRET = 'auth-access-keys'
+
 /** The public half of a signing key (RFC 7517), with nothing in it that is not needed to verify. */
 export type PublicJwk = {
   readonly kty: 'EC'

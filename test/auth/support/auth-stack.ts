@@ -12,11 +12,12 @@ import { createLogger, type Logger } from '#shared/log.ts'
 import { eventEdge } from '#shared/pubsub/event-edge.ts'
 import type { OutgoingMessage } from '#shared/pubsub/publisher.ts'
 import type { PlatformParts } from '#shared/wiring.ts'
+import type { AuthDeps } from '../../../functions/auth/deps.ts'
 import { newClientSecret } from '../../../functions/auth/domain/client-secret.ts'
 import { authEventHandlers } from '../../../functions/auth/events.ts'
 import { authHandlers, authRefusalReply } from '../../../functions/auth/http.ts'
 import { bootstrapOperator } from '../../../functions/auth/operations/bootstrap-operator.ts'
-import { type AuthDeps, wireAuth } from '../../../functions/auth/wiring.ts'
+import { wireAuth } from '../../../functions/auth/wiring.ts'
 
 export const BASE_URL = 'https://api.energent.test'
 export const START_MS = Date.parse('2026-11-23T09:00:00.000Z')

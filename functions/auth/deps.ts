@@ -1,0 +1,9 @@
+import type { Platform } from '#shared/wiring.ts'
+import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
+import type { CreateClientDeps } from './operations/create-client.ts'
+import type { IssueTokenDeps } from './operations/issue-token.ts'
+
+/** What the handlers of this group are given: the platform, and what its operations need. */
+export type AuthDeps = IssueTokenDeps &
+  CreateClientDeps &
+  ApplyTenantFactDeps & { readonly platform: Platform }
