@@ -77,6 +77,7 @@ export function isDemoProject(project: string): boolean {
 /** Reads all settings, or throws one `ConfigError` that lists everything wrong. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = []
+  const demoProject = isDemoProject(env['GOOGLE_CLOUD_PROJECT'] ?? '')
   const values = Object.entries(SETTINGS).map(([name, entry]: [string, Setting<unknown>]) => {
     const text = env[name] === undefined || env[name] === '' ? entry.fallback : env[name]
     if (text === undefined) {
@@ -84,19 +85,23 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       return [name, undefined]
     }
     if (text === '') return [name, undefined]
-    if (entry.demoOnly && !isDemoProject(env['GOOGLE_CLOUD_PROJECT'] ?? '')) {
+    if (entry.demoOnly && !demoProject) {
       faults.push(`${name} is only accepted when the project id starts with demo-`)
       return [name, undefined]
     }
     try {
-      return [name, entry.read(text)]
+      const value = entry.read(text)
+      if (entry.read === url && /^http:/i.test(text) && !demoProject) {
+        throw new Error('must be an https URL: keys and tokens travel there')
+      }
+      return [name, value]
     } catch (error) {
       faults.push(`${name} ${error instanceof Error ? error.message : 'is not valid'}`)
       return [name, undefined]
     }
   })
   const config = Object.fromEntries(values) as Config
-  if (config.CALLER_CHECK === 'direct' && !isDemoProject(config.GOOGLE_CLOUD_PROJECT ?? '')) {
+  if (config.CALLER_CHECK === 'direct' && !demoProject) {
     faults.push('CALLER_CHECK=direct is only accepted when the project id starts with demo-')
   }
   if (faults.length > 0) throw new ConfigError(`Configuration is not usable:\n  ${faults.join('\n  ')}`)
@@ -135,9 +140,13 @@ function projectId(text: string): string {
 }
 
 function url(text: string): string {
-  const parsed = URL.parse(text)
+  const parsed = /\s/.test(text) ? null : URL.parse(text)
   if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
     throw new Error('must be an http or https URL')
+  }
+  // Paths are appended to it, and it is compared with what tokens name.
+  if (parsed.username !== '' || parsed.password !== '' || /[?#]/.test(text)) {
+    throw new Error('must be a URL without credentials, query or fragment')
   }
   return text.replace(/\/+$/, '')
 }
