@@ -41,97 +41,113 @@ export function clientSource(options: {
 /** A message the emulator has given us and has no acknowledgement for yet. */
 type Held = { readonly message: Message; failures: number; state: 'waiting' | 'out' | 'delayed' }
 
+type Listening = {
+  readonly pubsub: PubSub
+  readonly config: PushSubscription
+  readonly project: string
+  readonly sink: MessageSink
+  readonly held: Set<Held>
+  readonly timers: Set<NodeJS.Timeout>
+}
+
 function listen(pubsub: PubSub, config: PushSubscription, sink: MessageSink, project: string): OpenSource {
   const filter = parseFilter(config.filter ?? '')
   if (!filter.ok) throw new Error(`the filter of ${config.name}: ${filter.problem}`)
-  const held = new Set<Held>()
-  const timers = new Set<NodeJS.Timeout>()
+  const listening: Listening = { pubsub, config, project, sink, held: new Set(), timers: new Set() }
   const subscription: Subscription = pubsub.subscription(config.name, {
     flowControl: { maxMessages: 1000, allowExcessMessages: false },
     streamingOptions: { maxStreams: 1 },
-  })
-
-  const push = (): void => {
-    const busyKeys = new Set<string>()
-    for (const item of held) {
-      const key = config.enableOrdering ? (item.message.orderingKey ?? '') : ''
-      const blocked = key !== '' && busyKeys.has(key)
-      if (key !== '') busyKeys.add(key)
-      if (blocked || item.state !== 'waiting') continue
-      if (sink.room() <= 0) return
-      item.state = 'out'
-      sink.take(toPushMessage(item))
-    }
-  }
-  const done = (item: Held): void => {
-    item.message.ack()
-    held.delete(item)
-    push()
-  }
-  const refuse = (item: Held): void => {
-    item.failures += 1
-    if (attemptOf(item) > config.maxDeliveryAttempts) {
-      // Published before it is acknowledged: a kill between the two makes a copy, never a loss.
-      publishDeadLetter(pubsub, config, project, item).then(
-        () => done(item),
-        () => delay(item),
-      )
-      return
-    }
-    delay(item)
-  }
-  const delay = (item: Held): void => {
-    item.state = 'delayed'
-    const timer = setTimeout(
-      () => {
-        timers.delete(timer)
-        item.state = 'waiting'
-        push()
-      },
-      backoffMs(config.retry, item.failures),
-    )
-    timers.add(timer)
-  }
-  const toPushMessage = (item: Held): PushMessage => ({
-    messageId: item.message.id,
-    data: item.message.data,
-    attributes: item.message.attributes,
-    publishTime: item.message.publishTime.toISOString(),
-    orderingKey: item.message.orderingKey ?? '',
-    deliveryAttempt: attemptOf(item),
-    ack: () => done(item),
-    nack: () => refuse(item),
   })
   subscription.on('message', (message: Message) => {
     if (!filter.matches(message.attributes)) {
       message.ack()
       return
     }
-    held.add({ message, failures: 0, state: 'waiting' })
-    push()
+    listening.held.add({ message, failures: 0, state: 'waiting' })
+    offer(listening)
   })
   // The client reconnects by itself; what it reports here has been retried or will be.
   subscription.on('error', () => undefined)
   const count = (delayed: boolean): number =>
-    [...held].filter((item) => (item.state === 'delayed') === delayed).length
+    [...listening.held].filter((item) => (item.state === 'delayed') === delayed).length
   return {
-    wake: push,
+    wake: () => offer(listening),
     due: () => count(false),
     delayed: () => count(true),
     close: async () => {
-      for (const timer of timers) clearTimeout(timer)
+      for (const timer of listening.timers) clearTimeout(timer)
       await subscription.close()
     },
   }
+}
+
+/** Gives the sink what it has room for; a key with a message out or delayed waits. */
+function offer(listening: Listening): void {
+  const { config, held, sink } = listening
+  const busyKeys = new Set<string>()
+  for (const item of held) {
+    const key = config.enableOrdering ? (item.message.orderingKey ?? '') : ''
+    const blocked = key !== '' && busyKeys.has(key)
+    if (key !== '') busyKeys.add(key)
+    if (blocked || item.state !== 'waiting') continue
+    if (sink.room() <= 0) return
+    item.state = 'out'
+    sink.take(toPushMessage(listening, item))
+  }
+}
+
+function toPushMessage(listening: Listening, item: Held): PushMessage {
+  const { message } = item
+  return {
+    messageId: message.id,
+    data: message.data,
+    attributes: message.attributes,
+    publishTime: message.publishTime.toISOString(),
+    orderingKey: message.orderingKey ?? '',
+    deliveryAttempt: attemptOf(item),
+    ack: () => finish(listening, item),
+    nack: () => refuse(listening, item),
+  }
+}
+
+function finish(listening: Listening, item: Held): void {
+  item.message.ack()
+  listening.held.delete(item)
+  offer(listening)
+}
+
+function refuse(listening: Listening, item: Held): void {
+  item.failures += 1
+  if (attemptOf(item) <= listening.config.maxDeliveryAttempts) {
+    delay(listening, item)
+    return
+  }
+  // Published before it is acknowledged: a kill between the two makes a copy, never a loss.
+  publishDeadLetter(listening, item).then(
+    () => finish(listening, item),
+    () => delay(listening, item),
+  )
+}
+
+// Real time: a push subscription's back-off does not follow a test's clock.
+function delay(listening: Listening, item: Held): void {
+  item.state = 'delayed'
+  const timer = setTimeout(
+    () => {
+      listening.timers.delete(timer)
+      item.state = 'waiting'
+      offer(listening)
+    },
+    backoffMs(listening.config.retry, item.failures),
+  )
+  listening.timers.add(timer)
 }
 
 /** The emulator counts its own deliveries, we those it does not see. */
 const attemptOf = (item: Held): number => Math.max(1, item.message.deliveryAttempt ?? 0) + item.failures
 
 async function publishDeadLetter(
-  pubsub: PubSub,
-  config: PushSubscription,
-  project: string,
+  { pubsub, config, project }: Listening,
   { message, failures }: Held,
 ): Promise<void> {
   const topic = pubsub.topic(config.deadLetterTopic, { messageOrdering: Boolean(message.orderingKey) })

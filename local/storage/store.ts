@@ -28,6 +28,15 @@ export type ObjectStore = {
   remove(bucket: BucketRecord, object: ObjectRecord, forGood: boolean): void
 }
 
+type State = {
+  readonly folder: string
+  readonly now: () => number
+  readonly buckets: Map<string, BucketRecord>
+  /** Versions by bucket and name, oldest first. */
+  readonly objects: Map<string, Map<string, ObjectRecord[]>>
+  lastGeneration: number
+}
+
 /**
  * Objects as files below a folder: `bucket/hash-of-name/generation.bin` and `.json`.
  *
@@ -35,56 +44,9 @@ export type ObjectStore = {
  */
 export function openObjectStore(folder: string, now: () => number): ObjectStore {
   mkdirSync(folder, { recursive: true })
-  const buckets = new Map<string, BucketRecord>()
-  const objects = new Map<string, Map<string, ObjectRecord[]>>()
-  let lastGeneration = 0
-
-  const versionsOf = (bucket: string, name: string): ObjectRecord[] => objects.get(bucket)?.get(name) ?? []
-  const setVersions = (bucket: string, name: string, versions: ObjectRecord[]): void => {
-    const byName = objects.get(bucket) ?? new Map<string, ObjectRecord[]>()
-    if (versions.length === 0) byName.delete(name)
-    else byName.set(name, versions)
-    objects.set(bucket, byName)
-  }
-  const save = (object: ObjectRecord): void => {
-    writeWhole(`${fileOf(folder, object)}.json`, JSON.stringify(object))
-    const others = versionsOf(object.bucket, object.name).filter(
-      (each) => each.generation !== object.generation,
-    )
-    setVersions(
-      object.bucket,
-      object.name,
-      [...others, object].sort((a, b) => a.generation - b.generation),
-    )
-  }
-  const erase = (object: ObjectRecord): void => {
-    rmSync(`${fileOf(folder, object)}.json`, { force: true })
-    rmSync(`${fileOf(folder, object)}.bin`, { force: true })
-    const left = versionsOf(object.bucket, object.name).filter(
-      (each) => each.generation !== object.generation,
-    )
-    setVersions(object.bucket, object.name, left)
-  }
-  const retire = (bucket: BucketRecord, object: ObjectRecord): void => {
-    if (bucket.versioning) save({ ...object, timeDeleted: new Date(now()).toISOString() })
-    else erase(object)
-  }
-
-  for (const { bucket, records } of readAll(folder)) {
-    buckets.set(bucket.name, bucket)
-    for (const record of records) {
-      lastGeneration = Math.max(lastGeneration, record.generation)
-      setVersions(bucket.name, record.name, [...versionsOf(bucket.name, record.name), record])
-    }
-    // Of two live versions the older one was about to be retired when the process ended.
-    for (const versions of objects.get(bucket.name)?.values() ?? []) {
-      versions.sort((a, b) => a.generation - b.generation)
-      for (const stale of versions.filter(isLive).slice(0, -1)) retire(bucket, stale)
-    }
-  }
-
-  const findLive = (bucket: string, name: string): ObjectRecord | undefined =>
-    versionsOf(bucket, name).find(isLive)
+  const state: State = { folder, now, buckets: new Map(), objects: new Map(), lastGeneration: 0 }
+  restore(state)
+  const { buckets, objects } = state
   return {
     buckets: () => [...buckets.values()].sort((a, b) => compare(a.name, b.name)),
     findBucket: (name) => buckets.get(name),
@@ -99,41 +61,91 @@ export function openObjectStore(folder: string, now: () => number): ObjectStore 
       objects.delete(name)
     },
     find: (bucket, name, generation) =>
-      generation === undefined
-        ? findLive(bucket, name)
-        : versionsOf(bucket, name).find((each) => each.generation === generation),
+      versionsOf(state, bucket, name).find(
+        (each) => (generation === undefined && isLive(each)) || each.generation === generation,
+      ),
     list: (bucket) =>
       [...(objects.get(bucket) ?? [])]
         .sort((a, b) => compare(a[0], b[0]))
         .flatMap(([, versions]) => versions),
-    put: (bucket, name, { data, ...given }) => {
-      const previous = findLive(bucket.name, name)
-      const at = new Date(now()).toISOString()
-      lastGeneration = Math.max(lastGeneration + 1, Math.floor(now() * 1000))
-      const object: ObjectRecord = {
-        ...given,
-        ...checksums(data, given),
-        bucket: bucket.name,
-        name,
-        generation: lastGeneration,
-        metageneration: 1,
-        size: data.length,
-        timeCreated: at,
-        updated: at,
-      }
-      mkdirSync(join(fileOf(folder, object), '..'), { recursive: true })
-      writeWhole(`${fileOf(folder, object)}.bin`, data)
-      save(object)
-      if (previous !== undefined) retire(bucket, previous)
-      return object
-    },
-    update: save,
+    put: (bucket, name, object) => put(state, bucket, name, object),
+    update: (object) => save(state, object),
     read: (object) => readFileSync(`${fileOf(folder, object)}.bin`),
     remove: (bucket, object, forGood) => {
-      if (forGood) erase(object)
-      else retire(bucket, object)
+      if (forGood) erase(state, object)
+      else retire(state, bucket, object)
     },
   }
+}
+
+function restore(state: State): void {
+  for (const { bucket, records } of readAll(state.folder)) {
+    state.buckets.set(bucket.name, bucket)
+    for (const record of records) {
+      state.lastGeneration = Math.max(state.lastGeneration, record.generation)
+      setVersions(state, record, [...versionsOf(state, bucket.name, record.name), record])
+    }
+    // Of two live versions the older one was about to be retired when the process ended.
+    for (const versions of [...(state.objects.get(bucket.name)?.values() ?? [])]) {
+      for (const stale of versions.filter(isLive).slice(0, -1)) retire(state, bucket, stale)
+    }
+  }
+}
+
+function put(state: State, bucket: BucketRecord, name: string, { data, ...given }: NewObject): ObjectRecord {
+  const previous = versionsOf(state, bucket.name, name).find(isLive)
+  const at = new Date(state.now()).toISOString()
+  const object: ObjectRecord = {
+    ...given,
+    ...checksums(data, given),
+    bucket: bucket.name,
+    name,
+    generation: Math.max(state.lastGeneration + 1, Math.floor(state.now() * 1000)),
+    metageneration: 1,
+    size: data.length,
+    timeCreated: at,
+    updated: at,
+  }
+  state.lastGeneration = object.generation
+  mkdirSync(join(fileOf(state.folder, object), '..'), { recursive: true })
+  writeWhole(`${fileOf(state.folder, object)}.bin`, data)
+  save(state, object)
+  if (previous !== undefined) retire(state, bucket, previous)
+  return object
+}
+
+function save(state: State, object: ObjectRecord): void {
+  writeWhole(`${fileOf(state.folder, object)}.json`, JSON.stringify(object))
+  setVersions(state, object, [...othersOf(state, object), object])
+}
+
+/** Ends a live version: kept as an old one where the bucket keeps versions. */
+function retire(state: State, bucket: BucketRecord, object: ObjectRecord): void {
+  if (bucket.versioning) save(state, { ...object, timeDeleted: new Date(state.now()).toISOString() })
+  else erase(state, object)
+}
+
+function erase(state: State, object: ObjectRecord): void {
+  rmSync(`${fileOf(state.folder, object)}.json`, { force: true })
+  rmSync(`${fileOf(state.folder, object)}.bin`, { force: true })
+  setVersions(state, object, othersOf(state, object))
+}
+
+const versionsOf = (state: State, bucket: string, name: string): readonly ObjectRecord[] =>
+  state.objects.get(bucket)?.get(name) ?? []
+
+const othersOf = (state: State, object: ObjectRecord): ObjectRecord[] =>
+  versionsOf(state, object.bucket, object.name).filter((each) => each.generation !== object.generation)
+
+function setVersions(state: State, { bucket, name }: ObjectRecord, versions: ObjectRecord[]): void {
+  const byName = state.objects.get(bucket) ?? new Map<string, ObjectRecord[]>()
+  if (versions.length === 0) byName.delete(name)
+  else
+    byName.set(
+      name,
+      versions.sort((a, b) => a.generation - b.generation),
+    )
+  state.objects.set(bucket, byName)
 }
 
 export const isLive = (object: ObjectRecord): boolean => object.timeDeleted === undefined

@@ -27,6 +27,8 @@ export type Lanes = {
   clear(): void
 }
 
+type State = { readonly byKey: Map<string, Lane>; readonly active: Set<Lane> }
+
 /**
  * Keeps the order of each key.
  *
@@ -35,80 +37,84 @@ export type Lanes = {
  * one back takes back everything after it, as Pub/Sub promises.
  */
 export function createLanes(): Lanes {
-  const lanes = new Map<string, Lane>()
-  const active = new Set<Lane>()
-
-  const laneOf = (delivery: Delivery): Lane => {
-    const key = delivery.message.orderingKey
-    const known = lanes.get(key)
-    if (known !== undefined) return known
-    const lane: Lane = { key, items: [], handedOut: 0, owner: undefined }
-    lanes.set(key, lane)
-    return lane
-  }
-  const refresh = (lane: Lane): void => {
-    if (lane.handedOut === 0) lane.owner = undefined
-    if (lane.items.length === 0) lanes.delete(lane.key)
-    if (lane.items[lane.handedOut]?.state === 'ready') active.add(lane)
-    else active.delete(lane)
-  }
-  const cut = (lane: Lane, from: number, count: number): Delivery[] => {
-    const gone = lane.items.splice(from, count)
-    if (from < lane.handedOut) lane.handedOut = Math.max(from, lane.handedOut - gone.length)
-    refresh(lane)
-    return gone
-  }
-  const cutSettled = (lane: Lane): Delivery[] => {
-    const open = lane.items.findIndex((item) => !item.ackedEarly)
-    return cut(lane, 0, open === -1 ? lane.items.length : open)
-  }
+  const state: State = { byKey: new Map(), active: new Set() }
   return {
     add: (delivery) => {
-      const lane = laneOf(delivery)
+      const lane = laneOf(state, delivery)
       lane.items.push(delivery)
-      refresh(lane)
+      refresh(state, lane)
     },
-    next: (consumer) => {
-      for (const lane of active) {
-        if (lane.owner !== undefined && lane.owner !== consumer) continue
-        if (consumer.oneAtATimePerKey && lane.handedOut > 0) continue
-        return lane.items[lane.handedOut]
-      }
-      return undefined
-    },
+    next: (consumer) => nextFor(state, consumer),
     handOut: (delivery, consumer) => {
-      const lane = laneOf(delivery)
+      const lane = laneOf(state, delivery)
       lane.owner = consumer
       lane.handedOut += 1
       // To the back of the queue: a busy key must not starve the others.
-      active.delete(lane)
-      refresh(lane)
+      state.active.delete(lane)
+      refresh(state, lane)
     },
     settle: (delivery) => {
-      const lane = laneOf(delivery)
       delivery.ackedEarly = true
-      return cutSettled(lane)
+      return cutSettled(state, laneOf(state, delivery))
     },
     takeBack: (delivery) => {
-      const lane = laneOf(delivery)
+      const lane = laneOf(state, delivery)
       const index = lane.items.indexOf(delivery)
       if (index === -1) return []
       const later = lane.items.slice(index + 1, Math.max(lane.handedOut, index + 1))
       lane.handedOut = Math.min(lane.handedOut, index)
-      refresh(lane)
+      refresh(state, lane)
       return later
     },
     remove: (delivery) => {
-      const lane = laneOf(delivery)
+      const lane = laneOf(state, delivery)
       const index = lane.items.indexOf(delivery)
-      if (index !== -1) cut(lane, index, 1)
-      else refresh(lane)
-      return cutSettled(lane)
+      if (index !== -1) cut(state, lane, index, 1)
+      return cutSettled(state, lane)
     },
-    ready: (delivery) => refresh(laneOf(delivery)),
+    ready: (delivery) => refresh(state, laneOf(state, delivery)),
     clear: () => {
-      lanes.clear()
-      active.clear()
+      state.byKey.clear()
+      state.active.clear()
     },
   }
+}
+
+function laneOf({ byKey }: State, delivery: Delivery): Lane {
+  const key = delivery.message.orderingKey
+  const known = byKey.get(key)
+  if (known !== undefined) return known
+  const lane: Lane = { key, items: [], handedOut: 0, owner: undefined }
+  byKey.set(key, lane)
+  return lane
+}
+
+function nextFor({ active }: State, consumer: Consumer): Delivery | undefined {
+  for (const lane of active) {
+    if (lane.owner !== undefined && lane.owner !== consumer) continue
+    if (consumer.oneAtATimePerKey && lane.handedOut > 0) continue
+    return lane.items[lane.handedOut]
+  }
+  return undefined
+}
+
+/** Keeps a lane among the active ones exactly while it has something to give. */
+function refresh({ byKey, active }: State, lane: Lane): void {
+  if (lane.handedOut === 0) lane.owner = undefined
+  if (lane.items.length === 0) byKey.delete(lane.key)
+  if (lane.items[lane.handedOut]?.state === 'ready') active.add(lane)
+  else active.delete(lane)
+}
+
+function cut(state: State, lane: Lane, from: number, count: number): Delivery[] {
+  const gone = lane.items.splice(from, count)
+  if (from < lane.handedOut) lane.handedOut = Math.max(from, lane.handedOut - gone.length)
+  refresh(state, lane)
+  return gone
+}
+
+/** Ends the acknowledged messages at the head, which no earlier one holds back any more. */
+function cutSettled(state: State, lane: Lane): Delivery[] {
+  const open = lane.items.findIndex((item) => !item.ackedEarly)
+  return cut(state, lane, 0, open === -1 ? lane.items.length : open)
 }

@@ -33,6 +33,7 @@ export async function pull(
     }
     const detach = subscription.queue.attach(consumer)
     const timer = setTimeout(() => finish([]), PULL_WAIT_MS)
+    timer.unref()
     cancelled.addEventListener('abort', () => finish([]), { once: true })
     subscription.queue.pump()
     if (returnImmediately && !answered) finish([])

@@ -64,17 +64,15 @@ function openStream(
   fail: (error: RpcError) => void,
 ): OpenStream {
   const subscription = getAttached(broker, first.subscription)
-  const limits = {
-    messages: Number(first.maxOutstandingMessages) || Number.POSITIVE_INFINITY,
-    bytes: Number(first.maxOutstandingBytes) || Number.POSITIVE_INFINITY,
-  }
+  const maxMessages = Number(first.maxOutstandingMessages) || Number.POSITIVE_INFINITY
+  const maxBytes = Number(first.maxOutstandingBytes) || Number.POSITIVE_INFINITY
   const outstanding = new Map<string, number>()
   let outstandingBytes = 0
   let blocked = false
   const consumer: Consumer & { ackDeadlineMs: number } = {
     room: () => ({
-      messages: blocked ? 0 : limits.messages - outstanding.size,
-      bytes: limits.bytes - outstandingBytes,
+      messages: blocked ? 0 : maxMessages - outstanding.size,
+      bytes: maxBytes - outstandingBytes,
     }),
     deliver: (batch) => {
       for (const { ackId, message } of batch) {
