@@ -204,6 +204,29 @@ test('a poisonous event is set aside once and its neighbours count', async () =>
   expect((await usageOf()).row).toMatchObject({ events: 2 })
 })
 
+test.each([
+  ['a number that JSON parses to infinity', '1e400'],
+  ['more than one document can hold', `"${'x'.repeat(2 * 1024 * 1024)}"`],
+])('an event with %s is set aside, and its neighbour counts', async (_name, note) => {
+  await world.fact(aTenantFact({}))
+  const bad = JSON.stringify(aUsageEvent({ id: 'bad', data: { note: 0 } })).replace(
+    '"note":0',
+    `"note":${note}`,
+  )
+  const message = Buffer.from(`[${bad},${JSON.stringify(aUsageEvent({ id: 'good' }))}]`)
+  expect(await world.usage(message)).toBe(204)
+  expect(quarantined()).toHaveLength(1)
+  expect((await usageOf()).row).toMatchObject({ events: 1 })
+})
+
+test('an event at the API with a number that JSON parses to infinity is rejected', async () => {
+  const body = JSON.stringify(aUsageEvent({ id: 'a', data: { note: 0 } })).replace(
+    '"note":0',
+    '"note":-1e999',
+  )
+  expect((await post(Buffer.from(body))).status).toBe(400)
+})
+
 test('a message that is no JSON is set aside and acknowledged', async () => {
   expect(await world.usage(Buffer.from('{'))).toBe(204)
   expect(quarantined()).toHaveLength(1)

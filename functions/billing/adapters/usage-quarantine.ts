@@ -1,5 +1,4 @@
 import { hashedId } from '#shared/ids.ts'
-import { canonicalJson } from '#shared/json.ts'
 import type { Quarantine } from '#shared/pubsub/quarantine.ts'
 import type { UsageQuarantine } from '../ports.ts'
 
@@ -9,7 +8,8 @@ const SUBSCRIPTION = 'billing-events-to-billing'
 export function usageQuarantine(quarantine: Quarantine): UsageQuarantine {
   return {
     put: async ({ payload, detail, ...entry }) => {
-      const body = canonicalJson(payload)
+      // Not canonical: what is set aside may be just what canonical JSON cannot say.
+      const body = JSON.stringify(payload)
       await quarantine.put({
         ...entry,
         id: hashedId(SUBSCRIPTION, entry.tenantId, body),

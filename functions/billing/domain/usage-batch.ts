@@ -101,7 +101,7 @@ function split(sorted: readonly UsageEvent[]): UsageEvent[][] {
   let bytes = 0
   let hours = new Set<string>()
   for (const event of sorted) {
-    const size = JSON.stringify(event.raw).length
+    const size = Buffer.byteLength(JSON.stringify(event.raw))
     const hour = hourKey(event.timeMs)
     const last = parts.at(-1)
     const full =

@@ -41,6 +41,8 @@ export const MAX_AGE_MS = 35 * DAY_MS
 /** Usage taken at the API waits in Pub/Sub, or among the dead letters, before it is applied. */
 export const MAX_AGE_WHEN_APPLIED_MS = MAX_AGE_MS + 31 * DAY_MS
 const MAX_AHEAD_MS = 5 * 60_000
+/** A batch document holds many events; CloudEvents 1.0 asks carriers for no more than this. */
+const MOST_BYTES = 64 * 1024
 
 const text = (max: number) => z.string().min(1).max(max)
 
@@ -81,6 +83,7 @@ export function checkUsageEvent(
   if (envelope.subject !== own || ![undefined, rules.tenantId].includes(envelope.tenantid)) {
     return malformed(`subject: must be ${own}`)
   }
+  if (!isStorable(envelope)) return malformed(`must be at most ${MOST_BYTES / 1024} KiB of finite JSON`)
   const shape = parseUsage(envelope)
   if (!shape.ok) return shape
   const event = { ...envelope, ...shape.value }
@@ -149,6 +152,15 @@ function usageEventOf(
 /** Hex SHA-256 of source, NUL and id. */
 export function eventKey(source: string, id: string): string {
   return sha256(`${source}\0${id}`)
+}
+
+/** Members nobody knows are kept, so they too must be what JSON can say: `1e400` parses to infinity. */
+function isStorable(event: unknown): boolean {
+  try {
+    return Buffer.byteLength(canonicalJson(event)) <= MOST_BYTES
+  } catch {
+    return false
+  }
 }
 
 function parseQuantity(
