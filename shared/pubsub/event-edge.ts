@@ -154,8 +154,11 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
 async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promise<Outcome> {
   const handler = delivery.handlers.events.find((candidate) => candidate.type === event.type)
   const fault = { tenantId: proof.tenantId, type: event.type }
-  // The topic carries this type, for other listeners than this one.
-  if (handler === undefined) return 'ignored'
+  if (handler === undefined) {
+    // A fact is for whoever needs it; a command or continuation that nobody takes must not get lost.
+    if (delivery.subscription.topic.endsWith('-facts')) return 'ignored'
+    return quarantine(delivery, refuse('event.unknown_type', event.type), delivery.message.data, '', fault)
+  }
   const handled = await handler.receive({
     event,
     ctx: new TenantContext(proof),
