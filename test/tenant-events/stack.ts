@@ -38,19 +38,24 @@ export type Reply = {
   readonly body: Record<string, unknown>
 }
 
+export type ApiOptions = {
+  readonly as?: string
+  /** Sent as it is when it is text, else as JSON. */
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+}
+
+type Message = Pick<OutgoingMessage, 'data' | 'attributes'>
+
 export type Stack = Lifecycle & {
   readonly clock: ManualClock
   readonly engine: FirestoreEngine
   readonly kubernetes: Kubernetes
   readonly published: OutgoingMessage[]
   /** Calls the API; `as` is a token such as `operator` or `tenant:acme`. */
-  api(
-    method: string,
-    path: string,
-    options?: { as?: string; body?: unknown; headers?: Record<string, string> },
-  ): Promise<Reply>
+  api(method: string, path: string, options?: ApiOptions): Promise<Reply>
   /** Pushes a message as Pub/Sub does; answers the status. */
-  push(topic: TopicName, message: Pick<OutgoingMessage, 'data' | 'attributes'>): Promise<number>
+  push(topic: TopicName, message: Message): Promise<number>
   /** A fact of billing about an operation, ready to be pushed. */
   billingFact(tenantId: TenantId, operationId: string, kind: 'ready' | 'refused'): OutgoingMessage
   /** Delivers what was published, billing answering, until nothing is left. */
@@ -74,17 +79,8 @@ let stacks = 0
 
 /** The group's two entry points on the local stand-ins, with only the pusher and billing played here. */
 export async function aStack(): Promise<Stack> {
-  const clock = manualClockAt('2026-11-23T09:00:00Z')
-  const engine = await startFirestoreEngine({ now: clock.now, indexes: INDEXES })
-  const issuer = await startGoogleIssuer({ now: clock.now, defaultAccount: ACCOUNT })
-  const kubernetes = await startKubernetes({
-    now: clock.now,
-    provisioner: ACCOUNT,
-    authenticate: (token) => {
-      const user = issuer.introspectAccessToken(token)
-      return user === undefined ? undefined : { user, groups: [] }
-    },
-  })
+  const standIns = await startStandIns()
+  const { clock, engine, kubernetes } = standIns
   const published: OutgoingMessage[] = []
   const publisher = {
     publish: async (message: OutgoingMessage) => {
@@ -92,80 +88,17 @@ export async function aStack(): Promise<Stack> {
       return String(published.length)
     },
   }
-  const config = readConfig({
-    GOOGLE_CLOUD_PROJECT: 'demo-test',
-    FUNCTION_TARGET: 'tenantsApiHandler',
-    FUNCTION_URI: 'http://127.0.0.1:1',
-    PUBLIC_BASE_URL: 'http://127.0.0.1:1',
-    CALLER_CHECK: 'direct',
-    FIRESTORE_EMULATOR_HOST: engine.host,
-    KUBERNETES_API_URL: kubernetes.url,
-    GCE_METADATA_HOST: issuer.metadataHost,
-  })
-  const lifecycle = wireLifecycle(config, { clock, publisher, log: silentLogger })
-  const platform = { ...lifecycle.platform, verifyToken: async (token: string) => tokenOf(token, clock) }
-  installFront()
-  stacks += 1
-  const name = `tenants${stacks}`
-  http(
-    `${name}Api`,
-    httpEdge(platform, 'tenants-api', tenantsApi(platform, lifecycle.deps, lifecycle.checks)),
-  )
-  http(`${name}Events`, eventEdge(platform, 'tenant-events', { events: lifecycleEvents(lifecycle.deps) }))
-  const servers = [getTestServer(`${name}Api`), getTestServer(`${name}Events`)]
-  const [apiUrl = '', eventsUrl = ''] = await Promise.all(servers.map(listen))
-
+  const lifecycle = wireLifecycle(standIns.config, { clock, publisher, log: silentLogger })
+  const served = await serveEntryPoints(lifecycle)
   const stack: Stack = {
     ...lifecycle,
     clock,
     engine,
     kubernetes,
     published,
-    api: async (method, path, { as = 'operator', body, headers = {} } = {}) => {
-      const response = await fetch(`${apiUrl}${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${as}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      })
-      const text = await response.text()
-      const isJson = response.headers.get('content-type')?.includes('json') === true
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: isJson ? JSON.parse(text) : { text },
-      }
-    },
-    push: async (topic, { data, attributes }) => {
-      const subscription = `${topic}-to-tenant-events`
-      const message = { data: Buffer.from(data).toString('base64'), attributes, messageId: '1' }
-      const response = await fetch(`${eventsUrl}/events/${subscription}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ message, subscription: `projects/demo-test/subscriptions/${subscription}` }),
-      })
-      await response.text()
-      return response.status
-    },
-    billingFact: (tenantId, operationId, kind) => {
-      const data =
-        kind === 'ready'
-          ? { tenantId, operationId, subscriptionId: 'sub_1', planId: 'example-standard' }
-          : { tenantId, operationId, reason: 'plan.tier_mismatch' }
-      const event = newEvent({
-        id: `${operationId}.${kind}`,
-        source: '//energent.ai/billing',
-        type: kind === 'ready' ? subscriptionReady.type : chargeRefused.type,
-        tenantId,
-        nowMs: clock.now(),
-        data,
-      })
-      const row = outboxRow({ topic: 'billing-facts', event }, tenantId, 0, clock.now())
-      return { topic: row.topic, data: Buffer.from(row.body), attributes: row.attributes }
-    },
+    api: (method, path, options = {}) => callApi(`${served.apiUrl}${path}`, method, options),
+    push: (topic, message) => pushTo(served.eventsUrl, topic, message),
+    billingFact: (tenantId, operationId, kind) => billingFact(tenantId, operationId, kind, clock.now()),
     pump: async (billing = 'ready') => {
       for (let message = published.shift(); message !== undefined; message = published.shift()) {
         if (message.topic === 'tenant-work') await pushed(stack, 'tenant-work', message)
@@ -177,14 +110,107 @@ export async function aStack(): Promise<Stack> {
       }
     },
     close: async () => {
-      for (const server of servers) await new Promise((resolve) => server.close(resolve))
-      await closeDatabase(platform.database)
-      await kubernetes.close()
-      await issuer.close()
-      await engine.close()
+      await served.close()
+      await closeDatabase(lifecycle.platform.database)
+      await standIns.close()
     },
   }
   return stack
+}
+
+async function startStandIns() {
+  const clock = manualClockAt('2026-11-23T09:00:00Z')
+  const engine = await startFirestoreEngine({ now: clock.now, indexes: INDEXES })
+  const issuer = await startGoogleIssuer({ now: clock.now, defaultAccount: ACCOUNT })
+  const kubernetes = await startKubernetes({
+    now: clock.now,
+    provisioner: ACCOUNT,
+    authenticate: (token) => {
+      const user = issuer.introspectAccessToken(token)
+      return user === undefined ? undefined : { user, groups: [] }
+    },
+  })
+  const config = readConfig({
+    GOOGLE_CLOUD_PROJECT: 'demo-test',
+    FUNCTION_TARGET: 'tenantsApiHandler',
+    FUNCTION_URI: 'http://127.0.0.1:1',
+    PUBLIC_BASE_URL: 'http://127.0.0.1:1',
+    CALLER_CHECK: 'direct',
+    FIRESTORE_EMULATOR_HOST: engine.host,
+    KUBERNETES_API_URL: kubernetes.url,
+    GCE_METADATA_HOST: issuer.metadataHost,
+  })
+  const close = async (): Promise<void> => {
+    await kubernetes.close()
+    await issuer.close()
+    await engine.close()
+  }
+  return { clock, engine, kubernetes, config, close }
+}
+
+/** Both entry points under functions-framework, each stack's under names of its own. */
+async function serveEntryPoints({ platform: wired, deps, checks }: Lifecycle) {
+  const platform = { ...wired, verifyToken: async (token: string) => tokenOf(token, wired.clock.now()) }
+  installFront()
+  stacks += 1
+  const name = `tenants${stacks}`
+  http(`${name}Api`, httpEdge(platform, 'tenants-api', tenantsApi(platform, deps, checks)))
+  http(`${name}Events`, eventEdge(platform, 'tenant-events', { events: lifecycleEvents(deps) }))
+  const servers = [getTestServer(`${name}Api`), getTestServer(`${name}Events`)]
+  const [apiUrl = '', eventsUrl = ''] = await Promise.all(servers.map(listen))
+  const close = async (): Promise<void> => {
+    for (const server of servers) await new Promise((resolve) => server.close(resolve))
+  }
+  return { apiUrl, eventsUrl, close }
+}
+
+async function callApi(url: string, method: string, options: ApiOptions): Promise<Reply> {
+  const { as = 'operator', body, headers = {} } = options
+  const response = await fetch(url, {
+    method,
+    headers: {
+      authorization: `Bearer ${as}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json') === true
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : { text } }
+}
+
+async function pushTo(url: string, topic: TopicName, { data, attributes }: Message): Promise<number> {
+  const subscription = `${topic}-to-tenant-events`
+  const message = { data: Buffer.from(data).toString('base64'), attributes, messageId: '1' }
+  const response = await fetch(`${url}/events/${subscription}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ message, subscription: `projects/demo-test/subscriptions/${subscription}` }),
+  })
+  await response.text()
+  return response.status
+}
+
+function billingFact(
+  tenantId: TenantId,
+  operationId: string,
+  kind: 'ready' | 'refused',
+  nowMs: number,
+): OutgoingMessage {
+  const event = newEvent({
+    id: `${operationId}.${kind}`,
+    source: '//energent.ai/billing',
+    type: kind === 'ready' ? subscriptionReady.type : chargeRefused.type,
+    tenantId,
+    nowMs,
+    data:
+      kind === 'ready'
+        ? { tenantId, operationId, subscriptionId: 'sub_1', planId: 'example-standard' }
+        : { tenantId, operationId, reason: 'plan.tier_mismatch' },
+  })
+  const row = outboxRow({ topic: 'billing-facts', event }, tenantId, 0, nowMs)
+  return { topic: row.topic, data: Buffer.from(row.body), attributes: row.attributes }
 }
 
 async function pushed(stack: Stack, topic: TopicName, message: OutgoingMessage): Promise<void> {
@@ -200,14 +226,17 @@ async function listen(server: Server): Promise<string> {
 const OPERATOR: readonly PlatformScope[] = ['platform:tenants', 'platform:read']
 const MEMBER: readonly TenantScope[] = ['tenant:read', 'tenant:manage']
 
-/** `operator`, `operator2`, `support` (reads only), `tenant:{id}`, or nobody. */
-function tokenOf(token: string, clock: ManualClock) {
-  const member = /^tenant:(.+)$/.exec(token)?.[1]
+/** `operator`, `operator2`, `support` (reads only), `tenant:{id}`, `impostor:{id}` (an operator's scopes), or nobody. */
+function tokenOf(token: string, nowMs: number) {
+  const member = /^(?:tenant|impostor):(.+)$/.exec(token)?.[1]
   const operator = /^(operator\d?|support)$/.test(token)
   if (member === undefined && !operator) return refuse('token.invalid', 'nobody')
-  const scopes: readonly string[] =
-    member !== undefined ? MEMBER : token === 'support' ? ['platform:read'] : OPERATOR
-  const issuedAt = Math.floor(clock.now() / 1000)
+  const scopes: readonly string[] = token.startsWith('tenant:')
+    ? MEMBER
+    : token === 'support'
+      ? ['platform:read']
+      : OPERATOR
+  const issuedAt = Math.floor(nowMs / 1000)
   return ok(
     prove.token({
       tenant: (member ?? PLATFORM_TENANT) as TenantId,

@@ -4,11 +4,13 @@ import { requestClaim } from '#shared/firestore/claim.ts'
 import { closeDatabase, type Database, openDatabase } from '#shared/firestore/database.ts'
 import { createOutbox } from '#shared/firestore/outbox.ts'
 import { systemFirestore } from '#shared/firestore/system.ts'
+import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import { tenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { systemIds, type TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'
 import { ok, refuse } from '#shared/result.ts'
 import { firestoreLifecycleStore } from '../../../functions/tenant-events/adapters/lifecycle-store.ts'
+import { firestoreTenantDirectory } from '../../../functions/tenant-events/adapters/tenant-directory.ts'
 import { acceptTenant } from '../../../functions/tenant-events/domain/accept-tenant.ts'
 import { continueOperation } from '../../../functions/tenant-events/operations/continue-operation.ts'
 import type { LifecycleStore } from '../../../functions/tenant-events/ports.ts'
@@ -156,6 +158,35 @@ describe('two workers on the real store', () => {
     const facts = engine.dump('lifecycle_outbox').filter(({ data }) => data['topic'] === 'tenant-facts')
     expect(facts).toHaveLength(2)
   })
+})
+
+test('a tenant whose document cannot be read is left out, and hides no other', async () => {
+  const store = firestore()
+  for (const tenantId of ['acme', 'broken', 'globex'] as TenantId[])
+    await create(store, `op_${tenantId}`, tenantId)
+  const found = await store.findTenant(contextOf('broken' as TenantId))
+  if (found === undefined) throw new Error('no tenant')
+  const spoilt = { ...found, desired: { ...found.desired, region: 7 as unknown as string } }
+  await store.change(contextOf('broken' as TenantId), undefined, 'op_broken', () =>
+    ok({ value: 0, tenant: spoilt }),
+  )
+  const complaints: unknown[] = []
+  const log = { ...silentLogger, error: (_text: string, fields?: object) => void complaints.push(fields) }
+  const directory = firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log)
+
+  const due = await directory.due(clock.now(), 10)
+  const first = await directory.list({}, 2, undefined)
+  const second = await directory.list({}, 2, first.next)
+
+  expect(due.map(({ tenantId }) => tenantId)).toEqual(['acme', 'globex'])
+  expect(first.tenants.map(({ tenantId }) => tenantId)).toEqual(['acme'])
+  expect(second.tenants.map(({ tenantId }) => tenantId)).toEqual(['globex'])
+  expect(complaints[0]).toMatchObject({ tenantId: 'broken' })
+})
+
+test('no other group may look at all tenants', () => {
+  expect(() => tenantIndex(database, 'billing')).toThrow('may not list tenants')
+  expect(() => tenantIndex(database, 'auth')).toThrow('may not list tenants')
 })
 
 test('a purged id stays taken for ever', async () => {

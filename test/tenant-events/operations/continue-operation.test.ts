@@ -219,7 +219,10 @@ describe('provisioning', () => {
 
     await go(world, operationId, { ...world.process(), clusterNamed: () => undefined })
 
-    expect(world.store.tenants.get(ACME)).toMatchObject({ state: 'PROVISIONING' })
+    expect(world.store.operations.get(operationId)?.steps['prepare-billing']).toMatchObject({
+      status: 'intended',
+      lastError: { code: 'placement.cluster_unknown', retriable: true },
+    })
     expect((await world.settle()).state).toBe('ACTIVE')
   })
 
@@ -328,6 +331,31 @@ describe('the lease', () => {
     expect(world.store.tenants.get(ACME)?.op).toMatchObject({ fence: 2, leaseUntilMs: 0 })
     expect((await world.settle()).state).toBe('ACTIVE')
     expect(factsOf(world.store)).toEqual(['requested', 'activated'])
+  })
+
+  // Each step may take most of a lease: it is counted anew at each commit.
+  test('is renewed with each step', async () => {
+    const world = aWorld()
+    const operationId = await request(world)
+    await answer(world, ACME, operationId, 'ready')
+    const others: unknown[] = []
+    const slowly = async (): Promise<void> => {
+      world.clock.advance(60_000)
+      others.push(await go(world, operationId))
+    }
+    const find: typeof world.cluster.find = async (...args) => {
+      await slowly()
+      return world.cluster.find(...args)
+    }
+    const list: typeof world.cluster.list = async (kind, signal) => {
+      if (['LimitRange', 'RoleBinding'].includes(kind.kind)) await slowly()
+      return world.cluster.list(kind, signal)
+    }
+    const slow = { ...world.process(), clusterNamed: () => ({ ...world.cluster, find, list }) }
+
+    expect(await go(world, operationId, slow)).toEqual({ ok: true, value: 'ended' })
+
+    expect(others).toEqual(Array.from({ length: 3 }, () => ({ ok: true, value: 'busy' })))
   })
 
   test('leaves an operation alone before it is due', async () => {
