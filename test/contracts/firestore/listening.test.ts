@@ -1,5 +1,5 @@
 import type { DocumentReference, Query, QuerySnapshot } from '@google-cloud/firestore'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { firestoreContract } from './contract.ts'
 
 type Seen = { states: string[][]; changes: string[]; waitFor(ids: string[]): Promise<void>; stop(): void }
@@ -16,7 +16,7 @@ function follow(query: Query): Seen {
         .map(({ type, doc, oldIndex, newIndex }) => `${type} ${doc.id} ${oldIndex}>${newIndex}`),
     )
   })
-  const waitFor = (ids: string[]) => expect.poll(() => states.at(-1), { timeout: 10_000 }).toEqual(ids)
+  const waitFor = (ids: string[]) => vi.waitFor(() => expect(states.at(-1)).toEqual(ids), { timeout: 10_000 })
   return { states, changes, waitFor, stop }
 }
 
@@ -28,13 +28,13 @@ firestoreContract('listening', [
       const ref: DocumentReference = db.doc('a/b')
       const heard: unknown[] = []
       const stop = ref.onSnapshot((snapshot) => heard.push(snapshot.data()?.['n'] ?? null))
-      await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1)
+      await vi.waitFor(() => expect(heard.length).toBe(1), { timeout: 10_000 })
       await ref.set({ n: 1 })
-      await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(2)
+      await vi.waitFor(() => expect(heard.length).toBe(2), { timeout: 10_000 })
       await ref.update({ n: 2 })
-      await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(3)
+      await vi.waitFor(() => expect(heard.length).toBe(3), { timeout: 10_000 })
       await ref.delete()
-      await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(4)
+      await vi.waitFor(() => expect(heard.length).toBe(4), { timeout: 10_000 })
       stop()
       return heard
     },
