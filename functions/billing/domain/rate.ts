@@ -11,6 +11,7 @@ import {
   rateRounding,
 } from './rating/adjustments.ts'
 import { rateBillingPeriods } from './rating/billing-periods.ts'
+import { rateCreditBurn } from './rating/credit-burn.ts'
 import { type Fields, fieldsOf, RatingError } from './rating/fields.ts'
 import {
   rateBuckets,
@@ -40,6 +41,7 @@ const RATERS: Readonly<Record<string, Rater>> = {
   invoice_tax: rateInvoiceTax,
   progressive: rateProgressive,
   credits_on_invoice: (parameters, usage) => rateCreditsOnInvoice(rate, parameters, usage),
+  credit_burn: rateCreditBurn,
   credit_order: rateCreditOrder,
   allocation: rateAllocation,
   rounding: rateRounding,

@@ -4,21 +4,12 @@ import { rate } from '../../../functions/billing/domain/rate.ts'
 import { RatingError } from '../../../functions/billing/domain/rating/fields.ts'
 import examples from '../examples/rating-examples.json' with { type: 'json' }
 
-/** Models that a later part of billing brings. */
-const MISSING = ['credit_burn']
-
-const known = examples.filter((example) => !MISSING.includes(example.model))
-
-test.each(known.map((example, index) => [`${index} ${example.model}`, example] as const))(
+test.each(examples.map((example, index) => [`${index} ${example.model}`, example] as const))(
   'example %s is rated as it is written down',
   (_name, { model, parameters, usage, expected }) => {
     expect(rate(model, parameters, usage)).toMatchObject(expected)
   },
 )
-
-test.each(MISSING)('%s is refused by name, not guessed', (model) => {
-  expect(() => rate(model, {}, {})).toThrow(RatingError)
-})
 
 test.each(['toString', '__proto__', 'constructor', ''])(
   'the name %j of an object member is no model',
@@ -216,4 +207,95 @@ test('anniversary periods come back to the anchor day after a short month', () =
     { from: '2023-02-28', to_inclusive: '2023-03-30' },
     { from: '2023-03-31', to_inclusive: '2023-04-29' },
   ])
+})
+
+const at = (day: number, hour = 0) => new Date(Date.UTC(2024, 0, day, hour)).toISOString()
+const burn = (grants: object[], events: [number, string][], until = 31) =>
+  rate(
+    'credit_burn',
+    { grants, measure_from: at(1) },
+    { events: events.map(([day, value]) => ({ at: at(day, 1), value })), until: at(until) },
+  )
+const grant = (id: string, more: object = {}) => ({
+  id,
+  amount: '100',
+  priority: 1,
+  effective_at: at(1),
+  ...more,
+})
+
+test('credit burns by priority, then by what expires first', () => {
+  const grants = [
+    grant('later', { expires_at: at(30) }),
+    grant('sooner', { expires_at: at(29) }),
+    grant('first', { priority: 0 }),
+  ]
+  expect(burn(grants, [[2, '150']], 20)).toMatchObject({
+    balances: { first: '0', sooner: '50', later: '100' },
+    overage: '0',
+    consumed: '150',
+  })
+})
+
+test('credit does not survive its expiry or its voiding, and pays nothing from then on', () => {
+  const ended = burn([grant('a', { expires_at: at(10) }), grant('b', { voided_at: at(5) })], [[12, '30']])
+  expect(ended).toMatchObject({ balances: { a: '0', b: '0' }, overage: '30' })
+})
+
+test('overage is paid by the grant that begins next', () => {
+  expect(
+    burn(
+      [grant('a', { effective_at: at(10) })],
+      [
+        [2, '30'],
+        [12, '10'],
+      ],
+    ),
+  ).toMatchObject({
+    balances: { a: '60' },
+    overage: '0',
+  })
+})
+
+test('a recurring grant is full again at each of its instants, and saves nothing up', () => {
+  const recurring = grant('a', { recurrence: { every_days: 7, anchor: at(1) } })
+  expect(
+    burn(
+      [recurring],
+      [
+        [2, '60'],
+        [9, '10'],
+      ],
+      10,
+    ),
+  ).toMatchObject({ balances: { a: '90' } })
+  expect(burn([recurring], [], 31)).toMatchObject({ balances: { a: '100' } })
+})
+
+test('no order of events changes what is left, and credit never goes below zero', () => {
+  const events = fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 28 }), fc.integer({ min: 0, max: 90 }).map(String)),
+    {
+      maxLength: 8,
+    },
+  )
+  const grants = [
+    grant('a', { expires_at: at(9) }),
+    grant('b', { effective_at: at(6), recurrence: { every_days: 5, anchor: at(3) } }),
+    grant('c', { priority: 2, voided_at: at(20) }),
+  ]
+  fc.assert(
+    fc.property(events, (list) => {
+      const result = burn(grants, list)
+      expect(burn(grants.toReversed(), list.toReversed())).toEqual({
+        ...result,
+        balances: expect.objectContaining(result['balances'] as object),
+      })
+      expect(
+        Object.values(result['balances'] as Record<string, string>).every((left) => Number(left) >= 0),
+      ).toBe(true)
+      const used = list.reduce((sum, [, value]) => sum + Number(value), 0)
+      expect(Number(result['consumed']) + Number(result['overage'])).toBe(used)
+    }),
+  )
 })

@@ -92,7 +92,8 @@ export function rateCreditsOnInvoice(rate: RateAny, parameters: Fields, usage: F
   return { credits_applied: formatDecimal(applied), total: formatDecimal(subtract(due, applied)) }
 }
 
-type Grant = {
+/** What decides when a grant burns. */
+export type OrderedGrant = {
   readonly id: string
   readonly priority: bigint
   readonly expiresAtMs: number
@@ -101,19 +102,20 @@ type Grant = {
 
 /** The order in which grants burn: priority, expiry with none last, creation, id. Instants are cut to the minute. */
 export function rateCreditOrder(_parameters: Fields, usage: Fields): Json {
-  const grants = listAt(usage, 'grants').map((raw): Grant => {
-    const grant = fieldsOf(raw, 'grant')
-    return {
-      id: String(grant['id']),
-      priority: wholeAt(grant, 'priority', 0n),
-      expiresAtMs: minuteOf(grant['expires_at'], Number.POSITIVE_INFINITY),
-      createdAtMs: minuteOf(grant['created_at'], 0),
-    }
-  })
+  const grants = listAt(usage, 'grants').map((raw) => orderedGrant(fieldsOf(raw, 'grant')))
   return { ids: grants.sort(burnOrder).map((grant) => grant.id) }
 }
 
-export function burnOrder(left: Grant, right: Grant): number {
+export function orderedGrant(grant: Fields): OrderedGrant {
+  return {
+    id: String(grant['id']),
+    priority: wholeAt(grant, 'priority', 0n),
+    expiresAtMs: minuteOf(grant['expires_at'], Number.POSITIVE_INFINITY),
+    createdAtMs: minuteOf(grant['created_at'], 0),
+  }
+}
+
+export function burnOrder(left: OrderedGrant, right: OrderedGrant): number {
   if (left.priority !== right.priority) return left.priority < right.priority ? -1 : 1
   if (left.expiresAtMs !== right.expiresAtMs) return left.expiresAtMs < right.expiresAtMs ? -1 : 1
   if (left.createdAtMs !== right.createdAtMs) return left.createdAtMs - right.createdAtMs
