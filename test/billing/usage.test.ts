@@ -153,6 +153,14 @@ test('an event that comes again in another batch counts once', async () => {
   expect((await usageOf()).row).toMatchObject({ value: '180', events: 3 })
 })
 
+test('a usage answer says how many copies and conflicts it left out', async () => {
+  await world.fact(aTenantFact({}))
+  await world.usage([aUsageEvent({ id: 'a' }), aUsageEvent({ id: 'b', value: '1' })])
+  await world.usage([aUsageEvent({ id: 'a' }), aUsageEvent({ id: 'b', value: '2' })])
+  const answer = await world.request({ path: '/v1/tenants/acme/usage?meter=agent_minutes', token: 'acme' })
+  expect(answer.json).toMatchObject({ duplicates: 1, conflicts: 1, data: [{ events: 2 }] })
+})
+
 test('concurrent deliveries of one message count once', async () => {
   await world.fact(aTenantFact({}))
   const outcomes = await Promise.all(Array.from({ length: 8 }, () => world.usage(many(5))))

@@ -5,6 +5,7 @@ import {
   latest,
   levelHours,
   max,
+  proratedSum,
   sum,
   uniqueCount,
   weightedSum,
@@ -25,6 +26,7 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   unique_count: { fold: uniqueCount, needs: 'presence' },
   weighted_sum: { fold: weightedSum, needs: 'number' },
   level_hours: { fold: levelHours, needs: 'number' },
+  prorated_sum: { fold: proratedSum, needs: 'number' },
   sum_of_window_max: { fold: max, needs: 'number' },
 }
 

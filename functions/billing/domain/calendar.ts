@@ -74,6 +74,12 @@ export function startOfDay(year: number, month: number, day: number, timeZone: s
   return Math.max(...candidates)
 }
 
+/** The number of the local date an instant falls on: dates that follow each other differ by one. */
+export function localDayNumber(instantMs: number, timeZone: string): number {
+  const { year, month, day } = localTime(instantMs, timeZone)
+  return Date.UTC(year, month - 1, day) / DAY_MS
+}
+
 /** ISO 8601 in UTC, without the milliseconds where there are none. */
 export function formatInstant(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z')

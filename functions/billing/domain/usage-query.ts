@@ -4,6 +4,8 @@ import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant, monthOf, type Period, windowOf } from './calendar.ts'
 import { lookBackMs, type MeterEvents, measure } from './meter-usage.ts'
 import { formatDecimal, formatScaled, type Rational, toScaled } from './rational.ts'
+import { deduplicate } from './usage-batch.ts'
+import type { UsageEvent } from './usage-event.ts'
 
 export type UsageQuery = {
   readonly meters: readonly MeterId[]
@@ -69,6 +71,19 @@ export function usageRows(query: UsageQuery, events: MeterEvents, timeZone: stri
       return [row(meter, usage, window)]
     })
   })
+}
+
+/** What the ledger holds in the range beside what counts. */
+export function repeatsIn(
+  query: UsageQuery,
+  events: readonly UsageEvent[],
+): { duplicates: number; conflicts: number } {
+  const { fromMs, toMs } = query.period
+  const asked = new Set(query.meters)
+  const { duplicates, conflicts } = deduplicate(
+    events.filter(({ meter, timeMs }) => asked.has(meter) && timeMs >= fromMs && timeMs < toMs),
+  )
+  return { duplicates, conflicts: conflicts.length }
 }
 
 /** RFC 3339 with an offset; undefined for anything else. */

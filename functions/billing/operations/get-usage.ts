@@ -3,13 +3,17 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import { formatInstant } from '../domain/calendar.ts'
 import { exactThroughMs } from '../domain/exactness.ts'
 import { collectEvents } from '../domain/meter-usage.ts'
-import { parseUsageQuery, periodToRead, type UsageRow, usageRows } from '../domain/usage-query.ts'
+import { parseUsageQuery, periodToRead, repeatsIn, type UsageRow, usageRows } from '../domain/usage-query.ts'
 import type { BillingDeps } from '../ports.ts'
 
 export type UsageAnswer = {
   readonly from: string
   readonly to: string
   readonly data: readonly UsageRow[]
+  /** Copies of events that came in other batches: they count for nothing. */
+  readonly duplicates: number
+  /** Events that share an id with another of different content, and lost. */
+  readonly conflicts: number
   readonly exactThrough: string
   /** Whether the range reaches beyond `exactThrough`, where usage is still on its way. */
   readonly provisional: boolean
@@ -40,6 +44,7 @@ export async function getUsage(
     from: formatInstant(period.fromMs),
     to: formatInstant(period.toMs),
     data: usageRows(query.value, collectEvents(events.value), timeZone),
+    ...repeatsIn(query.value, events.value),
     exactThrough: formatInstant(exactMs),
     provisional: exactMs < period.toMs,
   })

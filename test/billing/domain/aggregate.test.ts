@@ -11,12 +11,9 @@ test.each(examples.map((example, index) => [`${index} ${example.aggregation}`, e
   },
 )
 
-test.each(['prorated_sum', 'average', 'toString'])(
-  'the aggregation %s is refused by name, not guessed',
-  (name) => {
-    expect(() => aggregate({ aggregation: name, parameters: {} }, [])).toThrow(RatingError)
-  },
-)
+test.each(['median', 'average', 'toString'])('the aggregation %s is refused by name, not guessed', (name) => {
+  expect(() => aggregate({ aggregation: name, parameters: {} }, [])).toThrow(RatingError)
+})
 
 const AUGUST = { from: '2026-08-01T00:00:00Z', to_exclusive: '2026-09-01T00:00:00Z' }
 const at = (id: string, time: string, value?: unknown) => ({
@@ -119,6 +116,20 @@ test('level hours are the level times the hours it held', () => {
   })
 })
 
+test('a prorated sum counts a value by the days that are left, and what was there before in full', () => {
+  const events = [
+    at('before', '2026-07-15T00:00:00Z', '10'),
+    at('first', '2026-08-01T00:00:00Z', '31'),
+    at('last', '2026-08-31T23:59:59Z', '31'),
+    at('middle', '2026-08-16T12:00:00Z', '-62'),
+  ]
+  expect(aggregate(over('prorated_sum', { carry_over: true }), events)).toMatchObject({
+    value: '10',
+    count: 3,
+  })
+  expect(aggregate(over('prorated_sum'), events.slice(0, 2))).toMatchObject({ value: '31' })
+})
+
 test('no order, and no number of copies, changes any aggregation', () => {
   const event = fc.record({
     id: fc.string({ minLength: 1, maxLength: 6 }),
@@ -126,7 +137,16 @@ test('no order, and no number of copies, changes any aggregation', () => {
     value: fc.integer({ min: -50, max: 50 }),
   })
   const events = fc.uniqueArray(event, { selector: ({ id }) => id, maxLength: 20 })
-  const names = ['count', 'sum', 'max', 'latest', 'unique_count', 'weighted_sum', 'level_hours']
+  const names = [
+    'count',
+    'sum',
+    'max',
+    'latest',
+    'unique_count',
+    'weighted_sum',
+    'level_hours',
+    'prorated_sum',
+  ]
   fc.assert(
     fc.property(events, fc.infiniteStream(fc.nat()), fc.constantFrom(...names), (list, chance, name) => {
       const once = list.map(({ id, day, value }) =>

@@ -1,6 +1,6 @@
-import type { Period } from '../calendar.ts'
+import { localDayNumber, type Period } from '../calendar.ts'
 import { choiceAt, decimalAt, type Fields, has, RatingError } from '../rating/fields.ts'
-import { add, compare, type Rational, rational, ZERO } from '../rational.ts'
+import { add, compare, multiply, type Rational, rational, ZERO } from '../rational.ts'
 import { type Sample, textAt } from './sample.ts'
 
 /** What a fold came to; `exact` where a decimal may not say it, `levelAtEnd` for gauges. */
@@ -63,6 +63,24 @@ export const weightedSum: Fold = (samples, period, parameters) => {
     weighted: true,
     levelAtEnd: level,
   }
+}
+
+/**
+ * Each value by the share of the period's days that were left when it came, its own day included. What
+ * carries over from before counts in full. Days are the time zone's dates.
+ */
+export const proratedSum: Fold = (samples, period, parameters) => {
+  const timeZone = has(parameters, 'timezone') ? String(parameters['timezone']) : 'UTC'
+  const lastDay = localDayNumber(period.toMs - 1, timeZone)
+  const days = lastDay - localDayNumber(period.fromMs, timeZone) + 1
+  const value = samples.reduce(
+    (total, sample) => {
+      const left = lastDay - localDayNumber(Math.max(sample.timeMs, period.fromMs), timeZone) + 1
+      return add(total, multiply(sample.value ?? ZERO, rational(BigInt(left), BigInt(days))))
+    },
+    decimalAt(parameters, 'initial_value', ZERO),
+  )
+  return { value, weighted: true }
 }
 
 /** The level times the hours it held. Events state the level, or change it in the mode `delta`. */
