@@ -78,7 +78,6 @@ function launch(options: FunctionProcessOptions): Launched {
   const spec = FUNCTIONS[options.id]
   const listeners = [options.onLine]
   const args = [
-    '--enable-source-maps',
     '--import',
     `file://${GUARD}`,
     FRAMEWORK,

@@ -9,36 +9,20 @@ import {
 } from '../../functions/auth/operations/bootstrap-operator.ts'
 import { wireAuth } from '../../functions/auth/wiring.ts'
 import type { Credentials } from './api-client.ts'
-import { functionEnv } from './function-env.ts'
-import { StackError, type StackOptions } from './options.ts'
-import type { Parts } from './parts.ts'
+import { type EnvParts, functionEnv } from './function-env.ts'
+import { StackError } from './options.ts'
 
 /**
  * Makes two operators with the deployer's rights, as `npm run energent -- bootstrap-operator` does:
  * two, because a purge needs the approval of two different people.
  */
 export async function seedOperators(
-  parts: Parts,
-  options: StackOptions,
+  parts: EnvParts,
+  nowMs: number,
 ): Promise<readonly [Credentials, Credentials]> {
-  const env = functionEnv(
-    {
-      stack: options,
-      accounts: parts.accounts,
-      engines: parts.engines,
-      publicBaseUrl: parts.gateway.url,
-      clockFile: parts.clockFile.path,
-      callerIssuer: parts.google.issuer,
-      callerJwksUri: parts.google.jwksUri,
-      metadataHost: parts.google.metadataHost,
-      kubernetesUrl: parts.kubernetes.url,
-      outboundAllow: [],
-    },
-    'auth',
-  )
+  const env = functionEnv(parts, 'auth')
   const deps = wireAuth(readConfig({ ...env, FUNCTION_TARGET: 'authHandler' }), { log: silentLogger })
   try {
-    const nowMs = parts.now()
     const deployer = 'local-stack'
     const first = credentialsOf(
       await bootstrapOperator(deps, { email: 'ada@energent.example', deployer, nowMs }),

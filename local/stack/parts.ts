@@ -7,7 +7,7 @@ import { type Backends, startBackends } from './backends.ts'
 import { type DataDir, openClockFile, ROOT } from './data-dir.ts'
 import { startDelivery } from './delivery.ts'
 import { startEngines } from './engines.ts'
-import { functionEnv } from './function-env.ts'
+import { type EnvParts, functionEnv } from './function-env.ts'
 import { createLogSink } from './log-lines.ts'
 import type { StackOptions } from './options.ts'
 import type { Ports } from './ports.ts'
@@ -23,6 +23,8 @@ export type PartsOptions = {
   readonly data: DataDir
   readonly print: (text: string) => void
   readonly onRequest?: (record: RequestRecord) => void
+  /** Done while the functions start, which leaves this process idle: what needs only the stores. */
+  readonly alongside?: (env: EnvParts, now: () => number) => Promise<unknown>
 }
 
 type Keep = <T extends { close(): Promise<unknown> }>(part: T) => T
@@ -65,7 +67,7 @@ async function start(options: PartsOptions, keep: Keep) {
       resolve: (address) => backends?.all.find((backend) => address.startsWith(backend.uri))?.url,
     }),
   )
-  const env = {
+  const env: EnvParts = {
     stack,
     accounts,
     engines,
@@ -77,6 +79,9 @@ async function start(options: PartsOptions, keep: Keep) {
     kubernetesUrl: kubernetes.url,
     outboundAllow: [`127.0.0.1:${ports.idp}`],
   }
+  const alongside = options.alongside?.(env, now)
+  // Heard of below; if the functions fail before that, theirs is the failure to tell.
+  alongside?.catch(() => {})
   const started = keep(
     await startBackends({
       stack,
@@ -90,6 +95,7 @@ async function start(options: PartsOptions, keep: Keep) {
     }),
   )
   backends = started
+  await alongside
   const { mintIdToken } = google
   const pusher = keep(
     await startDelivery({ project: stack.project, engines, backends: started, accounts, mintIdToken, now }),

@@ -57,8 +57,15 @@ const CLIENT_SCOPES = [
 ]
 const PROVISION_LIMIT_MS = 30_000
 
-/** Creates the demo tenants as an operator would: through the gateway, by events, waiting until they are active. */
-export async function seedTenants(api: ApiClient, operator: Credentials): Promise<readonly DemoTenant[]> {
+/**
+ * Creates the demo tenants as an operator would: through the gateway, by events, waiting until they are
+ * active. `settle` resolves when no event is under way any more.
+ */
+export async function seedTenants(
+  api: ApiClient,
+  operator: Credentials,
+  settle: () => Promise<void>,
+): Promise<readonly DemoTenant[]> {
   const token = await api.token(operator)
   return Promise.all(
     DEMO_TENANTS.map(async ({ tenantId, displayName, tier }) => {
@@ -66,6 +73,7 @@ export async function seedTenants(api: ApiClient, operator: Credentials): Promis
       const created = await api.call('POST', '/v1/tenants', { token, json: request })
       if (created.status !== 202)
         throw new StackError(`${tenantId} was not created: ${JSON.stringify(created.body)}`)
+      await settle()
       const client = await firstClient(api, token, tenantId)
       const { clientId, clientSecret } = client.body as Record<string, string>
       if (clientId === undefined || clientSecret === undefined)
@@ -89,7 +97,7 @@ async function firstClient(api: ApiClient, token: string, tenantId: string): Pro
       last = await api.call('POST', `/v1/tenants/${tenantId}/clients`, { token, json })
       if (last.status === 201) return last
     }
-    await pause(40)
+    await pause(100)
   }
   const seen = JSON.stringify(last?.body)
   throw new StackError(

@@ -113,6 +113,8 @@ async function bootAll(
   const idpStarting = startIdentityProvider(options, data, ports)
   // Waited for below; a failure before that must not go unheard of, nor unhandled.
   idpStarting.catch(() => {})
+  const file = data.file('seed.json')
+  let seed = readSeed(file)
   let parts: Parts | undefined
   try {
     parts = await startParts({
@@ -121,8 +123,14 @@ async function bootAll(
       data,
       print: hooks.print,
       ...(hooks.onRequest === undefined ? {} : { onRequest: hooks.onRequest }),
+      alongside: async (env, now) => {
+        // What an earlier run made is still there, secrets included; only what is missing is made.
+        seed ??= { operators: await seedOperators(env, now()), tenants: [] }
+        writeSecret(file, seed)
+      },
     })
-    const seed = await seedAll(options, data, parts)
+    seed = await withTenants(options, parts, seed)
+    writeSecret(file, seed)
     return { parts, faults: faultList(parts), idp: await idpStarting, seed }
   } catch (error) {
     await parts?.close()
@@ -141,18 +149,12 @@ async function startIdentityProvider(options: StackOptions, data: DataDir, ports
   })
 }
 
-/** What an earlier run made is still there, secrets included; only what is missing is made. */
-async function seedAll(options: StackOptions, data: DataDir, parts: Parts): Promise<Seed> {
-  const file = data.file('seed.json')
-  const kept = readSeed(file)
-  const operators = kept?.operators ?? (await seedOperators(parts, options))
-  if (kept === undefined) writeSecret(file, { operators, tenants: [] })
-  if (!options.seed || (kept !== undefined && kept.tenants.length > 0)) {
-    return { operators, tenants: kept?.tenants ?? [] }
-  }
-  const tenants = await seedTenants(apiClient(parts.gateway.url), operators[0])
-  writeSecret(file, { operators, tenants })
-  return { operators, tenants }
+async function withTenants(options: StackOptions, parts: Parts, seed: Seed | undefined): Promise<Seed> {
+  if (seed === undefined) throw new Error('there are no operators')
+  if (!options.seed || seed.tenants.length > 0) return seed
+  const settle = (): Promise<void> => parts.pusher.idle()
+  const tenants = await seedTenants(apiClient(parts.gateway.url), seed.operators[0], settle)
+  return { operators: seed.operators, tenants }
 }
 
 function readSeed(file: string): Seed | undefined {
