@@ -1,6 +1,6 @@
 import { CALL_DEADLINE_MS, withDeadline } from '../deadline.ts'
 import { type Database, type Opened, reach } from './database.ts'
-import { detailOf, type Write, type WriteDetail } from './scoped.ts'
+import { type AnyWrite, detailOf, type WriteDetail } from './scoped.ts'
 import { decode, encode } from './values.ts'
 
 /**
@@ -29,7 +29,7 @@ const ABORTED = 10
  */
 export async function commitWrites(
   database: Database,
-  writes: readonly Write<unknown>[],
+  writes: readonly AnyWrite[],
   commitId: string,
 ): Promise<CommitOutcome> {
   if (writes.length === 0) return { kind: 'committed' }
@@ -53,7 +53,7 @@ export async function commitWrites(
 function addTo(
   { client, sdk }: Opened,
   batch: ReturnType<Opened['client']['batch']>,
-  kind: Write<unknown>['kind'],
+  kind: AnyWrite['kind'],
   detail: WriteDetail,
   commitId: string,
 ): void {
@@ -70,7 +70,7 @@ function addTo(
 
 async function recognise(
   { client, sdk }: Opened,
-  writes: readonly Write<unknown>[],
+  writes: readonly AnyWrite[],
   commitId: string,
 ): Promise<CommitOutcome> {
   const guarded = writes.filter((write) => write.kind === 'create' || write.kind === 'update')

@@ -32,6 +32,9 @@ export type Write<S> = {
   readonly [scope]?: S
 }
 
+/** A write of whatever scope. */
+export type AnyWrite = Pick<Write<never>, 'kind'>
+
 /** What a write really is. Kept outside the object so that no caller can forge a path. */
 export type WriteDetail = {
   readonly path: string
@@ -63,6 +66,8 @@ export type ListOptions = {
  * checked again. `S` is fresh for each use, so documents of two tenants cannot be mixed.
  */
 export type ScopedDb<S> = {
+  /** Exactly `S`: a variable of any other type cannot hold it, so it does not leave its function. */
+  readonly [scope]?: (value: S) => S
   readonly tenantId: TenantId
   /** The document, or undefined. Throws when what is stored does not parse: that is our fault. */
   find<T>(path: DocumentPath, parse: Parse<T>): Promise<Doc<S, T> | undefined>
@@ -80,10 +85,10 @@ export type ScopedDb<S> = {
   createAudit(id: string, fields: Fields): Write<S>
 }
 
-const details = new WeakMap<Write<unknown>, WriteDetail>()
+const details = new WeakMap<AnyWrite, WriteDetail>()
 
 /** What a write does. For `shared/firestore/` alone. */
-export function detailOf(write: Write<unknown>): WriteDetail {
+export function detailOf(write: AnyWrite): WriteDetail {
   const detail = details.get(write)
   if (detail === undefined) throw new TypeError('not a write made by a scoped database')
   return detail

@@ -9,7 +9,7 @@ import type { Claim } from './claim.ts'
 import { commitWrites } from './commit.ts'
 import type { Database } from './database.ts'
 import { type Outbox, type OutboxRow, type Outgoing, outboxFields, outboxRow } from './outbox.ts'
-import { type ScopedDb, scopedDb, type Write } from './scoped.ts'
+import { type AnyWrite, detailOf, type ScopedDb, scopedDb, type Write } from './scoped.ts'
 import { systemFirestore } from './system.ts'
 import { timestamp } from './values.ts'
 
@@ -81,6 +81,7 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
         const db = scoped<never>(ctx)
         const decision = await decide(db)
         if (!decision.ok) return (await seenBefore(deps, ctx, claim)) ?? decision
+        requireOwn(ctx, decision.value.writes)
         const nowMs = deps.clock.now()
         const rows = (decision.value.events ?? []).map((event, at) =>
           outboxRow(event, ctx.tenantId, at, nowMs),
@@ -110,6 +111,12 @@ function tenantOf(ctx: TenantContext, nowMs: number): TenantId {
     throw new TypeError("the operator's grant on this tenant is over")
   }
   return ctx.tenantId
+}
+
+/** The types forbid it; this holds where somebody has talked them out of it. */
+function requireOwn(ctx: TenantContext, writes: readonly AnyWrite[]): void {
+  if (writes.every((write) => detailOf(write).tenantId === ctx.tenantId)) return
+  throw new TypeError(`a write of another tenant in a commit of ${ctx.tenantId}`)
 }
 
 function claimWrites<S>(
