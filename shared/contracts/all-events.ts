@@ -1,0 +1,19 @@
+import type { EventContract } from './define-event.ts'
+import { chargeRefused } from './events/charge-refused.ts'
+import { clientCreated } from './events/client-created.ts'
+import { stepContinue } from './events/step-continue.ts'
+import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
+import { subscriptionReady } from './events/subscription-ready.ts'
+import { subscriptionRequested } from './events/subscription-requested.ts'
+import { TENANT_FACTS } from './events/tenant-fact.ts'
+
+/** Every event contract there is: for the documentation and the tests that walk over all of them. */
+export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
+  clientCreated,
+  subscriptionRequested,
+  subscriptionCancelRequested,
+  subscriptionReady,
+  chargeRefused,
+  stepContinue,
+  ...Object.values(TENANT_FACTS),
+]

@@ -1,0 +1,138 @@
+import type { RefusalCode } from './refusals.ts'
+
+/** What a code means for whoever gets it, and what they can do. `docs/errors.md` is made from this. */
+export type RefusalHelp = { readonly meaning: string; readonly remedy: string }
+
+/** One entry for each code of `REFUSALS`; the compiler asks for those of new codes. */
+export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
+  'request.malformed': help(
+    'The path, query, a header or the body is not what the route takes: bad escapes, something sent twice, JSON that does not parse or does not match. `detail` names the members.',
+    'Correct the request; the same one will always be refused.',
+  ),
+  'request.too_large': help(
+    'The body is longer than the route takes.',
+    'Send less at once: usage in several batches.',
+  ),
+  'request.unsupported_media_type': help(
+    'The `Content-Type` is not one the route takes, or the body is compressed.',
+    'Send a type that `detail` names, without `Content-Encoding`.',
+  ),
+  'request.not_found': help('No route has this path.', 'Check the path against `api-spec.yaml`.'),
+  'resource.not_found': help(
+    'There is no such resource, or it is not yours to see: the two are answered alike on purpose.',
+    'Check the ids and whose token you use.',
+  ),
+  'request.method_not_allowed': help(
+    'The path exists and does not answer this method.',
+    'Use one of the methods in `Allow`.',
+  ),
+  'request.idempotency_mismatch': help(
+    'The `Idempotency-Key` was used within the last 24 hours with another body or for another tenant.',
+    'Use a new key for a new request, and the very same body to repeat one.',
+  ),
+  'request.precondition_failed': help(
+    'The resource is no longer at the revision that `If-Match` names.',
+    'Read it again, decide again, and send its new `ETag`.',
+  ),
+  'caller.untrusted': help(
+    'The call did not come from the account that may make it: the gateway, the scheduler or a push subscription.',
+    'Call through the gateway. For operators: compare the accounts and audiences of `docs/configuration.md`.',
+  ),
+  'token.invalid': help(
+    'The access token is missing, malformed, expired, revoked, or its tenant is in a state that allows none.',
+    'Get a new token at `POST /oauth2/token`. If that is refused too, look at the state of the tenant.',
+  ),
+  'token.insufficient_scope': help(
+    'The token is good and lacks the scope that `detail` names.',
+    'Ask for a token with the scope; if it is refused, an administrator has to give it to the client.',
+  ),
+  'client.invalid': help(
+    'The client id is unknown, its secret is wrong or expired, or its tenant is not active. Which of them is not said.',
+    'Check the credentials; make a new client if the secret is lost.',
+  ),
+  'client.unauthorized': help(
+    'The client is known and may not use this grant, or its tenant is suspended.',
+    'Look at the state of the tenant; owners and administrators of a suspended one keep access to its bills.',
+  ),
+  'grant.invalid': help(
+    'What was offered for the token is wrong, used or expired.',
+    'Start the grant again.',
+  ),
+  'grant.unsupported': help(
+    'The authorization server does not know this grant type.',
+    'Use one of `grant_types_supported` in the server metadata.',
+  ),
+  'scope.invalid': help(
+    'A scope is unknown or was not given to the client.',
+    'Ask for fewer scopes, or for none to get all that the client has.',
+  ),
+  'target.invalid': help('The audience asked for is none of ours.', 'Leave it out, or name a known one.'),
+  'client.limit_reached': help(
+    'The tenant has as many clients as its tier allows.',
+    'Delete one or change the tier.',
+  ),
+  'event.malformed': help(
+    'The event is not CloudEvents 1.0, or its data does not match the contract of its type. On a topic it is in quarantine.',
+    'Correct the publisher (`docs/events.md`), then redrive or delete the event.',
+  ),
+  'event.unknown_type': help(
+    'The type does not belong on this topic.',
+    'Publish it on the topic that `docs/events.md` names.',
+  ),
+  'event.tenant_mismatch': help(
+    'Subject, `tenantid`, data and message attributes name more than one tenant. Treated as an attack: it is kept and logged.',
+    'Find out who published it. Redrive only after that.',
+  ),
+  'event.id_reused': help(
+    'An event of this source and id was applied before, with other content or for another tenant.',
+    'The producer has to give every event its own id.',
+  ),
+  'tenant.id_taken': help(
+    'A tenant has, had, or can never have this id; ids are not used again.',
+    'Choose another id.',
+  ),
+  'tenant.state_conflict': help(
+    'The tenant, or its running operation, is in a state in which this cannot be done.',
+    'Read the tenant; wait for its operation to end, or do what its state allows.',
+  ),
+  'tenant.revision_conflict': help(
+    'The tenant is no longer at the revision that the request expects.',
+    'Read it again and decide again.',
+  ),
+  'plan.tier_mismatch': help(
+    'A plan names exactly one tier, and the tenant has another.',
+    'Choose a plan of the tier, or change the tier first.',
+  ),
+  'usage.conflict': help(
+    'The event id was sent before with other content; the first one counts.',
+    'A collector has to give every measurement its own id, and repeat it unchanged.',
+  ),
+  'usage.range_invalid': help(
+    'The time range is empty, too long, or does not fit the window.',
+    'Ask for a shorter range, or a larger window.',
+  ),
+  'cluster.refused': help(
+    'The Kubernetes API refused an object, and will refuse it again.',
+    'Operators: the operation names the step and the reason; correct it and retry the operation.',
+  ),
+  'overload.shed': help(
+    'The instance has all the work it can hold.',
+    'Try again after `Retry-After`, with growing pauses.',
+  ),
+  'rate.limited': help(
+    'More requests than the tier, or this address, may make.',
+    'Try again after `Retry-After`, with growing pauses.',
+  ),
+  'service.unavailable': help(
+    'Something we depend on did not answer. The request may have had its effect.',
+    'Repeat it with the same `Idempotency-Key`, with growing pauses.',
+  ),
+  'internal.error': help(
+    'Something failed on our side; the log has it under the request id.',
+    'Repeat once with the same `Idempotency-Key`; if it persists, report the request id.',
+  ),
+}
+
+function help(meaning: string, remedy: string): RefusalHelp {
+  return { meaning, remedy }
+}
