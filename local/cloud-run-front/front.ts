@@ -1,9 +1,10 @@
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
-import { discardRest } from '#local/gateway/local-reply.ts'
+import type { Loopback } from '#local/bind-loopback.ts'
+import { discardRest } from '#local/proxy/discard-rest.ts'
 import { forward } from '#local/proxy/forward.ts'
 import { withForwarded } from '#local/proxy/forwarded.ts'
 import { findHeader, headerList, withHeader } from '#local/proxy/header-list.ts'
-import { type Listener, listen } from '#local/proxy/listen.ts'
+import { listen } from '#local/proxy/listen.ts'
 import { readSoundRequest } from '#local/proxy/sound-request.ts'
 import { withTrace } from '#local/proxy/trace.ts'
 import { type Admission, createAdmission } from './admission.ts'
@@ -72,7 +73,7 @@ export async function startCloudRunFront(options: CloudRunFrontOptions): Promise
       keys: createKeySource(options, options.now),
     },
   }
-  const open = (port: number, admitted: boolean): Promise<Listener> =>
+  const open = (port: number, admitted: boolean): Promise<Loopback> =>
     listen({
       port,
       maxHeaderBytes: MAX_HEADER_BYTES,

@@ -1,5 +1,5 @@
 import { Metadata, type status } from '@grpc/grpc-js'
-import { type RpcError, rpcError } from './grpc.ts'
+import { type RpcError, rpcError } from './rpc-error.ts'
 
 /**
  * An error with a `google.rpc.ErrorInfo`, in the trailer Google's clients read it from

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { access, readdir, realpath } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { acceptsConnections, freePort } from '../tcp-ports.ts'
 
 /** Google's emulators as installed on this machine, or why they cannot be used. */
 export type GoogleEmulators =
@@ -82,7 +82,7 @@ async function start(name: string, java: string, args: string[], port: number): 
     if (child.pid !== undefined) killGroup(child.pid)
     await ended
     // The shell can be gone a moment before Java is, and a caller may want the port again.
-    while (await accepts(port)) await sleep(10)
+    while (await acceptsConnections(port)) await sleep(10)
   }
   const ready = await waitForPort(port, () => child.exitCode !== null || child.signalCode !== null)
   if (!ready) {
@@ -127,38 +127,10 @@ function killGroup(pid: number): void {
 async function waitForPort(port: number, gone: () => boolean): Promise<boolean> {
   const deadline = performance.now() + START_DEADLINE_MS
   while (performance.now() < deadline && !gone()) {
-    if (await accepts(port)) return true
+    if (await acceptsConnections(port)) return true
     await sleep(50)
   }
   return false
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    const answer = (accepted: boolean) => {
-      socket.destroy()
-      resolve(accepted)
-    }
-    socket.once('connect', () => answer(true))
-    socket.once('error', () => answer(false))
-  })
-}
-
-/** Finds a port of 127.0.0.1 that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address !== null && typeof address === 'object'
-          ? resolve(address.port)
-          : reject(new Error('the machine gave no port')),
-      )
-    })
-  })
 }
 
 const run = promisify(execFile)

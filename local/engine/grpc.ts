@@ -1,8 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import {
-  type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
@@ -10,48 +6,24 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
-  status,
 } from '@grpc/grpc-js'
-import { fromJSON, type Options } from '@grpc/proto-loader'
-
-export { status }
-
-/** What a caller of an RPC is told: a gRPC status code, its message, its trailers. Thrown by handlers. */
-export type RpcError = Error & {
-  readonly code: status
-  readonly details: string
-  readonly metadata?: Metadata
-}
-
-/** An error that crosses the wire as this status; anything else a handler throws becomes INTERNAL. */
-export function rpcError(code: status, details: string, metadata?: Metadata): RpcError {
-  return Object.assign(new Error(details), { code, details, ...(metadata && { metadata }) })
-}
-
-/** What a fault hook may ask of one call; `code` is a gRPC status by name or number. */
-export type Fault = {
-  readonly mode: 'refuse' | 'delay' | 'error' | 'lostAnswer'
-  readonly code?: string | number
-  readonly delayMs?: number
-}
-
-/** Decides, for one call, whether it goes wrong and how. `request` is undefined for client streams. */
-export type FaultHook = (rpc: string, request: unknown) => Fault | undefined
+import { type Fault, type FaultHook, underFault } from '../faults.ts'
+import { asRpcError, type RpcError, rpcError, status } from './rpc-error.ts'
 
 /** `cancelled` fires when the caller has gone: whatever waits for it should stop. */
 export type UnaryContext = { readonly cancelled: AbortSignal }
 
 export type UnaryHandler = (request: never, context: UnaryContext) => unknown
-export type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
 export type StreamHandler = (call: never) => void
 
 /** A service's methods by their name in the proto (`CreateTopic`); a missing one is UNIMPLEMENTED. */
 export type ServiceHandlers = {
   readonly unary?: Readonly<Record<string, UnaryHandler>>
+  /** One request, answered with a list of messages that are all known at once. */
+  readonly serverStream?: Readonly<Record<string, (request: never) => readonly unknown[]>>
+  /** Streams that live on; a handler answers on the call itself. */
   readonly stream?: Readonly<Record<string, StreamHandler>>
 }
-
-export type GrpcService = { readonly definition: ServiceDefinition; readonly handlers: ServiceHandlers }
 
 export type GrpcServer = {
   /** `127.0.0.1:port`, as the emulator variables of Google's clients want it. */
@@ -61,61 +33,11 @@ export type GrpcServer = {
   close(): Promise<void>
 }
 
-const DECODING: Options = {
-  longs: String,
-  enums: String,
-  defaults: true,
-  arrays: true,
-  objects: true,
-  oneofs: true,
-}
-
-/**
- * The services described by a proto JSON file that a Google client package ships, by full name.
- *
- * The file is not among the package's exports, so the package's main file is resolved and the
- * folders above it are searched.
- */
-export function loadServices(
-  packageName: string,
-  protoPath = 'build/protos/protos.json',
-  decoding: Options = DECODING,
-): ReadonlyMap<string, ServiceDefinition> {
-  const json: unknown = JSON.parse(readFileSync(findInPackage(packageName, protoPath), 'utf8'))
-  const services = new Map<string, ServiceDefinition>()
-  for (const [name, definition] of Object.entries(
-    fromJSON(json as Parameters<typeof fromJSON>[0], decoding),
-  )) {
-    if (!('format' in definition)) services.set(name, definition as ServiceDefinition)
-  }
-  return services
-}
-
-/** Looks up one service; a name the package does not have is a broken installation and throws. */
-export function getService(
-  services: ReadonlyMap<string, ServiceDefinition>,
-  fullName: string,
-): ServiceDefinition {
-  const definition = services.get(fullName)
-  if (definition === undefined) throw new Error(`no service ${fullName} in the proto file`)
-  return definition
-}
-
-function findInPackage(packageName: string, path: string): string {
-  let folder = dirname(createRequire(import.meta.url).resolve(packageName))
-  for (;;) {
-    const candidate = join(folder, path)
-    if (existsSync(candidate)) return candidate
-    const above = dirname(folder)
-    if (above === folder) throw new Error(`${packageName} has no ${path}`)
-    folder = above
-  }
-}
-
-export type GrpcServerOptions = {
+type GrpcServerOptions = {
   /** 0 or absent: any free port. */
-  readonly port?: number
-  readonly services: readonly GrpcService[]
+  readonly port?: number | undefined
+  readonly services: readonly { readonly definition: ServiceDefinition; readonly handlers: ServiceHandlers }[]
+  /** Asked about every call by its RPC's name; of a client's stream it sees no request. */
   readonly fault?: FaultHook
   /** Largest request in bytes. */
   readonly maxRequestBytes?: number
@@ -129,7 +51,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   })
   const fault = options.fault ?? (() => undefined)
   for (const { definition, handlers } of options.services) {
-    for (const [name, method] of Object.entries(definition)) register(server, name, method, handlers, fault)
+    for (const [name, method] of Object.entries(definition))
+      register(server, { name, method, handlers, fault })
   }
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(
@@ -144,96 +67,78 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   return {
     host: `127.0.0.1:${port}`,
     port,
+    // Streams that live on never end by themselves, so nothing is waited for.
     close: async () => server.forceShutdown(),
   }
 }
 
-function register(
-  server: Server,
-  name: string,
-  method: MethodDefinition<object, object>,
-  handlers: ServiceHandlers,
-  fault: FaultHook,
-): void {
-  const { path, requestDeserialize, responseSerialize } = method
+type Registration = {
+  readonly name: string
+  readonly method: MethodDefinition<object, object>
+  readonly handlers: ServiceHandlers
+  readonly fault: FaultHook
+}
+
+function register(server: Server, registration: Registration): void {
+  const { path, requestDeserialize, responseSerialize, requestStream, responseStream } = registration.method
+  const type = requestStream
+    ? responseStream
+      ? 'bidi'
+      : 'clientStream'
+    : responseStream
+      ? 'serverStream'
+      : 'unary'
+  const answer = type === 'unary' ? answerUnary(registration) : answerStream(registration)
   const serialize = responseSerialize as (value: unknown) => Buffer
-  const deserialize = requestDeserialize as (bytes: Buffer) => unknown
-  if (!method.requestStream && !method.responseStream) {
-    const handler = handlers.unary?.[name]
-    server.register(
-      path,
-      (call: ServerUnaryCall<unknown, unknown>, callback: UnaryCallback) => {
-        const caller = new AbortController()
-        call.on('cancelled', () => caller.abort())
-        answerUnary(name, handler, call.request, fault, { cancelled: caller.signal }).then(
-          (response) => callback(null, response),
-          (error: unknown) => callback(asRpcError(error)),
-        )
-      },
-      serialize,
-      deserialize,
-      'unary',
-    )
-    return
-  }
-  const handler = handlers.stream?.[name]
-  const type = method.requestStream ? (method.responseStream ? 'bidi' : 'clientStream') : 'serverStream'
-  const onCall = (call: StreamCall): void => void answerStream(name, handler, call, fault)
-  server.register(path, onCall as never, serialize, deserialize, type)
+  server.register(path, answer as never, serialize, requestDeserialize as (bytes: Buffer) => unknown, type)
 }
 
 type UnaryCallback = (error: RpcError | null, response?: unknown) => void
 
-async function answerUnary(
-  rpc: string,
-  handler: UnaryHandler | undefined,
-  request: unknown,
-  fault: FaultHook,
-  context: UnaryContext,
-): Promise<unknown> {
+function answerUnary({ name, handlers, fault }: Registration) {
+  const handler = handlers.unary?.[name]
+  return (call: ServerUnaryCall<unknown, unknown>, callback: UnaryCallback): void => {
+    const caller = new AbortController()
+    call.on('cancelled', () => caller.abort())
+    underFault(
+      fault(name, call.request),
+      () => known(handler, name)(call.request as never, { cancelled: caller.signal }),
+      (wrong) => failOnPurpose(name, wrong),
+    ).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(asRpcError(error)),
+    )
+  }
+}
+
+type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
+
+function answerStream({ name, handlers, fault }: Registration) {
+  const list = handlers.serverStream?.[name]
+  const stream = list === undefined ? handlers.stream?.[name] : undefined
+  return (call: StreamCall): void => {
+    const request = 'request' in call ? call.request : undefined
+    underFault(
+      fault(name, request),
+      () => (list === undefined ? known(stream, name)(call as never) : list(request as never)),
+      (wrong) => failOnPurpose(name, wrong),
+    ).then(
+      (responses) => {
+        if (list === undefined) return
+        for (const response of responses ?? []) call.write(response)
+        call.end()
+      },
+      (error: unknown) => call.emit('error', asRpcError(error)),
+    )
+  }
+}
+
+function known<Handler>(handler: Handler | undefined, rpc: string): Handler {
   if (handler === undefined) throw rpcError(status.UNIMPLEMENTED, `${rpc} is not implemented here`)
-  const wrong = fault(rpc, request)
-  if (wrong !== undefined) await sufferBefore(rpc, wrong)
-  const response = await handler(request as never, context)
-  if (wrong?.mode === 'lostAnswer') throw faultError(rpc, wrong, status.UNAVAILABLE)
-  return response
+  return handler
 }
 
-async function answerStream(
-  rpc: string,
-  handler: StreamHandler | undefined,
-  call: StreamCall,
-  fault: FaultHook,
-): Promise<void> {
-  try {
-    if (handler === undefined) throw rpcError(status.UNIMPLEMENTED, `${rpc} is not implemented here`)
-    const wrong = fault(rpc, 'request' in call ? call.request : undefined)
-    if (wrong !== undefined) await sufferBefore(rpc, wrong)
-    if (wrong?.mode === 'lostAnswer') throw faultError(rpc, wrong, status.UNAVAILABLE)
-    handler(call as never)
-  } catch (error) {
-    call.emit('error', asRpcError(error))
-  }
-}
-
-async function sufferBefore(rpc: string, fault: Fault): Promise<void> {
-  if (fault.mode === 'refuse') throw faultError(rpc, fault, status.UNAVAILABLE)
-  if (fault.mode === 'error') throw faultError(rpc, fault, status.INTERNAL)
-  if (fault.mode === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.delayMs ?? 1000))
-}
-
-function faultError(rpc: string, fault: Fault, otherwise: status): RpcError {
-  const named = typeof fault.code === 'string' ? STATUS_BY_NAME.get(fault.code) : fault.code
-  return rpcError(named ?? otherwise, `injected fault on ${rpc}: ${fault.mode}`)
-}
-
-const STATUS_BY_NAME: ReadonlyMap<string, status> = new Map(
-  Object.entries(status).flatMap(([name, code]) => (typeof code === 'number' ? [[name, code] as const] : [])),
-)
-
-function asRpcError(error: unknown): RpcError {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
-    return Object.assign(error, { code: error.code, details: error.message })
-  }
-  return rpcError(status.INTERNAL, error instanceof Error ? error.message : String(error))
+function failOnPurpose(rpc: string, fault: Fault): never {
+  const usual = fault.mode === 'error' ? status.INTERNAL : status.UNAVAILABLE
+  throw rpcError(fault.code ?? usual, `injected fault on ${rpc}: ${fault.mode}`)
 }

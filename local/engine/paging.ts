@@ -1,4 +1,4 @@
-import { rpcError, status } from './grpc.ts'
+import { rpcError, status } from './rpc-error.ts'
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextPageToken: string }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { acceptsConnections, freePort } from '../tcp-ports.ts'
 import type { IdpFault, IdpSettings, IdpTenant } from './settings.ts'
 
 export type { IdpFault, IdpTenant, IdpUser } from './settings.ts'
@@ -33,7 +34,7 @@ const START_MS = 20_000
  */
 export async function startIdp(options: IdpOptions): Promise<Idp> {
   const port = options.port === undefined || options.port === 0 ? await freePort() : options.port
-  if (await accepts(port)) throw new Error(`port ${port} of the identity provider is taken`)
+  if (await acceptsConnections(port)) throw new Error(`port ${port} of the identity provider is taken`)
   const settings: IdpSettings = { port, dataDir: options.dataDir, tenants: options.tenants }
   const child = spawn(
     process.execPath,
@@ -92,31 +93,12 @@ async function untilListening(child: ChildProcess, port: number): Promise<void> 
     ended = `exit code ${code}`
   })
   const deadline = performance.now() + START_MS
-  while (!(await accepts(port))) {
+  while (!(await acceptsConnections(port))) {
     if (ended !== undefined) throw new Error(`the identity provider did not start (${ended})\n${printed}`)
     if (performance.now() > deadline)
       throw new Error(`the identity provider did not listen in time\n${printed}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 function end(child: ChildProcess): Promise<void> {

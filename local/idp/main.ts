@@ -2,6 +2,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
+import { type Fault, underFault } from '../faults.ts'
+import { readBody } from '../read-body.ts'
 import { openKeys } from './keys.ts'
 import { errorPage, loginPage } from './pages.ts'
 import { accountsOf, createProvider } from './provider.ts'
@@ -29,10 +31,15 @@ let fault: IdpFault | undefined
 async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', issuer).pathname
   if (path === '/admin/fault' && request.method === 'POST') return setFault(request, response)
-  if (!path.startsWith('/admin/') && (await failed(path, request, response))) return
-  if (path.startsWith('/interaction/')) return interact(request, response)
   if (path === '/admin/logout' && request.method === 'POST') return endSessions(request, response)
-  return callback(request, response)
+  const wrong = takeFault(path)
+  // The provider answers by itself: a lost answer has to be held back before there is one.
+  if (wrong?.mode === 'lostAnswer') response.end = () => response
+  return underFault(
+    wrong,
+    () => (path.startsWith('/interaction/') ? interact(request, response) : callback(request, response)),
+    (how) => fail(request, response, how),
+  )
 }
 
 async function setFault(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -41,22 +48,17 @@ async function setFault(request: IncomingMessage, response: ServerResponse): Pro
   response.writeHead(204).end()
 }
 
-/** Applies the fault that is set, if it is for this path; true if the request has had its answer. */
-async function failed(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-  if (fault === undefined || (fault.path !== undefined && fault.path !== path)) return false
-  const { mode, code, delayMs } = fault
-  fault = fault.count > 1 ? { ...fault, count: fault.count - 1 } : undefined
-  if (mode === 'refuse') request.socket.destroy()
+/** The fault that is set, if it is for this path; it is used up by being asked for. */
+function takeFault(path: string): Fault | undefined {
+  if (fault === undefined || (fault.path !== undefined && fault.path !== path)) return undefined
+  const taken = fault
+  fault = taken.count > 1 ? { ...taken, count: taken.count - 1 } : undefined
+  return taken
+}
+
+function fail(request: IncomingMessage, response: ServerResponse, { mode, code }: Fault): void {
   if (mode === 'error') html(response, code ?? 503, errorPage('temporarily_unavailable', 'try again later'))
-  // Real time on purpose: the delay tries out the caller's own time-outs.
-  if (mode === 'delay') await new Promise((resolve) => setTimeout(resolve, delayMs ?? 1000))
-  if (mode === 'lostAnswer') {
-    response.end = () => {
-      request.socket.destroy()
-      return response
-    }
-  }
-  return mode === 'refuse' || mode === 'error'
+  else request.socket.destroy()
 }
 
 /** Shows the form, or takes what was sent. Only an account of the client's own tenant may pass. */
@@ -152,9 +154,7 @@ async function endSessions(request: IncomingMessage, response: ServerResponse): 
 }
 
 async function readText(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
+  return (await readBody(request)).toString()
 }
 
 function html(response: ServerResponse, status: number, body: string): void {

@@ -1,4 +1,4 @@
-import type { Fault } from '../loopback.ts'
+import type { Fault } from '../faults.ts'
 
 /** Who may log in at a tenant's connection. The login is an e-mail address. */
 export type IdpUser = { readonly login: string; readonly password: string; readonly role: string }

@@ -1,5 +1,6 @@
+import { type FaultHook, underFault } from '../faults.ts'
 import { openJournal } from '../journal.ts'
-import { type Answer, type Call, type FaultFor, json, serveLoopback, underFault } from '../loopback.ts'
+import { type Answer, type Call, HANG_UP, json, serveLoopback } from '../loopback.ts'
 import { dumpObjects, type Manifest, platformManifests, rebootCluster } from './cluster-setup.ts'
 import { deleteMany, deleteOne } from './deletion.ts'
 import { discover } from './discovery.ts'
@@ -39,7 +40,7 @@ export type Kubernetes = {
   /** Plain objects, of one namespace or of the whole cluster. */
   dump(namespace?: string): KubeObject[]
   /** Asked before every request with `<verb> <resource>`, for example `patch namespaces`. */
-  setFault(fault: FaultFor | undefined): void
+  setFault(fault: FaultHook<Call> | undefined): void
 }
 
 const DEFAULT_PROVISIONER = 'tenant-events@demo-energent.iam.gserviceaccount.com'
@@ -58,14 +59,14 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
   const store = openObjectStore(journal)
   const policies = platformPolicies(options.namespacePrefix ?? 'tenant-', provisioner)
   if (store.isEmpty()) rebootCluster(store, options.now(), manifests)
-  let fault: FaultFor | undefined
+  let fault: FaultHook<Call> | undefined
   const server = await serveLoopback(options.port ?? 0, async (call) => {
     const target = parseTarget(call.url.pathname)
     const operation = `${verbOf(call, target)} ${target?.resource.plural ?? call.url.pathname}`
     return underFault(
       fault?.(operation, call),
       () => answer({ store, policies, options }, call, target),
-      (status) => failure(faultError(status)),
+      (wrong) => (wrong.mode === 'error' ? failure(faultError(wrong.code ?? 503)) : HANG_UP),
     )
   })
   return {

@@ -1,13 +1,14 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { bindLoopback, type Loopback } from '../bind-loopback.ts'
 
-export type Handler = (
+type Handler = (
   request: IncomingMessage,
   response: ServerResponse,
   continueExpected: boolean,
 ) => Promise<void>
 
-export type ListenOptions = {
+type ListenOptions = {
   readonly port: number
   readonly maxHeaderBytes: number
   readonly handler: Handler
@@ -15,16 +16,14 @@ export type ListenOptions = {
   readonly refuse: (status: 400 | 408 | 431) => { contentType: string; body: string }
 }
 
-export type Listener = { readonly url: string; readonly port: number; close(): Promise<void> }
-
 const REASONS = {
   400: 'Bad Request',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
 } as const
 
-/** Listens on the loopback interface and closes with all its connections. */
-export async function listen(options: ListenOptions): Promise<Listener> {
+/** Listens on the loopback interface as a proxy must: every byte that is no request gets its refusal. */
+export function listen(options: ListenOptions): Promise<Loopback> {
   const server = createServer({
     maxHeaderSize: options.maxHeaderBytes,
     // The handler answers a missing Host in the same form as everything else.
@@ -47,19 +46,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     endConnection(socket, answers, () => refuseConnection(socket, statusOf(error), options))
   })
   server.on('connect', (_request, socket: Socket) => refuseConnection(socket, 400, options))
-  await bind(server, options.port)
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, port, close: () => shut(server) }
-}
-
-function bind(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
+  return bindLoopback(server, options.port)
 }
 
 function statusOf(error: NodeJS.ErrnoException): 400 | 408 | 431 {
@@ -93,11 +80,4 @@ function refuseConnection(socket: Socket, status: 400 | 408 | 431, options: List
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
-}
-
-function shut(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  })
 }

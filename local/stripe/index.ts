@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { type FaultHook, underFault } from '../faults.ts'
 import { type Journal, openJournal } from '../journal.ts'
-import { type Answer, type Call, type FaultFor, json, serveLoopback, underFault } from '../loopback.ts'
+import { type Answer, type Call, HANG_UP, json, serveLoopback } from '../loopback.ts'
 import { creditNoteRoutes } from './credit-notes.ts'
 import { customerRoutes } from './customers.ts'
 import { isStripeError, newId, type StripeErrorBody, stripeError } from './errors.ts'
@@ -44,7 +45,7 @@ export type StripeStandIn = {
   dump(): Readonly<Record<string, StripeObject[]>>
   reset(): void
   /** Asked before every request with `METHOD /path`. */
-  setFault(fault: FaultFor | undefined): void
+  setFault(fault: FaultHook<Call> | undefined): void
   close(): Promise<void>
 }
 
@@ -63,6 +64,7 @@ const ROUTES: Routes = {
   ...EVENT_ROUTES,
 }
 
+const UNKNOWN_ERROR: StripeErrorBody = { type: 'api_error', message: 'An unknown error occurred' }
 const IDEMPOTENCY_SECONDS = 86_400
 
 type Server = {
@@ -85,7 +87,7 @@ export async function startStripe(options: StripeOptions): Promise<StripeStandIn
     nowSeconds,
     automatic: options.automaticWebhooks !== false,
   })
-  const state: { objects: Objects; fault: FaultFor | undefined } = {
+  const state: { objects: Objects; fault: FaultHook<Call> | undefined } = {
     objects: openObjects(journal),
     fault: undefined,
   }
@@ -93,7 +95,7 @@ export async function startStripe(options: StripeOptions): Promise<StripeStandIn
     underFault(
       state.fault?.(`${call.method} ${call.url.pathname}`, call),
       () => answer({ journal, objects: state.objects, webhooks, options, nowSeconds }, call),
-      (status) => failure(status, { type: 'api_error', message: 'An unknown error occurred' }),
+      (wrong) => (wrong.mode === 'error' ? failure(wrong.code ?? 503, UNKNOWN_ERROR) : HANG_UP),
     ),
   )
   return {

@@ -1,7 +1,7 @@
+import { invalid } from '../rpc-error.ts'
 import { parseFieldPath } from './paths.ts'
 import type { Row } from './query-match.ts'
 import { rowValue } from './query-match.ts'
-import { invalid } from './status.ts'
 import { isNumber, NULL, type NumberValue, type Value } from './values.ts'
 import type { WireAggregation } from './wire.ts'
 

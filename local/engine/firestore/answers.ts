@@ -1,6 +1,6 @@
+import { isRpcError, status } from '../rpc-error.ts'
 import { toWireFields, toWireValue } from './codec.ts'
 import { isNamePath } from './paths.ts'
-import { isRpcError } from './status.ts'
 import type { CommitResult } from './store.ts'
 import { type Micros, toWireTimestamp } from './time.ts'
 import type { WireDocument, WireWriteResult } from './wire.ts'
@@ -37,7 +37,7 @@ export function toWireResults(commit: CommitResult): WireWriteResult[] {
 /** A `google.rpc.Status` of a write within a batch. */
 export function toWireStatus(outcome: CommitResult | Error): { code: number; message: string } {
   if (!(outcome instanceof Error)) return { code: 0, message: '' }
-  return { code: isRpcError(outcome) ? outcome.code : 13, message: outcome.message }
+  return { code: isRpcError(outcome) ? outcome.code : status.INTERNAL, message: outcome.message }
 }
 
 export function readTime(time: Micros): { readTime: { seconds: string; nanos: number } } {

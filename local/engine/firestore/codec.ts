@@ -1,4 +1,4 @@
-import { invalid } from './status.ts'
+import { invalid } from '../rpc-error.ts'
 import { type Fields, NULL, type Value } from './values.ts'
 import type { WireFields, WireValue } from './wire.ts'
 

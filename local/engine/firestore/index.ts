@@ -1,18 +1,17 @@
 import type { ServiceDefinition } from '@grpc/grpc-js'
+import type { FaultHook } from '#local/faults.ts'
+import { getService, loadServices } from '../protos.ts'
 import { toWireDocument } from './answers.ts'
 import { fieldsToJson, fromWireFields } from './codec.ts'
-import type { FaultPlan } from './faults.ts'
 import { type CompositeIndex, requireIndexes } from './indexes.ts'
 import { comparePaths } from './order.ts'
 import { type DocumentCodec, openSqlite } from './persistence.ts'
-import { loadFirestoreService } from './proto.ts'
 import { serve } from './server.ts'
 import { type Commit, createStore, type Store, type StoreSnapshot } from './store.ts'
 import { fromWireTimestamp, toIsoMicros } from './time.ts'
 import { sweepTtl, type TtlPolicy } from './ttl.ts'
 import type { WireDocument } from './wire.ts'
 
-export type { Fault, FaultPlan } from './faults.ts'
 export type { CompositeIndex, IndexField } from './indexes.ts'
 export type { Commit, DocumentChange, StoreSnapshot } from './store.ts'
 export type { TtlPolicy } from './ttl.ts'
@@ -48,8 +47,8 @@ export type FirestoreEngine = {
   snapshot(): StoreSnapshot
   /** Brings back exactly the documents of a snapshot; transactions in flight are over. */
   restore(snapshot: StoreSnapshot): void
-  /** Makes calls fail by plan, or (`undefined`) no longer. */
-  setFault(plan: FaultPlan | undefined): void
+  /** Asks the hook about every call from now on; `undefined` takes the faults away. */
+  setFault(fault: FaultHook | undefined): void
   /** Hears of every commit after it took effect; the returned function ends that. */
   onCommit(listener: (commit: Commit) => void): () => void
   /** Deletes what its TTL field says is over; returns how many documents. */
@@ -57,9 +56,13 @@ export type FirestoreEngine = {
   close(): Promise<void>
 }
 
+/** 64-bit integers as decimal strings, enums by name, and only fields that were sent: absence has a meaning. */
+const NOTHING_ADDED = { longs: String, enums: String, defaults: false }
+
 /** Starts a Firestore that the official client talks to through FIRESTORE_EMULATOR_HOST. */
 export async function startFirestoreEngine(options: FirestoreEngineOptions): Promise<FirestoreEngine> {
-  const service = loadFirestoreService()
+  const services = loadServices('@google-cloud/firestore', 'build/protos/v1.json', NOTHING_ADDED)
+  const service = getService(services, 'google.firestore.v1.Firestore')
   const persistence =
     options.file === undefined ? undefined : openSqlite(options.file, documentCodec(service))
   const store = createStore({
@@ -67,12 +70,12 @@ export async function startFirestoreEngine(options: FirestoreEngineOptions): Pro
     persistence,
     indexes: options.indexes === undefined ? undefined : requireIndexes(options.indexes),
   })
-  let plan: FaultPlan | undefined
+  let fault: FaultHook | undefined
   const server = await serve({
     store,
     service,
     port: options.port,
-    fault: (rpc, request) => plan?.(rpc, request),
+    fault: (rpc, request) => fault?.(rpc, request),
   }).catch((error: unknown) => {
     persistence?.close()
     throw error
@@ -84,7 +87,7 @@ export async function startFirestoreEngine(options: FirestoreEngineOptions): Pro
     snapshot: store.snapshot,
     restore: store.restore,
     setFault: (next) => {
-      plan = next
+      fault = next
     },
     onCommit: store.onCommit,
     sweepTtl: () => sweepTtl(store, options.ttl ?? [], options.now()),

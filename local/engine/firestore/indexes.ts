@@ -1,6 +1,6 @@
+import { rpcError, status } from '../rpc-error.ts'
 import { formatFieldPath, isNamePath } from './paths.ts'
 import { type FieldFilter, type Filter, isInequality, type QueryPlan } from './query-plan.ts'
-import { rpcError } from './status.ts'
 
 /** One field of a composite index, in the words of `firestore.indexes.json`. */
 export type IndexField = { fieldPath: string; order?: 'ASCENDING' | 'DESCENDING'; arrayConfig?: 'CONTAINS' }
@@ -40,7 +40,7 @@ export function requireIndexes(indexes: readonly CompositeIndex[]): IndexPolicy 
         const fields = [...need.equal, ...need.orders]
         const missing: CompositeIndex = { collectionGroup: plan.collectionId, queryScope, fields }
         throw rpcError(
-          'failedPrecondition',
+          status.FAILED_PRECONDITION,
           `The query requires an index. Add it: ${JSON.stringify(missing)}`,
         )
       }

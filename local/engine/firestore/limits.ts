@@ -1,5 +1,5 @@
+import { invalid } from '../rpc-error.ts'
 import { parseName } from './paths.ts'
-import { invalid } from './status.ts'
 import { type Fields, type Value, vectorOf } from './values.ts'
 
 /** The largest document, in bytes by Firestore's own way of counting. */

@@ -1,7 +1,7 @@
+import { invalid } from '../rpc-error.ts'
 import { fromWireValue } from './codec.ts'
 import { isNamePath, parseFieldPath } from './paths.ts'
 import type { Row } from './query-match.ts'
-import { invalid } from './status.ts'
 import { isNumber, type Value, valueAt, vectorOf, withValueAt } from './values.ts'
 import type { WireFindNearest } from './wire.ts'
 

@@ -1,4 +1,4 @@
-import { invalid } from './status.ts'
+import { invalid } from '../rpc-error.ts'
 
 /** A database and a path below its documents: `''` is the root, `a/b` a document, `a` a collection. */
 export type ResourceName = { database: string; path: string }

@@ -1,9 +1,9 @@
+import { invalid } from '../rpc-error.ts'
 import { fromWireValue } from './codec.ts'
 import { type FindNearest, parseFindNearest } from './nearest.ts'
 import { compareStrings } from './order.ts'
 import { checkId, formatFieldPath, isNamePath, parseFieldPath } from './paths.ts'
 import { checkQuery } from './query-rules.ts'
-import { invalid } from './status.ts'
 import { NULL, type Value } from './values.ts'
 import type { WireCursor, WireFilter, WireQuery } from './wire.ts'
 

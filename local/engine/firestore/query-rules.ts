@@ -1,3 +1,4 @@
+import { invalid } from '../rpc-error.ts'
 import { formatFieldPath, isNamePath } from './paths.ts'
 import {
   type FieldFilter,
@@ -7,7 +8,6 @@ import {
   type Order,
   type QueryPlan,
 } from './query-plan.ts'
-import { invalid } from './status.ts'
 
 const MAX_DISJUNCTIONS = 30
 const MAX_IN = 30

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { invalid, rpcError, status } from '../rpc-error.ts'
 import { readTime, toWireDocument, toWireResults, toWireStatus } from './answers.ts'
 import { listCollectionIds, listDocuments } from './listing.ts'
 import { checkId, parseDatabase, parseDocumentName, parseName } from './paths.ts'
-import { invalid, rpcError } from './status.ts'
 import type { Store } from './store.ts'
 import { toWireTimestamp } from './time.ts'
 import type { WireRequest } from './wire.ts'
@@ -55,7 +55,7 @@ export const DOCUMENT_RPCS: Record<string, Rpc> = {
     const { database, path } = parseDocumentName(request.name ?? '')
     const mask = parseMask(request.mask)
     const state = store.read(store.view(database, request), path)
-    if (state === undefined) throw rpcError('notFound', `Document "${request.name}" not found.`)
+    if (state === undefined) throw rpcError(status.NOT_FOUND, `Document "${request.name}" not found.`)
     return [toWireDocument(request.name ?? '', state, mask)]
   },
 
@@ -99,7 +99,7 @@ export const DOCUMENT_RPCS: Record<string, Rpc> = {
     const { database, path: parent } = parseName(request.parent ?? '')
     const collectionId = request.collectionId ?? ''
     checkId(collectionId, `${request.parent}/${collectionId}`)
-    if (request.orderBy) throw rpcError('unimplemented', 'ListDocuments is ordered by name only here.')
+    if (request.orderBy) throw rpcError(status.UNIMPLEMENTED, 'ListDocuments is ordered by name only here.')
     const mask = parseMask(request.mask)
     const view = store.view(database, request)
     const page = listDocuments(
@@ -136,7 +136,7 @@ function writeOne(
   const mask = parseMask(request.mask)
   store.commit(write.database, [write])
   const state = store.tree(write.database).read(write.path)
-  if (state === undefined) throw rpcError('internal', 'a written document is missing')
+  if (state === undefined) throw rpcError(status.INTERNAL, 'a written document is missing')
   return [toWireDocument(name, state, mask)]
 }
 

@@ -1,3 +1,4 @@
+import { invalid } from '../rpc-error.ts'
 import { aggregate, parseAggregations } from './aggregate.ts'
 import { readTime, toWireDocument } from './answers.ts'
 import { toWireFields } from './codec.ts'
@@ -5,7 +6,6 @@ import { parseName } from './paths.ts'
 import { planQuery, type QueryPlan } from './query-plan.ts'
 import { runQuery } from './query-run.ts'
 import type { Rpc } from './rpc-documents.ts'
-import { invalid } from './status.ts'
 import type { ReadView } from './store.ts'
 import type { WireRequest } from './wire.ts'
 

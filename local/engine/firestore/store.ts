@@ -1,9 +1,9 @@
+import { invalid, isRpcError, type RpcError, rpcError, status } from '../rpc-error.ts'
 import type { IndexPolicy } from './indexes.ts'
 import type { Persistence, StoredDocument } from './persistence.ts'
 import type { Row } from './query-match.ts'
 import type { QueryPlan } from './query-plan.ts'
 import { runQuery } from './query-run.ts'
-import { invalid, isRpcError, type RpcError, rpcError } from './status.ts'
 import { createTimeline, fromWireTimestamp, type Micros, type Timeline } from './time.ts'
 import { checkUnchanged, createTransactions, type Transaction, type Transactions } from './transactions.ts'
 import { createTree, type DocumentTree, RETENTION_MICROS } from './tree.ts'
@@ -153,7 +153,7 @@ function pastTime(state: State, time: Micros): Micros {
   const now = state.timeline.read()
   if (time > now) throw invalid('The requested read_time must not be in the future.')
   if (time < now - RETENTION_MICROS || time < state.floor) {
-    throw rpcError('failedPrecondition', 'The requested read_time is too old.')
+    throw rpcError(status.FAILED_PRECONDITION, 'The requested read_time is too old.')
   }
   return time
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { invalid, rpcError, status } from '../rpc-error.ts'
 import type { Row } from './query-match.ts'
 import type { QueryPlan } from './query-plan.ts'
 import { runQuery } from './query-run.ts'
-import { invalid, rpcError } from './status.ts'
 import type { Micros } from './time.ts'
 import type { DocumentTree } from './tree.ts'
 
@@ -93,5 +93,5 @@ export function checkUnchanged(tree: DocumentTree, transaction: Transaction): vo
 }
 
 function aborted(what: string): Error {
-  return rpcError('aborted', `Transaction aborted: "${what}" changed after the transaction read it.`)
+  return rpcError(status.ABORTED, `Transaction aborted: "${what}" changed after the transaction read it.`)
 }

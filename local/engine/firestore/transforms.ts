@@ -1,7 +1,7 @@
+import { invalid } from '../rpc-error.ts'
 import { fromWireValue } from './codec.ts'
 import { compareNumbers, compareValues } from './order.ts'
 import { parseFieldPath } from './paths.ts'
-import { invalid } from './status.ts'
 import type { Micros } from './time.ts'
 import {
   type Fields,

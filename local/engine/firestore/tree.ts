@@ -1,5 +1,5 @@
+import { rpcError, status } from '../rpc-error.ts'
 import { compareIds } from './order.ts'
-import { rpcError } from './status.ts'
 import type { Micros } from './time.ts'
 import type { DocumentState } from './writes.ts'
 
@@ -146,7 +146,7 @@ export function stateAt(node: DocumentNode, time?: Micros): DocumentState | unde
   if (time !== undefined) {
     while (index >= 0 && (versions[index]?.time ?? 0) > time) index--
     if (index < 0 && versions.length >= MAX_VERSIONS) {
-      throw rpcError('failedPrecondition', 'The requested read_time is too old.')
+      throw rpcError(status.FAILED_PRECONDITION, 'The requested read_time is too old.')
     }
   }
   return versions[index]?.state

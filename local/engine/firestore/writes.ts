@@ -1,7 +1,7 @@
+import { invalid, rpcError, status } from '../rpc-error.ts'
 import { fromWireFields } from './codec.ts'
 import { checkDocument, MAX_TRANSFORMS } from './limits.ts'
 import { isNamePath, parseDocumentName, parseFieldPath } from './paths.ts'
-import { invalid, rpcError } from './status.ts'
 import { fromWireTimestamp, type Micros } from './time.ts'
 import { applyTransforms, parseTransforms, type Transform } from './transforms.ts'
 import { type Fields, sameFields, type Value, valueAt, withValueAt } from './values.ts'
@@ -108,15 +108,15 @@ function checkPrecondition(current: DocumentState | undefined, write: Write): vo
   const name = `${database}/documents/${path}`
   if (precondition.kind === 'exists') {
     if (precondition.exists && current === undefined) {
-      throw rpcError('notFound', `No document to update: ${name}`)
+      throw rpcError(status.NOT_FOUND, `No document to update: ${name}`)
     }
     if (!precondition.exists && current !== undefined) {
-      throw rpcError('alreadyExists', `Document already exists: ${name}`)
+      throw rpcError(status.ALREADY_EXISTS, `Document already exists: ${name}`)
     }
   }
   if (precondition.kind === 'updateTime' && current?.updateTime !== precondition.updateTime) {
     throw rpcError(
-      'failedPrecondition',
+      status.FAILED_PRECONDITION,
       current === undefined
         ? `No document to update: ${name}`
         : `The update time of ${name} (${current.updateTime}) does not match the required one (${precondition.updateTime}).`,

@@ -1,5 +1,5 @@
 import { errorWithInfo } from '../error-info.ts'
-import { status } from '../grpc.ts'
+import { status } from '../rpc-error.ts'
 import type { Broker, Subscription } from './broker.ts'
 
 export type DeadlineChange = { readonly ackId: string; readonly seconds: number }

@@ -1,4 +1,4 @@
-import type { RpcError } from '../grpc.ts'
+import type { RpcError } from '../rpc-error.ts'
 import type { AttributeFilter } from './filter.ts'
 import type { Journal } from './journal.ts'
 import type { Delivery, Message } from './model.ts'

@@ -1,4 +1,4 @@
-import { rpcError, status } from '../grpc.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Subscription } from './broker.ts'
 import type { Delivery, Message } from './model.ts'
 import { shortName } from './rules.ts'

@@ -1,5 +1,7 @@
+import type { FaultHook } from '#local/faults.ts'
 import { systemClock } from '#shared/clock.ts'
-import { type FaultHook, type GrpcServer, getService, loadServices, startGrpcServer } from '../grpc.ts'
+import { type GrpcServer, startGrpcServer } from '../grpc.ts'
+import { getService, loadServices } from '../protos.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { createControl, type MessageControl } from './control.ts'
 import { openJournal } from './journal.ts'

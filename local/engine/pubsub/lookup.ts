@@ -1,4 +1,4 @@
-import { rpcError, status } from '../grpc.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Subscription, Topic } from './broker.ts'
 import { checkName, notFound } from './rules.ts'
 import { forgetDelivery } from './subscription.ts'

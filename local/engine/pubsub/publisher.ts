@@ -1,6 +1,7 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
-import { rpcError, type ServiceHandlers, status } from '../grpc.ts'
+import type { ServiceHandlers } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Topic } from './broker.ts'
 import { dropBacklog, getSubscription, getTopic } from './lookup.ts'
 import { alreadyExists, checkName, checkPublish, checkTopic, DELETED_TOPIC } from './rules.ts'

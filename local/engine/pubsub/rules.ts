@@ -1,4 +1,4 @@
-import { rpcError, status } from '../grpc.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import { parseFilter } from './filter.ts'
 import { messageBytes } from './model.ts'
 import { durationMs, type SubscriptionConfig, seconds, type TopicConfig, type WireMessage } from './wire.ts'

@@ -1,4 +1,4 @@
-import { rpcError, status } from '../grpc.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Snapshot, Subscription } from './broker.ts'
 import type { Message } from './model.ts'
 import { forgetDelivery, retentionMs } from './subscription.ts'

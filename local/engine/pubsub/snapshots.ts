@@ -1,6 +1,7 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
-import { rpcError, status, type UnaryHandler } from '../grpc.ts'
+import type { UnaryHandler } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Snapshot } from './broker.ts'
 import { getAttached, getSubscription } from './lookup.ts'
 import { alreadyExists, checkName, notFound, projectOf } from './rules.ts'

@@ -1,5 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { type RpcError, rpcError, type StreamHandler, status } from '../grpc.ts'
+import type { StreamHandler } from '../grpc.ts'
+import { asRpcError, type RpcError, rpcError, status } from '../rpc-error.ts'
 import { applyAcks, applyDeadlines } from './acknowledge.ts'
 import type { Broker, Subscription } from './broker.ts'
 import { getAttached } from './lookup.ts'
@@ -34,8 +35,7 @@ export function streamingPull(broker: Broker): StreamHandler {
     const fail = (error: unknown): void => {
       if (over) return
       close()
-      const known = error instanceof Error && 'code' in error
-      call.emit('error', known ? error : rpcError(status.INTERNAL, String(error)))
+      call.emit('error', asRpcError(error))
     }
     call.on('data', (request: StreamRequest) => {
       if (over) return

@@ -1,6 +1,7 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
-import { rpcError, type ServiceHandlers, status, type UnaryContext } from '../grpc.ts'
+import type { ServiceHandlers, UnaryContext } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import { acknowledge, modifyDeadlines } from './acknowledge.ts'
 import type { Broker, Subscription } from './broker.ts'
 import { dropBacklog, getAttached, getSubscription, getTopic } from './lookup.ts'

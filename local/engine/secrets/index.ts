@@ -1,5 +1,7 @@
+import type { FaultHook } from '#local/faults.ts'
 import { systemClock } from '#shared/clock.ts'
-import { type FaultHook, getService, loadServices, startGrpcServer } from '../grpc.ts'
+import { startGrpcServer } from '../grpc.ts'
+import { getService, loadServices } from '../protos.ts'
 import { durationMs, toTimestamp } from '../pubsub/wire.ts'
 import type { SecretConfig } from './model.ts'
 import { getSecret, type SecretDeps, secretHandlers } from './secrets.ts'

@@ -1,4 +1,4 @@
-import { rpcError, status } from '../grpc.ts'
+import { rpcError, status } from '../rpc-error.ts'
 
 /**
  * The list filters in use: terms joined by AND, each `name:part`, `labels.KEY=value`, `labels.KEY:*`

@@ -1,6 +1,7 @@
-import { rpcError, status, type UnaryHandler } from '../grpc.ts'
+import type { UnaryHandler } from '../grpc.ts'
 import { pageOf } from '../paging.ts'
 import { toTimestamp } from '../pubsub/wire.ts'
+import { rpcError, status } from '../rpc-error.ts'
 import { crc32c } from './crc32c.ts'
 import { listMatches } from './list-filter.ts'
 import type { Secret, Version, VersionState } from './model.ts'

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SecretManagerServiceClient } from '@google-cloud/secret-manager'
 import { credentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { status } from '#local/engine/rpc-error.ts'
 import {
   type SecretManagerEngine,
   type SecretNotification,
@@ -255,7 +256,7 @@ describe('rotation', () => {
 test('an injected fault reaches the caller, and is gone when taken away', async () => {
   const secret = await create('faulty')
   engine.setFault((rpc) =>
-    rpc === 'AccessSecretVersion' ? { mode: 'error', code: 'PERMISSION_DENIED' } : undefined,
+    rpc === 'AccessSecretVersion' ? { mode: 'error', code: status.PERMISSION_DENIED } : undefined,
   )
   await add(secret, 'x')
   expect(await codeOf(client.accessSecretVersion({ name: `${secret}/versions/1` }))).toBe(7)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type FaultPlan, type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import type { FaultHook } from '#local/faults.ts'
 import { systemClock } from '#shared/clock.ts'
 import { eventClaim } from '#shared/firestore/claim.ts'
 import { SYSTEM_COLLECTIONS } from '#shared/firestore/paths.ts'
@@ -24,7 +25,7 @@ afterEach(async () => {
 })
 
 /** Fails the first `count` calls of an rpc. */
-function first(count: number, wanted: string, fault: ReturnType<FaultPlan>): FaultPlan {
+function first(count: number, wanted: string, fault: ReturnType<FaultHook>): FaultHook {
   let left = count
   return (rpc) => (rpc === wanted && left-- > 0 ? fault : undefined)
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Loopback } from '#local/bind-loopback.ts'
 import { type Kubernetes, startKubernetes } from '#local/kubernetes/index.ts'
-import { type Answer, type Call, json, type Loopback, serveLoopback } from '#local/loopback.ts'
+import { type Answer, type Call, json, serveLoopback } from '#local/loopback.ts'
 import { TIERS } from '#shared/catalogue/tiers.ts'
 import { systemClock } from '#shared/clock.ts'
 import { kubernetesCluster } from '../../../functions/tenant-events/adapters/kubernetes.ts'

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isRpcError } from '#local/engine/firestore/status.ts'
 import { createStore, type Store } from '#local/engine/firestore/store.ts'
 import type { WireWrite } from '#local/engine/firestore/wire.ts'
 import { parseWrite } from '#local/engine/firestore/writes.ts'
+import { isRpcError } from '#local/engine/rpc-error.ts'
 
 const DATABASE = 'projects/demo-p/databases/(default)'
 const IDS = ['a', 'b', 'c'] as const

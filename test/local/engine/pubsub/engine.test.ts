@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { PubSub, type Topic } from '@google-cloud/pubsub'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type PubsubEngine, startPubsubEngine } from '#local/engine/pubsub/index.ts'
+import { status } from '#local/engine/rpc-error.ts'
 import { manualClock } from '#shared/clock.ts'
 import {
   codeOf,
@@ -197,7 +198,7 @@ describe('the control door', () => {
     const { topic, subscription } = await openPair(client)
     let left = 1
     engine.setFault((rpc) =>
-      rpc === 'Publish' && left-- > 0 ? { mode: 'lostAnswer', code: 'INTERNAL' } : undefined,
+      rpc === 'Publish' && left-- > 0 ? { mode: 'lostAnswer', code: status.INTERNAL } : undefined,
     )
     await codeOf(publish(topic, 'sent'))
     engine.setFault(undefined)
