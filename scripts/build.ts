@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { glob, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { glob, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { build, type Metafile } from 'esbuild'
 import { FUNCTIONS } from '#shared/catalogue.ts'
@@ -18,12 +18,12 @@ const FOLDERS = [...new Set(Object.values(FUNCTIONS).map((spec) => spec.folder))
 /** The folder's bundle must hold nothing of another group and nothing made for tests. */
 export function findStrangers(folder: string, metafile: Metafile): string[] {
   const others = FOLDERS.filter((other) => other !== folder).map((other) => `functions/${other}/`)
-  const forbidden = [...others, 'shared/testing/', 'local/', 'test/']
+  const forbidden = [...others, 'shared/testing/', 'local/', 'test/', 'scripts/', 'bench/']
   return Object.keys(metafile.inputs).filter((input) => forbidden.some((prefix) => input.startsWith(prefix)))
 }
 
-async function buildFolder(folder: string): Promise<void> {
-  const outdir = join(ROOT, 'dist', folder)
+async function buildFolder(folder: string, into: string): Promise<void> {
+  const outdir = join(into, folder)
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${folder}/index.ts`],
@@ -100,12 +100,25 @@ export async function buildIfStale(): Promise<boolean> {
   return true
 }
 
+/** Builds into a folder beside `dist/` and puts it in its place when all is well: a failure leaves the old one. */
 export async function buildAll(): Promise<void> {
   const digest = await sourceDigest()
-  await rm(join(ROOT, 'dist'), { recursive: true, force: true })
-  await mkdir(join(ROOT, 'dist'), { recursive: true })
-  await Promise.all(FOLDERS.map(buildFolder))
-  await writeFile(join(ROOT, 'dist', '.sources'), digest)
+  const fresh = join(ROOT, `.dist-${process.pid}`)
+  try {
+    await buildInto(fresh)
+    await writeFile(join(fresh, '.sources'), digest)
+    await rename(join(ROOT, 'dist'), join(fresh, '.old')).catch(() => undefined)
+    await rename(fresh, join(ROOT, 'dist'))
+  } finally {
+    await rm(fresh, { recursive: true, force: true })
+  }
+  await rm(join(ROOT, 'dist', '.old'), { recursive: true, force: true })
+}
+
+/** Builds every group into `<into>/<group>/`. */
+export async function buildInto(into: string): Promise<void> {
+  await mkdir(into, { recursive: true })
+  await Promise.all(FOLDERS.map((folder) => buildFolder(folder, into)))
 }
 
 if (import.meta.main) {
