@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { escapeHtml } from '#local/escape-html.ts'
 
 /** An answer of Cloud Run's own, in place of the function's. */
 export type FrontReply = {
@@ -56,12 +57,4 @@ const HTML = 'text/html; charset=UTF-8'
 
 function page(title: string, heading: string, text: string): string {
   return `<html><head><title>${title}</title></head>\n<body><h1>${heading}</h1><h2>${text}</h2></body></html>\n`
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
 }

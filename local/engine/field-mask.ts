@@ -1,3 +1,4 @@
+import { asRecord } from '#shared/json.ts'
 import { rpcError, status } from './rpc-error.ts'
 
 export type FieldMask = { readonly paths: readonly string[] } | null
@@ -36,11 +37,8 @@ function setPath(
 ): Readonly<Record<string, unknown>> {
   if (first === undefined) return target
   if (rest.length === 0) return { ...target, [first]: source[first] }
-  return { ...target, [first]: setPath(asRecord(target[first]), asRecord(source[first]), rest) }
+  return { ...target, [first]: setPath(asRecord(target[first]) ?? {}, asRecord(source[first]) ?? {}, rest) }
 }
-
-const asRecord = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
 const toCamelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_whole, letter: string) => letter.toUpperCase())

@@ -1,3 +1,5 @@
+import { asRecord } from '#shared/json.ts'
+
 /** What is wrong with a specification, and where: one line, ready to be printed. */
 export type SpecError = Error & { readonly place: string }
 
@@ -68,7 +70,7 @@ export function onlyKeys(node: SpecNode, known: readonly string[]): void {
 }
 
 function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return asRecord(value) !== undefined
 }
 
 function describe(value: unknown): string {

@@ -1,3 +1,5 @@
+import { escapeHtml } from '#local/escape-html.ts'
+
 /** The identity provider's pages: plain forms that need no script, and may be driven by fetch. */
 
 export function loginPage(action: string, clientId: string, login: string, problem?: string): string {
@@ -39,15 +41,4 @@ ${body}
 </body>
 </html>
 `
-}
-
-function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  }
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
 }

@@ -1,8 +1,10 @@
+import { asRecord } from '#shared/json.ts'
+
 /** Reading plain JSON whose shape nobody has promised. */
 export type JsonObject = { [field: string]: unknown }
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return asRecord(value) !== undefined
 }
 
 /** The value below `path`, or nothing as soon as a step is missing. */

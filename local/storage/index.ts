@@ -1,154 +1,94 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { systemClock } from '#shared/clock.ts'
+import { asRecord } from '#shared/json.ts'
+import type { Loopback } from '../bind-loopback.ts'
+import { type Answer, type Call, json, serveLoopback } from '../loopback.ts'
 import { createBucket, deleteBucket, describeBucket, getBucket, updateBucket } from './buckets.ts'
 import { type BucketRecord, errorBody, type ObjectRecord, storageError } from './model.ts'
-import { parseMultipart } from './multipart.ts'
-import {
-  checkPreconditions,
-  describeObject,
-  getObject,
-  listObjects,
-  putObject,
-  stringsOf,
-  updateObject,
-} from './objects.ts'
-import { type NewObject, type ObjectStore, openObjectStore } from './store.ts'
+import { checkPreconditions, describeObject, getObject, listObjects, updateObject } from './objects.ts'
+import { type ObjectStore, openObjectStore } from './store.ts'
+import { upload } from './upload.ts'
 
-export type StorageOptions = {
+type StorageOptions = {
   /** 0 or absent: any free port. */
   readonly port?: number
   readonly folder: string
   readonly now?: () => number
 }
 
-export type StorageServer = {
-  /** For STORAGE_EMULATOR_HOST or the client's apiEndpoint. */
-  readonly url: string
-  readonly port: number
-  close(): Promise<void>
-}
+/** For STORAGE_EMULATOR_HOST or the client's apiEndpoint. */
+export type StorageServer = Loopback
 
 /** Serves buckets and objects over a subset of Cloud Storage's JSON API, on the loopback interface. */
-export async function startStorage(options: StorageOptions): Promise<StorageServer> {
+export function startStorage(options: StorageOptions): Promise<StorageServer> {
   const now = options.now ?? systemClock.now
   const store = openObjectStore(options.folder, now)
-  const server = createServer((request, response) => {
-    answer({ store, now, request, response }).catch((error: unknown) => sendError(response, error))
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port ?? 0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+  // An object may be as large as memory allows: the limit of the other stand-ins would be a false one.
+  return serveLoopback(options.port ?? 0, (call) => answer({ store, now, call }), Number.POSITIVE_INFINITY)
+}
+
+type Exchange = { readonly store: ObjectStore; readonly now: () => number; readonly call: Call }
+
+async function answer(exchange: Exchange): Promise<Answer> {
+  try {
+    return route(exchange)
+  } catch (error) {
+    return refusal(error)
   }
 }
 
-type Exchange = {
-  readonly store: ObjectStore
-  readonly now: () => number
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-}
-
-async function answer(exchange: Exchange): Promise<void> {
-  const url = new URL(exchange.request.url ?? '/', 'http://storage')
-  const route = /^\/(upload\/|download\/)?storage\/v1\/b(?:\/([^/]+)(\/o(?:\/(.+))?)?)?$/.exec(url.pathname)
-  if (route === null) throw storageError(404, 'notFound', 'Not Found')
-  const [, kind, bucketName, objects, objectName] = route
-  const { store, request, response } = exchange
+function route(exchange: Exchange): Answer {
+  const { store, call } = exchange
+  const path = /^\/(upload\/|download\/)?storage\/v1\/b(?:\/([^/]+)(\/o(?:\/(.+))?)?)?$/.exec(
+    call.url.pathname,
+  )
+  if (path === null) throw storageError(404, 'notFound', 'Not Found')
+  const [, kind, bucketName, objects, objectName] = path
   if (bucketName === undefined) return answerBuckets(exchange)
   const bucket = getBucket(store, decode(bucketName))
   if (objects === undefined) return answerBucket(exchange, bucket)
-  if (kind === 'upload/' && request.method === 'POST') return upload(exchange, bucket, url.searchParams)
+  if (kind === 'upload/' && call.method === 'POST') return found(upload(store, bucket, call))
   if (objectName !== undefined) {
-    return answerObject(exchange, bucket, decode(objectName), url.searchParams, kind === 'download/')
+    return answerObject(exchange, bucket, decode(objectName), kind === 'download/')
   }
-  if (request.method !== 'GET') throw notAllowed()
-  sendJson(response, listObjects(store, bucket, url.searchParams))
+  if (call.method !== 'GET') throw notAllowed()
+  return found(listObjects(store, bucket, call.url.searchParams))
 }
 
-async function answerBuckets({ store, now, request, response }: Exchange): Promise<void> {
-  if (request.method === 'POST') sendJson(response, createBucket(store, await readJson(request), now()))
-  else if (request.method === 'GET') {
-    sendJson(response, { kind: 'storage#buckets', items: store.buckets().map(describeBucket) })
-  } else throw notAllowed()
+function answerBuckets({ store, now, call }: Exchange): Answer {
+  if (call.method === 'POST') return found(createBucket(store, fieldsOf(call), now()))
+  if (call.method !== 'GET') throw notAllowed()
+  return found({ kind: 'storage#buckets', items: store.buckets().map(describeBucket) })
 }
 
-async function answerBucket(
-  { store, now, request, response }: Exchange,
-  bucket: BucketRecord,
-): Promise<void> {
-  if (request.method === 'GET') sendJson(response, describeBucket(bucket))
-  else if (request.method === 'PATCH') {
-    sendJson(response, updateBucket(store, bucket, await readJson(request), now()))
-  } else if (request.method === 'DELETE') {
-    deleteBucket(store, bucket)
-    response.writeHead(204).end()
-  } else throw notAllowed()
+function answerBucket({ store, now, call }: Exchange, bucket: BucketRecord): Answer {
+  if (call.method === 'GET') return found(describeBucket(bucket))
+  if (call.method === 'PATCH') return found(updateBucket(store, bucket, fieldsOf(call), now()))
+  if (call.method !== 'DELETE') throw notAllowed()
+  deleteBucket(store, bucket)
+  return DELETED
 }
 
-async function answerObject(
-  { store, now, request, response }: Exchange,
+function answerObject(
+  { store, now, call }: Exchange,
   bucket: BucketRecord,
   name: string,
-  query: URLSearchParams,
   download: boolean,
-): Promise<void> {
+): Answer {
+  const query = call.url.searchParams
   const object = getObject(store, bucket, name, query)
   checkPreconditions(object, query)
-  if (request.method === 'GET') {
-    if (download || query.get('alt') === 'media') sendData(request, response, object, store.read(object))
-    else sendJson(response, describeObject(object))
-  } else if (request.method === 'PATCH') {
-    sendJson(response, updateObject(store, object, await readJson(request), now()))
-  } else if (request.method === 'DELETE') {
-    store.remove(bucket, object, query.has('generation'))
-    response.writeHead(204).end()
-  } else throw notAllowed()
+  if (call.method === 'GET') {
+    return download || query.get('alt') === 'media'
+      ? media(call.headers.range, object, store.read(object))
+      : found(describeObject(object))
+  }
+  if (call.method === 'PATCH') return found(updateObject(store, object, fieldsOf(call), now()))
+  if (call.method !== 'DELETE') throw notAllowed()
+  store.remove(bucket, object, query.has('generation'))
+  return DELETED
 }
 
-async function upload({ store, request, response }: Exchange, bucket: BucketRecord, query: URLSearchParams) {
-  const body = await readBody(request)
-  const contentType = request.headers['content-type']
-  if (query.get('uploadType') === 'media') {
-    const object: NewObject = { data: body, contentType: contentType ?? DEFAULT_TYPE, metadata: {} }
-    sendJson(response, putObject(store, bucket, query.get('name') ?? '', object, query))
-  } else if (query.get('uploadType') === 'multipart') {
-    const parts = parseMultipart(contentType ?? '', body)
-    const given = asRecord(parts.metadata)
-    const text = (key: string): string | undefined => stringsOf(given)[key]
-    const object: NewObject = {
-      data: parts.data,
-      contentType: text('contentType') ?? parts.contentType ?? DEFAULT_TYPE,
-      metadata: stringsOf(given['metadata']),
-      ...pick(stringsOf(given), [
-        'md5Hash',
-        'crc32c',
-        'cacheControl',
-        'contentDisposition',
-        'contentEncoding',
-      ]),
-    }
-    sendJson(response, putObject(store, bucket, query.get('name') ?? text('name') ?? '', object, query))
-  } else throw storageError(400, 'invalid', 'uploadType must be media or multipart here.')
-}
-
-const DEFAULT_TYPE = 'application/octet-stream'
-
-function sendData(
-  request: IncomingMessage,
-  response: ServerResponse,
-  object: ObjectRecord,
-  data: Buffer,
-): void {
+function media(wanted: string | undefined, object: ObjectRecord, data: Buffer): Answer {
   const headers = {
     'content-type': object.contentType,
     etag: `"${object.md5Hash}"`,
@@ -158,46 +98,36 @@ function sendData(
     ...(object.contentEncoding && { 'content-encoding': object.contentEncoding }),
     ...(object.cacheControl && { 'cache-control': object.cacheControl }),
   }
-  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
-  if (range === null) {
-    response.writeHead(200, { ...headers, 'content-length': data.length }).end(data)
-    return
-  }
+  const range = /^bytes=(\d+)-(\d*)$/.exec(wanted ?? '')
+  if (range === null) return { status: 200, headers, body: data }
   const start = Number(range[1])
   if (start >= data.length)
     throw storageError(416, 'requestedRangeNotSatisfiable', 'The range lies beyond the object.')
   const end = Math.min(range[2] ? Number(range[2]) : data.length - 1, data.length - 1)
-  const part = data.subarray(start, end + 1)
-  response.writeHead(206, {
-    ...headers,
-    'content-range': `bytes ${start}-${end}/${data.length}`,
-    'content-length': part.length,
-  })
-  response.end(part)
+  return {
+    status: 206,
+    headers: { ...headers, 'content-range': `bytes ${start}-${end}/${data.length}` },
+    body: data.subarray(start, end + 1),
+  }
 }
 
-function sendJson(response: ServerResponse, body: object): void {
-  response.writeHead(200, { 'content-type': 'application/json; charset=UTF-8' }).end(JSON.stringify(body))
-}
+const JSON_TYPE = { 'content-type': 'application/json; charset=UTF-8' }
+const DELETED: Answer = { status: 204, body: '' }
 
-function sendError(response: ServerResponse, error: unknown): void {
+const found = (body: object): Answer => json(200, body, JSON_TYPE)
+
+function refusal(error: unknown): Answer {
   const known = error instanceof Error && 'status' in error && 'reason' in error
   const told = known
     ? storageError(Number(error.status), String(error.reason), error.message)
     : storageError(500, 'backendError', String(error))
-  response.writeHead(told.status, { 'content-type': 'application/json; charset=UTF-8' })
-  response.end(JSON.stringify(errorBody(told)))
+  return json(told.status, errorBody(told), JSON_TYPE)
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
-}
-
-async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
+/** The members of a JSON body; what is no object has none. */
+function fieldsOf(call: Call): Record<string, unknown> {
   try {
-    return asRecord(JSON.parse((await readBody(request)).toString('utf8') || '{}'))
+    return asRecord(JSON.parse(call.body.toString('utf8') || '{}')) ?? {}
   } catch {
     throw storageError(400, 'parseError', 'The body is not JSON.')
   }
@@ -210,11 +140,5 @@ function decode(segment: string): string {
     throw storageError(400, 'invalid', 'The name is not URL-encoded.')
   }
 }
-
-const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-
-const pick = (from: Record<string, string>, keys: readonly string[]): Record<string, string> =>
-  Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key)))
 
 const notAllowed = () => storageError(405, 'methodNotAllowed', 'Method not allowed')

@@ -1,3 +1,5 @@
+import { asRecord } from '#shared/json.ts'
+
 /** What a form body says, nested: text leaves, objects and lists. */
 export type FormValue = string | FormValue[] | { [field: string]: FormValue }
 export type Form = { [field: string]: FormValue }
@@ -42,5 +44,5 @@ function listsIn(value: FormValue): FormValue {
 }
 
 export function isForm(value: unknown): value is Form {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return asRecord(value) !== undefined
 }

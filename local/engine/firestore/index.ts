@@ -5,7 +5,7 @@ import { toWireDocument } from './answers.ts'
 import { fieldsToJson, fromWireFields } from './codec.ts'
 import { type CompositeIndex, requireIndexes } from './indexes.ts'
 import { comparePaths } from './order.ts'
-import { type DocumentCodec, openSqlite } from './persistence.ts'
+import { type DocumentCodec, openPersistence } from './persistence.ts'
 import { serve } from './server.ts'
 import { type Commit, createStore, type Store, type StoreSnapshot } from './store.ts'
 import { fromWireTimestamp, toIsoMicros } from './time.ts'
@@ -64,7 +64,7 @@ export async function startFirestoreEngine(options: FirestoreEngineOptions): Pro
   const services = loadServices('@google-cloud/firestore', 'build/protos/v1.json', NOTHING_ADDED)
   const service = getService(services, 'google.firestore.v1.Firestore')
   const persistence =
-    options.file === undefined ? undefined : openSqlite(options.file, documentCodec(service))
+    options.file === undefined ? undefined : openPersistence(options.file, documentCodec(service))
   const store = createStore({
     now: options.now,
     persistence,

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { atomically, openSqlite } from '../sqlite.ts'
 import type { Micros } from './time.ts'
 import type { DocumentState } from './writes.ts'
 
@@ -23,18 +22,15 @@ export type DocumentCodec = {
   decode(bytes: Uint8Array): DocumentState
 }
 
-const SCHEMA_VERSION = 1
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS documents (
+    db TEXT NOT NULL, path TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (db, path)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID`
 
-/**
- * Opens or creates the SQLite file of a store.
- *
- * The write-ahead log reaches the operating system before a commit is acknowledged, so nothing
- * acknowledged is lost when the process is killed; `synchronous=NORMAL` gives up only power cuts.
- */
-export function openSqlite(file: string, codec: DocumentCodec): Persistence {
-  mkdirSync(dirname(file), { recursive: true })
-  const db = new DatabaseSync(file)
-  prepareSchema(db, file)
+/** Keeps a store's documents in an SQLite file. */
+export function openPersistence(file: string, codec: DocumentCodec): Persistence {
+  const db = openSqlite(file, SCHEMA)
   const put = db.prepare('INSERT OR REPLACE INTO documents (db, path, data) VALUES (?, ?, ?)')
   const drop = db.prepare('DELETE FROM documents WHERE db = ? AND path = ?')
   const setTime = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('lastTime', ?)")
@@ -60,28 +56,6 @@ export function openSqlite(file: string, codec: DocumentCodec): Persistence {
   }
 }
 
-function prepareSchema(db: DatabaseSync, file: string): void {
-  try {
-    // Exclusive: two engines on one file would each overwrite what only the other knows.
-    db.exec('PRAGMA busy_timeout=2000; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL')
-    db.exec('PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE; COMMIT')
-  } catch (error) {
-    db.close()
-    throw new Error(`${file} cannot be opened; another local stack may be using it`, { cause: error })
-  }
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-  if (version > SCHEMA_VERSION) {
-    db.close()
-    throw new Error(`${file} was written by a newer version of the local stack (schema ${version})`)
-  }
-  db.exec(`
-    CREATE TABLE IF NOT EXISTS documents (
-      db TEXT NOT NULL, path TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (db, path)
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    PRAGMA user_version = ${SCHEMA_VERSION};`)
-}
-
 function loadDocuments(db: DatabaseSync, codec: DocumentCodec): StoredDocument[] {
   const documents: StoredDocument[] = []
   for (const row of db.prepare('SELECT db, path, data FROM documents').iterate()) {
@@ -94,15 +68,4 @@ function loadDocuments(db: DatabaseSync, codec: DocumentCodec): StoredDocument[]
 
 function loadTime(db: DatabaseSync): Micros {
   return Number(db.prepare("SELECT value FROM meta WHERE key = 'lastTime'").get()?.['value'] ?? 0)
-}
-
-function atomically(db: DatabaseSync, work: () => void): void {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    work()
-    db.exec('COMMIT')
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
-  }
 }

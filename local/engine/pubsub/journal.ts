@@ -1,4 +1,5 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { atomically, openSqlite } from '../sqlite.ts'
 import type { Message } from './model.ts'
 
 /** A delivery as it was when the process ended: leases and back-offs do not outlive it. */
@@ -45,8 +46,7 @@ const SCHEMA = `
     attributes TEXT NOT NULL, ordering_key TEXT NOT NULL, publish_ms REAL NOT NULL, stored_ms REAL NOT NULL);
   CREATE TABLE IF NOT EXISTS deliveries (
     entry INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT NULL, seq INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0);
-`
+    attempts INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0)`
 
 /** A journal in an SQLite file, or nowhere when there is no file. */
 export function openJournal(file: string | undefined): Journal {
@@ -54,10 +54,7 @@ export function openJournal(file: string | undefined): Journal {
 }
 
 function sqliteJournal(file: string): Journal {
-  const db = new DatabaseSync(file)
-  // The process may be killed, the machine is not expected to lose power: no fsync is needed.
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;')
-  db.exec(SCHEMA)
+  const db = openSqlite(file, SCHEMA)
   const put = db.prepare('INSERT OR REPLACE INTO resources (kind, name, value) VALUES (?, ?, ?)')
   const drop = db.prepare('DELETE FROM resources WHERE kind = ? AND name = ?')
   const addMessage = db.prepare('INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
@@ -65,24 +62,9 @@ function sqliteJournal(file: string): Journal {
   const addDelivery = db.prepare('INSERT INTO deliveries (entry, subscription, seq) VALUES (?, ?, ?)')
   const updateDelivery = db.prepare('UPDATE deliveries SET attempts = ?, acked = ? WHERE entry = ?')
   const deleteDelivery = db.prepare('DELETE FROM deliveries WHERE entry = ?')
-  let depth = 0
   return {
     load: () => load(db),
-    atomically: (work) => {
-      if (depth > 0) return work()
-      depth += 1
-      db.exec('BEGIN')
-      try {
-        const result = work()
-        db.exec('COMMIT')
-        return result
-      } catch (error) {
-        db.exec('ROLLBACK')
-        throw error
-      } finally {
-        depth -= 1
-      }
-    },
+    atomically: (work) => atomically(db, work),
     putResource: (kind, name, value) => void put.run(kind, name, JSON.stringify(value)),
     deleteResource: (kind, name) => void drop.run(kind, name),
     addMessage: (message) =>

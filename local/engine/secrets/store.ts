@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { openSqlite } from '../sqlite.ts'
 import type { Secret, SecretConfig, Version } from './model.ts'
 
 export type SecretStore = {
@@ -13,34 +13,34 @@ export type SecretStore = {
 
 type StoredVersion = Omit<Version, 'data'> & { readonly data: string | null }
 
+const SCHEMA = 'CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL)'
+
 /** Secrets in memory, written through to an SQLite file when there is one. */
 export function openSecretStore(file: string | undefined): SecretStore {
   const secrets = new Map<string, Secret>()
-  const db = new DatabaseSync(file ?? ':memory:')
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;')
-  db.exec('CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL)')
-  for (const row of db.prepare('SELECT value FROM secrets').all()) {
+  const db = file === undefined ? undefined : openSqlite(file, SCHEMA)
+  for (const row of db?.prepare('SELECT value FROM secrets').all() ?? []) {
     const secret = parse(String(row['value']))
     secrets.set(secret.config.name, secret)
   }
-  const put = db.prepare('INSERT OR REPLACE INTO secrets VALUES (?, ?)')
-  const drop = db.prepare('DELETE FROM secrets WHERE name = ?')
+  const put = db?.prepare('INSERT OR REPLACE INTO secrets VALUES (?, ?)')
+  const drop = db?.prepare('DELETE FROM secrets WHERE name = ?')
   return {
     find: (name) => secrets.get(name),
     all: () => secrets.values(),
     save: (secret) => {
-      put.run(secret.config.name, stringify(secret))
+      put?.run(secret.config.name, stringify(secret))
       secrets.set(secret.config.name, secret)
     },
     delete: (name) => {
-      drop.run(name)
+      drop?.run(name)
       secrets.delete(name)
     },
     reset: () => {
-      db.exec('DELETE FROM secrets')
+      db?.exec('DELETE FROM secrets')
       secrets.clear()
     },
-    close: () => db.close(),
+    close: () => db?.close(),
   }
 }
 
