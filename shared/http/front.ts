@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { systemIds } from '../ids.ts'
 import { type Refusal, refuse } from '../result.ts'
+import { type Drain, drainOnSignal } from './drain.ts'
 import { problemReply } from './problem.ts'
 import { sendReply } from './send-reply.ts'
 
@@ -29,13 +30,18 @@ export function installFront(): void {
   const wrapped = (...args: readonly unknown[]): Server => {
     const listener = args.at(-1)
     if (typeof listener !== 'function') return createServer(...(args as []))
-    return createServer(...([...args.slice(0, -1), fronted(listener as RequestListener)] as unknown as []))
+    let drain: Drain | undefined
+    const front = fronted(listener as RequestListener, (response) => drain?.enter(response))
+    const server: Server = createServer(...([...args.slice(0, -1), front] as unknown as []))
+    drain = drainOnSignal(server)
+    return server
   }
   http.createServer = wrapped as typeof http.createServer
 }
 
-function fronted(listener: RequestListener): RequestListener {
+function fronted(listener: RequestListener, enter: (response: ServerResponse) => void): RequestListener {
   return (request: IncomingMessage, response) => {
+    enter(response as ServerResponse)
     const refusal = faultOf(request)
     if (refusal !== undefined) return refuseUnread(request, response as ServerResponse, refusal)
     // `headersDistinct` still has both: it is made from what was sent.

@@ -66,7 +66,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'setTimeout',
     /\bset(?:Timeout|Interval|Immediate)\b/,
-    /^shared\/(?:deadline|firestore\/tenant-store)\.ts$/,
+    /^shared\/(?:deadline|firestore\/tenant-store|http\/drain)\.ts$/,
   ],
   ['eval', /\beval\s*\(|\bnew\s+Function\s*\(/, /^$/],
 ]
