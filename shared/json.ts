@@ -104,12 +104,19 @@ function findFault(root: unknown, maxDepth: number): string | undefined {
     if (forbidden !== undefined) return `The member name '${forbidden}' is not accepted.`
     if (!keys.every((key) => key.isWellFormed())) return NOT_UNICODE
     for (const member of isArray ? value : Object.values(value)) {
-      if (typeof member === 'string' && !member.isWellFormed()) return NOT_UNICODE
+      const fault = findLeafFault(member)
+      if (fault !== undefined) return fault
       if (typeof member === 'object' && member !== null) pending.push({ value: member, depth: depth + 1 })
     }
   }
-  return typeof root === 'string' && !root.isWellFormed() ? NOT_UNICODE : undefined
+  return findLeafFault(root)
 }
 
-/** No store and no digest takes a lone surrogate, though JSON can spell one (`"\ud800"`). */
+/** JSON can spell a lone surrogate and `1e400`; no store and no digest takes either. */
+function findLeafFault(value: unknown): string | undefined {
+  if (typeof value === 'string' && !value.isWellFormed()) return NOT_UNICODE
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'A number is too large.'
+  return undefined
+}
+
 const NOT_UNICODE = 'A text is not valid Unicode.'

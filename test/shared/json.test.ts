@@ -115,6 +115,11 @@ describe('JSON from outside', () => {
     },
   )
 
+  // JSON.parse reads it as Infinity, which no digest takes: the message would come again for ever.
+  test.each(['1e400', '[-1e400]', '{"a":{"b":1e999}}'])('%s is larger than any number', (text) => {
+    expect(parseJson(bytes(text))).toMatchObject({ ok: false, hint: 'A number is too large.' })
+  })
+
   test.each(['{"__proto__":1}', '[{"constructor":1}]', '{"a":{"prototype":1}}', '{"\\u005f_proto__":1}'])(
     '%s reaches for a prototype',
     (text) => {
