@@ -1,6 +1,5 @@
 import { type HeaderList, headerValues, withHeader, withoutHeaders } from '#local/proxy/header-list.ts'
 import type { SoundRequest } from '#local/proxy/sound-request.ts'
-import type { BackendTokens } from './backend-token.ts'
 import { type ApiKeys, checkConsumer } from './consumer.ts'
 import { JWT_AUDIENCE, JWT_MISSING } from './jwt.ts'
 import { checkJwt, type JwtContext } from './jwt-check.ts'
@@ -21,7 +20,8 @@ export type DecideContext = {
   readonly jwt: JwtContext
   readonly apiKeys: ApiKeys
   readonly quota: QuotaCheck
-  readonly tokens: BackendTokens
+  /** The gateway's own ID token for a backend's audience; nothing when there is none to be had. */
+  readonly tokens: (audience: string) => Promise<string | undefined>
 }
 
 const USERINFO = 'X-Apigateway-Api-Userinfo'

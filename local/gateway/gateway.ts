@@ -1,6 +1,7 @@
-import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { performance } from 'node:perf_hooks'
+import { keepIdTokens, type MintIdToken } from '#local/id-tokens.ts'
 import { discardRest } from '#local/proxy/discard-rest.ts'
 import type { Target } from '#local/proxy/exchange.ts'
 import { forward } from '#local/proxy/forward.ts'
@@ -8,7 +9,6 @@ import { withForwarded } from '#local/proxy/forwarded.ts'
 import { findHeader, headerList, withHeader } from '#local/proxy/header-list.ts'
 import { listen } from '#local/proxy/listen.ts'
 import { withTrace } from '#local/proxy/trace.ts'
-import { createBackendTokens, type MintIdToken } from './backend-token.ts'
 import { cleanRequest } from './clean-request.ts'
 import type { ApiKeys } from './consumer.ts'
 import { type DecideContext, decide } from './decide.ts'
@@ -82,7 +82,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listener = await listen({
     port: options.port ?? 0,
     maxHeaderBytes: MAX_HEADER_BYTES,
-    refuse: (status) => ({ contentType: 'application/json', body: replyBody(status, REFUSED[status]) }),
+    refuse: (status) => ({
+      contentType: 'application/json',
+      body: replyBody(status, STATUS_CODES[status] ?? ''),
+    }),
     handler: async (request, response, expected) => serve?.(request, response, expected),
   })
   const close = async () => {
@@ -104,12 +107,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-const REFUSED = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-} as const
 const NO_KEYS: ApiKeys = new Map()
+// A token is renewed this long before it ends, so that none runs out on its way.
+const RENEW_BEFORE_SECONDS = 60
 
 function createContext(options: GatewayOptions, spec: GatewaySpec): DecideContext {
   const caches = new Map<string, JwksCache>(
@@ -118,6 +118,7 @@ function createContext(options: GatewayOptions, spec: GatewaySpec): DecideContex
       createJwksCache(jwksUri, options.now, options.fetchJwks),
     ]),
   )
+  const mint = keepIdTokens(options.mintIdToken, options.now, RENEW_BEFORE_SECONDS)
   return {
     spec,
     route: createRouter(spec),
@@ -127,7 +128,7 @@ function createContext(options: GatewayOptions, spec: GatewaySpec): DecideContex
     },
     apiKeys: options.apiKeys ?? NO_KEYS,
     quota: createQuota(spec, options.now, options.lenientQuota ?? false),
-    tokens: createBackendTokens(options.mintIdToken, options.gatewayAccount, options.now),
+    tokens: (audience) => mint({ email: options.gatewayAccount, audience }).catch(() => undefined),
   }
 }
 

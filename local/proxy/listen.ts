@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { bindLoopback, type Loopback } from '../bind-loopback.ts'
 
@@ -15,12 +15,6 @@ type ListenOptions = {
   /** The answer to what is no HTTP request or too large a head; the connection is closed after it. */
   readonly refuse: (status: 400 | 408 | 431) => { contentType: string; body: string }
 }
-
-const REASONS = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-} as const
 
 /** Listens on the loopback interface as a proxy must: every byte that is no request gets its refusal. */
 export function listen(options: ListenOptions): Promise<Loopback> {
@@ -74,7 +68,7 @@ function refuseConnection(socket: Socket, status: 400 | 408 | 431, options: List
   if (!socket.writable) return
   const { contentType, body } = options.refuse(status)
   const head = [
-    `HTTP/1.1 ${status} ${REASONS[status]}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Content-Type: ${contentType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',

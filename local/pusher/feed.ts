@@ -1,4 +1,4 @@
-import type { MintIdToken } from './id-tokens.ts'
+import type { MintIdToken } from '../id-tokens.ts'
 import type { MessageSource, OpenSource, PushMessage, PushSubscription } from './model.ts'
 import { type PushResult, push } from './push.ts'
 import { createWindow } from './window.ts'

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { keepIdTokens, type MintIdToken } from '../id-tokens.ts'
 import { type Feed, type FeedContext, openFeed, type PushAttempt } from './feed.ts'
-import { cacheIdTokens, type MintIdToken } from './id-tokens.ts'
 import type { MessageSource, PushSubscription } from './model.ts'
 
 export { clientSource } from './client-source.ts'
 export { embeddedSource } from './embedded-source.ts'
 export type { PushAttempt } from './feed.ts'
-export type { MintIdToken } from './id-tokens.ts'
 export type { MessageSource, PushMessage, PushSubscription } from './model.ts'
 export { createTopology, type TopologyOptions } from './topology.ts'
+
+/** As early as Google's own libraries do. */
+const RENEW_BEFORE_SECONDS = 300
 
 export type PusherOptions = {
   readonly project: string
@@ -46,7 +48,7 @@ export async function startPusher(options: PusherOptions): Promise<Pusher> {
   const context: FeedContext = {
     project: options.project,
     now: options.now,
-    mintIdToken: cacheIdTokens(options.mintIdToken, options.now),
+    mintIdToken: keepIdTokens(options.mintIdToken, options.now, RENEW_BEFORE_SECONDS),
     maxOutstanding: options.maxOutstanding ?? 100,
     closing: closing.signal,
     onActivity: () => {

@@ -1,4 +1,4 @@
-import type { MintIdToken } from '#local/pusher/index.ts'
+import type { MintIdToken } from '#local/id-tokens.ts'
 import {
   clientSource,
   createTopology,

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { acceptsConnections } from '#local/tcp-ports.ts'
 import { FUNCTIONS, type FunctionId } from '#shared/catalogue.ts'
 import { ROOT } from './data-dir.ts'
 import { StackError } from './options.ts'
@@ -117,22 +117,10 @@ async function reachable(port: number, child: Launched, lastLine: () => string):
   while (performance.now() < untilMs) {
     if (!child.alive())
       throw new StackError(`A function process ended at start: ${lastLine() || (await child.exited)}`)
-    if (await accepts(port)) return
+    if (await acceptsConnections(port)) return
     await pause(15)
   }
   throw new StackError(`A function did not listen on port ${port} within ${START_LIMIT_MS / 1000} s.`)
-}
-
-/** Whether something listens: a TCP connect, because a request would reach the function. */
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
 
 async function end(child: Launched): Promise<void> {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { probePort } from '#local/tcp-ports.ts'
 import { FUNCTION_IDS, type FunctionId } from '#shared/catalogue.ts'
 import { StackError } from './options.ts'
 
@@ -28,7 +28,7 @@ export async function choosePorts(base: number): Promise<Ports> {
   const all = [...NAMES, ...FUNCTION_IDS]
   const ports = new Map<string, number>()
   for (const [index, name] of all.entries()) {
-    ports.set(name, base === 0 ? await freePort() : await claim(base + index, name, base))
+    ports.set(name, base === 0 ? await newPort() : await claim(base + index, name, base))
   }
   const of = (name: string): number => ports.get(name) ?? 0
   return {
@@ -39,7 +39,7 @@ export async function choosePorts(base: number): Promise<Ports> {
 
 async function claim(port: number, name: string, base: number): Promise<number> {
   try {
-    await bind(port)
+    await probePort(port)
     return port
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
@@ -53,25 +53,13 @@ async function claim(port: number, name: string, base: number): Promise<number> 
 
 const given = new Set<number>()
 
-async function freePort(): Promise<number> {
+async function newPort(): Promise<number> {
   for (;;) {
-    const port = await bind(0)
+    const port = await probePort(0)
     // The system may offer a port again that we have named but not yet opened.
     if (!given.has(port)) {
       given.add(port)
       return port
     }
   }
-}
-
-function bind(port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      const bound = typeof address === 'object' && address !== null ? address.port : port
-      server.close(() => resolve(bound))
-    })
-  })
 }
