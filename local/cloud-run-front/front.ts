@@ -39,7 +39,7 @@ export type CloudRunFrontOptions = KeyOptions & {
   readonly timeoutMs?: number
 }
 
-export type CloudRunFront = {
+type CloudRunFront = {
   readonly url: string
   /** Where internal calls go; with ingress `all` the same as `url`. */
   readonly internalUrl: string

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { acceptsConnections, freePort } from '../tcp-ports.ts'
 
 /** Google's emulators as installed on this machine, or why they cannot be used. */
-export type GoogleEmulators =
+type GoogleEmulators =
   | { found: true; java: string; firestoreJar: string; pubsubJar: string }
   | { found: false; reason: string }
 
@@ -14,9 +14,7 @@ export type GoogleEmulators =
 export type GoogleEmulator = { host: string; port: number; pid: number; stop(): Promise<void> }
 
 /** The emulator, or `undefined` and the reason when Java or the emulator is not installed. */
-export type GoogleStart =
-  | { emulator: GoogleEmulator; reason: undefined }
-  | { emulator: undefined; reason: string }
+type GoogleStart = { emulator: GoogleEmulator; reason: undefined } | { emulator: undefined; reason: string }
 
 /**
  * Finds Java and the emulators that gcloud installed, without starting anything of either.

@@ -3,7 +3,7 @@ import { findQueryParameter } from './request-path.ts'
 import type { ApiKeyRule, Location } from './spec.ts'
 
 /** What Service Control knows of a gateway key. */
-export type ApiKey = {
+type ApiKey = {
   /** The project number that the key belongs to. */
   readonly consumerNumber: string
   readonly state:
@@ -21,7 +21,7 @@ export type ApiKey = {
 /** The table of keys; a `Map` will do. A key that is not in it is invalid. */
 export type ApiKeys = { get(key: string): ApiKey | undefined }
 
-export type ConsumerDecision =
+type ConsumerDecision =
   | { readonly consumer: string | undefined }
   | { readonly status: number; readonly message: string }
 

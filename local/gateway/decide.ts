@@ -10,7 +10,7 @@ import type { Router } from './router.ts'
 import type { GatewaySpec, Operation } from './spec.ts'
 
 /** To be sent on, or answered here. `operation` is what the request matched, if anything. */
-export type Decision =
+type Decision =
   | { readonly operation: Operation; readonly target: string; readonly headers: HeaderList }
   | { readonly operation: Operation | undefined; readonly reply: LocalReply }
 

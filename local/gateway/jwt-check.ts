@@ -6,7 +6,7 @@ import { findQueryParameter } from './request-path.ts'
 import type { JwtProvider } from './spec.ts'
 
 /** Verified payloads as sent, or why the request is refused. */
-export type JwtDecision = { readonly payloads: readonly string[] } | { readonly refused: string }
+type JwtDecision = { readonly payloads: readonly string[] } | { readonly refused: string }
 
 export type JwtContext = {
   readonly now: () => number
@@ -63,7 +63,7 @@ async function checkProvider(
 }
 
 /** Every token at a provider's locations: headers ordered by name and prefix, then query parameters. */
-export function extractTokens(provider: JwtProvider, headers: HeaderList, query: string): string[] {
+function extractTokens(provider: JwtProvider, headers: HeaderList, query: string): string[] {
   const places = provider.locations.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1))
   const inHeaders = places.flatMap((place) => {
     if (place.in !== 'header') return []

@@ -15,7 +15,7 @@ export type Jwt = {
 }
 
 /** Why a token is refused, in the words of Envoy's JWT library (google/jwt_verify_lib, status.cc). */
-export type JwtRefusal = { readonly refused: string }
+type JwtRefusal = { readonly refused: string }
 
 export const JWT_MISSING = 'Jwt is missing'
 export const JWT_UNKNOWN_ISSUER = 'Jwt issuer is not configured'

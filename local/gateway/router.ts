@@ -1,6 +1,6 @@
 import type { GatewaySpec, Operation } from './spec.ts'
 
-export type Match =
+type Match =
   | { readonly kind: 'found'; readonly operation: Operation }
   | { readonly kind: 'wrongMethod'; readonly template: string }
   | { readonly kind: 'unknown' }

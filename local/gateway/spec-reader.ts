@@ -1,7 +1,7 @@
 import { asRecord } from '#shared/json.ts'
 
 /** What is wrong with a specification, and where: one line, ready to be printed. */
-export type SpecError = Error & { readonly place: string }
+type SpecError = Error & { readonly place: string }
 
 /** Throws a `SpecError`. `place` is the path of keys to the faulty value, `paths./v1/x.get`. */
 export function specError(place: string, problem: string): SpecError {
@@ -26,7 +26,7 @@ export function keys(node: SpecNode): string[] {
   return Object.keys(fields(node))
 }
 
-export function fields(node: SpecNode): Fields {
+function fields(node: SpecNode): Fields {
   if (isFields(node.value)) return node.value
   throw specError(node.place, `expected an object, found ${describe(node.value)}`)
 }

@@ -13,12 +13,12 @@ import {
 } from './spec-reader.ts'
 
 /** What a security definition is to the gateway. Types it does not know are refused where they are used. */
-export type SecurityScheme =
+type SecurityScheme =
   | { readonly kind: 'jwt'; readonly provider: JwtProvider }
   | { readonly kind: 'apiKey'; readonly location: Location }
   | { readonly kind: 'unsupported' }
 
-export type SecurityRule = {
+type SecurityRule = {
   readonly jwtProviders: readonly JwtProvider[]
   readonly apiKey: ApiKeyRule | undefined
 }

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { acceptsConnections, freePort } from '../tcp-ports.ts'
 import type { IdpFault, IdpSettings, IdpTenant } from './settings.ts'
 
-export type { IdpFault, IdpTenant, IdpUser } from './settings.ts'
+export type { IdpTenant } from './settings.ts'
 
-export type IdpOptions = {
+type IdpOptions = {
   /** A free one is taken unless told; the issuer changes with it. */
   readonly port?: number
   /** The stack's clock offset, 8 bytes; the machine's own time without it. */

@@ -1,7 +1,7 @@
 import type { Fault } from '../faults.ts'
 
 /** Who may log in at a tenant's connection. The login is an e-mail address. */
-export type IdpUser = { readonly login: string; readonly password: string; readonly role: string }
+type IdpUser = { readonly login: string; readonly password: string; readonly role: string }
 
 /** One tenant's connection: our authorization server is the client. */
 export type IdpTenant = {

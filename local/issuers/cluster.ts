@@ -3,7 +3,7 @@ import type { JWK } from 'jose'
 import { json, serveLoopback } from '../loopback.ts'
 import { openSigningKey } from './signing-key.ts'
 
-export type ServiceAccountTokenRequest = {
+type ServiceAccountTokenRequest = {
   readonly namespace: string
   readonly serviceAccount: string
   readonly audience: string | readonly string[]
@@ -14,7 +14,7 @@ export type ServiceAccountTokenRequest = {
   readonly serviceAccountUid?: string
 }
 
-export type ClusterIssuer = {
+type ClusterIssuer = {
   readonly issuer: string
   readonly jwksUri: string
   readonly url: string
@@ -23,7 +23,7 @@ export type ClusterIssuer = {
   close(): Promise<void>
 }
 
-export type ClusterIssuerOptions = {
+type ClusterIssuerOptions = {
   readonly port?: number
   /** Where the signing key is kept. */
   readonly file?: string

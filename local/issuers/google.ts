@@ -7,7 +7,7 @@ import { openSigningKey, type SigningKey } from './signing-key.ts'
 const ID_TOKEN_SECONDS = 3600
 const ACCESS_TOKEN_SECONDS = 3600
 
-export type GoogleIdTokenRequest = {
+type GoogleIdTokenRequest = {
   readonly email: string
   readonly audience: string
   /** Seconds; at most Google's own hour. A negative value mints a token that has expired already. */
@@ -28,7 +28,7 @@ export type GoogleIssuer = {
   close(): Promise<void>
 }
 
-export type GoogleIssuerOptions = {
+type GoogleIssuerOptions = {
   readonly port?: number
   /** Where the signing key is kept. */
   readonly file?: string
@@ -88,7 +88,7 @@ function idTokenClaims(issuer: string, request: GoogleIdTokenRequest, nowMs: num
 }
 
 /** Google's subjects are numbers of 21 digits that never change for an account. */
-export function subjectOf(email: string): string {
+function subjectOf(email: string): string {
   const digest = createHash('sha256').update(email).digest().readBigUInt64BE()
   return `1${(digest % 10n ** 20n).toString().padStart(20, '0')}`
 }

@@ -124,7 +124,7 @@ function removeDropped(
 }
 
 /** Writes `config` over `target`, list items found by their keys. */
-export function mergeInto(target: JsonObject, config: JsonObject, schema: Schema): void {
+function mergeInto(target: JsonObject, config: JsonObject, schema: Schema): void {
   for (const [field, value] of Object.entries(config)) {
     const below = childSchema(schema, field)
     if (below === undefined || value === null || value === undefined) continue

@@ -14,12 +14,12 @@ export type Manifest = {
 }
 
 /** Puts into an empty cluster what a control plane starts with, and then what Flux installs. */
-export function bootCluster(store: ObjectStore, nowMs: number, manifests: readonly Manifest[]): void {
+function bootCluster(store: ObjectStore, nowMs: number, manifests: readonly Manifest[]): void {
   for (const manifest of [...CONTROL_PLANE, ...manifests]) installManifest(store, nowMs, manifest)
 }
 
 /** Installs one cluster-wide object, past admission: Flux has put it there before anybody asked. */
-export function installManifest(store: ObjectStore, nowMs: number, manifest: Manifest): void {
+function installManifest(store: ObjectStore, nowMs: number, manifest: Manifest): void {
   const resource = RESOURCES.find(
     (one) => one.kind === manifest.kind && apiVersionOf(one) === manifest.apiVersion,
   )

@@ -8,7 +8,7 @@ import { childSchema, isAtomic, itemElement, type Schema } from './schema.ts'
  * A path is a list of elements: `f:name` a field, `k:{…}` an item found by its keys, `v:…` a member
  * of a set. The map's key is the joined path.
  */
-export type Path = readonly string[]
+type Path = readonly string[]
 export type FieldSet = Map<string, Path>
 
 const SEPARATOR = '\u0000'

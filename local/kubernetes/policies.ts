@@ -5,7 +5,7 @@ import { type Resource, resourceOf } from './resources.ts'
 import { apiError, qualified } from './status.ts'
 
 /** What an admission policy is asked about. */
-export type Admission = {
+type Admission = {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
   readonly user: User
   readonly resource: Resource
@@ -15,7 +15,7 @@ export type Admission = {
 }
 
 /** A denial: why, and the reason the policy gives; `Invalid` (422) is Kubernetes' default. */
-export type Denial = { readonly message: string; readonly reason?: 'Forbidden' }
+type Denial = { readonly message: string; readonly reason?: 'Forbidden' }
 
 /** A ValidatingAdmissionPolicy, written in TypeScript here and in CEL on a real cluster. */
 export type Policy = {

@@ -57,7 +57,7 @@ export function itemElement(by: 'set' | readonly string[], item: unknown): strin
   return `k:${JSON.stringify(key)}`
 }
 
-export type Problem = { readonly path: string; readonly kind: 'unknown' | 'type'; readonly message: string }
+type Problem = { readonly path: string; readonly kind: 'unknown' | 'type'; readonly message: string }
 
 /** Everything in `value` that the schema does not know or that has another type than it says. */
 export function findProblems(value: unknown, schema: Schema, path = ''): Problem[] {

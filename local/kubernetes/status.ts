@@ -1,9 +1,9 @@
 import type { JsonObject } from './json.ts'
 
-export type Cause = { readonly reason?: string; readonly message: string; readonly field?: string }
+type Cause = { readonly reason?: string; readonly message: string; readonly field?: string }
 
 /** `metav1.Status`: the body of every answer that is not an object. */
-export type Status = {
+type Status = {
   readonly kind: 'Status'
   readonly apiVersion: 'v1'
   readonly metadata: JsonObject

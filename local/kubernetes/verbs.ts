@@ -5,16 +5,11 @@ import { type Body, checkApplied, checkSent, parseObject, type Target, type Writ
 import { apiError, badRequest, conflict, notFound } from './status.ts'
 import { createObject, updateObject, type WriteContext } from './writes.ts'
 
-export type Written = { readonly created: boolean; readonly object: KubeObject }
+type Written = { readonly created: boolean; readonly object: KubeObject }
 
 const APPLY = 'application/apply-patch+yaml'
 
-export function writerOf(
-  context: WriteContext,
-  options: WriteOptions,
-  target: Target,
-  apply: boolean,
-): Writer {
+function writerOf(context: WriteContext, options: WriteOptions, target: Target, apply: boolean): Writer {
   return {
     manager: options.manager,
     operation: apply ? 'Apply' : 'Update',
@@ -135,7 +130,7 @@ function replace(
 }
 
 /** RFC 7396. */
-export function mergePatch(live: JsonObject, change: JsonObject): JsonObject {
+function mergePatch(live: JsonObject, change: JsonObject): JsonObject {
   const result: JsonObject = structuredClone(live)
   for (const [field, value] of Object.entries(change)) {
     const before = result[field]

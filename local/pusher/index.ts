@@ -5,14 +5,13 @@ import type { MessageSource, PushSubscription } from './model.ts'
 
 export { clientSource } from './client-source.ts'
 export { embeddedSource } from './embedded-source.ts'
-export type { PushAttempt } from './feed.ts'
-export type { MessageSource, PushMessage, PushSubscription } from './model.ts'
-export { createTopology, type TopologyOptions } from './topology.ts'
+export type { PushSubscription } from './model.ts'
+export { createTopology } from './topology.ts'
 
 /** As early as Google's own libraries do. */
 const RENEW_BEFORE_SECONDS = 300
 
-export type PusherOptions = {
+type PusherOptions = {
   readonly project: string
   readonly subscriptions: readonly PushSubscription[]
   readonly source: MessageSource

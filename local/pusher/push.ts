@@ -35,7 +35,7 @@ export async function push(
 }
 
 /** The wrapped body: both spellings of two fields, as Pub/Sub sends them. */
-export function pushBody(subscription: PushSubscription, message: PushMessage, project: string): object {
+function pushBody(subscription: PushSubscription, message: PushMessage, project: string): object {
   return {
     message: {
       data: message.data.toString('base64'),

@@ -6,7 +6,7 @@ import { newSubscriptionConfig, newTopicConfig, toDuration } from '../engine/pub
 import { connectPubsub } from './connect.ts'
 import type { PushSubscription } from './model.ts'
 
-export type TopologyOptions = {
+type TopologyOptions = {
   readonly project: string
   /** Short names; each gets a dead-letter topic beside it. */
   readonly topics: readonly string[]

@@ -1,5 +1,5 @@
 /** How many messages may be out at once. */
-export type PushWindow = {
+type PushWindow = {
   readonly size: number
   succeeded(): void
   failed(): void

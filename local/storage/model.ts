@@ -28,7 +28,7 @@ export type ObjectRecord = {
 }
 
 /** An answer the API gives as an error; `reason` is the machine-readable word of its JSON. */
-export type StorageError = Error & { readonly status: number; readonly reason: string }
+type StorageError = Error & { readonly status: number; readonly reason: string }
 
 export function storageError(status: number, reason: string, message: string): StorageError {
   return Object.assign(new Error(message), { status, reason })

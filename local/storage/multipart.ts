@@ -1,6 +1,6 @@
 import { storageError } from './model.ts'
 
-export type Multipart = {
+type Multipart = {
   readonly metadata: unknown
   readonly contentType: string | undefined
   readonly data: Buffer

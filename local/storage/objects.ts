@@ -27,7 +27,7 @@ export function checkPreconditions(current: ObjectRecord | undefined, query: URL
   throw storageError(412, 'conditionNotMet', 'At least one of the pre-conditions you specified did not hold.')
 }
 
-export function numberOf(query: URLSearchParams, name: string): number | undefined {
+function numberOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined
   if (/^\d{1,17}$/.test(text)) return Number(text)

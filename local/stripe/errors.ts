@@ -9,7 +9,7 @@ export type StripeErrorBody = {
 }
 
 /** What a refused request throws. `started` is false if the parameters were refused before any work. */
-export type StripeError = Error & {
+type StripeError = Error & {
   readonly status: number
   readonly body: StripeErrorBody
   readonly started: boolean

@@ -18,7 +18,7 @@ import { subscriptionRoutes } from './subscriptions.ts'
 import { type DeliveryOptions, type DeliveryReport, openWebhooks, type Webhooks } from './webhooks.ts'
 
 /** The API version the `stripe` package of this project speaks. */
-export const STRIPE_VERSION = '2026-10-28.endive'
+const STRIPE_VERSION = '2026-10-28.endive'
 
 export type StripeOptions = {
   readonly port?: number

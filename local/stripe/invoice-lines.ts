@@ -24,7 +24,7 @@ export const lineRoutes: Routes = {
 }
 
 /** The lines of an invoice, in the order they were added. */
-export function linesOf(context: Context, invoice: string): StripeObject[] {
+function linesOf(context: Context, invoice: string): StripeObject[] {
   return context.objects
     .list('invoiceitem', (item) => item['invoice'] === invoice)
     .reverse()

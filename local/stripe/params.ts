@@ -5,7 +5,7 @@ import { type Form, type FormValue, isForm } from './form.ts'
 export type Params = { readonly [name: string]: unknown }
 
 /** Metadata: at most 50 keys of 40 characters, values of 500. An empty value removes its key. */
-export type Metadata = { [key: string]: string }
+type Metadata = { [key: string]: string }
 
 /**
  * Parses a form after a list such as `customer! amount:int metadata:meta`.

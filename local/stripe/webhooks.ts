@@ -34,7 +34,7 @@ const PENDING = 'webhook/'
 const RETRY_MS = [200, 500, 1000, 2000, 5000, 15_000, 60_000]
 
 /** The header Stripe signs a payload with: `t=…,v1=…`, HMAC-SHA256 over `t.payload`. */
-export function signPayload(payload: string, secret: string, seconds: number): string {
+function signPayload(payload: string, secret: string, seconds: number): string {
   const signature = createHmac('sha256', secret).update(`${seconds}.${payload}`).digest('hex')
   return `t=${seconds},v1=${signature}`
 }

@@ -5,7 +5,7 @@ import { rowValue } from './query-match.ts'
 import { isNumber, NULL, type NumberValue, type Value } from './values.ts'
 import type { WireAggregation } from './wire.ts'
 
-export type Aggregation = { alias: string } & (
+type Aggregation = { alias: string } & (
   | { kind: 'count'; upTo: number }
   | { kind: 'sum' | 'average'; path: readonly string[] }
 )

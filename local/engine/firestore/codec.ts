@@ -59,7 +59,7 @@ export function toWireFields(fields: Fields): WireFields {
 }
 
 /** Plain JSON for people and dumps: what JSON cannot hold becomes a string (large integers, times, bytes). */
-export function toJson(value: Value): unknown {
+function toJson(value: Value): unknown {
   switch (value.kind) {
     case 'null':
       return null

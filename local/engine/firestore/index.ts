@@ -12,9 +12,7 @@ import { fromWireTimestamp, toIsoMicros } from './time.ts'
 import { sweepTtl, type TtlPolicy } from './ttl.ts'
 import type { WireDocument } from './wire.ts'
 
-export type { CompositeIndex, IndexField } from './indexes.ts'
-export type { Commit, DocumentChange, StoreSnapshot } from './store.ts'
-export type { TtlPolicy } from './ttl.ts'
+export type { CompositeIndex } from './indexes.ts'
 
 export type FirestoreEngineOptions = {
   /** The engine's clock, in milliseconds. It may stand still or jump; commit times still only grow. */
@@ -29,7 +27,7 @@ export type FirestoreEngineOptions = {
 }
 
 /** A document as plain JSON, for consoles and tests. Times are ISO 8601 with microseconds. */
-export type DumpedDocument = {
+type DumpedDocument = {
   database: string
   path: string
   createTime: string

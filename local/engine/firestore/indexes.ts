@@ -3,7 +3,7 @@ import { formatFieldPath, isNamePath } from './paths.ts'
 import { type FieldFilter, type Filter, isInequality, type QueryPlan } from './query-plan.ts'
 
 /** One field of a composite index, in the words of `firestore.indexes.json`. */
-export type IndexField = { fieldPath: string; order?: 'ASCENDING' | 'DESCENDING'; arrayConfig?: 'CONTAINS' }
+type IndexField = { fieldPath: string; order?: 'ASCENDING' | 'DESCENDING'; arrayConfig?: 'CONTAINS' }
 
 export type CompositeIndex = {
   collectionGroup: string

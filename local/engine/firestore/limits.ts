@@ -3,7 +3,7 @@ import { parseName } from './paths.ts'
 import { type Fields, type Value, vectorOf } from './values.ts'
 
 /** The largest document, in bytes by Firestore's own way of counting. */
-export const MAX_DOCUMENT_BYTES = 1_048_576
+const MAX_DOCUMENT_BYTES = 1_048_576
 /** The most field transforms one document may get in one commit. */
 export const MAX_TRANSFORMS = 500
 const MAX_DEPTH = 20
@@ -23,7 +23,7 @@ export function checkDocument(path: string, fields: Fields): void {
 }
 
 /** A document's size as Firestore counts it: its name, its fields and 32 bytes. */
-export function documentSize(path: string, fields: Fields): number {
+function documentSize(path: string, fields: Fields): number {
   return nameSize(path) + fieldsSize(fields) + DOCUMENT_OVERHEAD_BYTES
 }
 

@@ -4,9 +4,9 @@ import { type DocumentNode, type DocumentTree, descendants, sortedDocuments, sta
 import type { DocumentState } from './writes.ts'
 
 /** A page of a list and where the next one begins (`undefined` at the end). */
-export type Page<T> = { readonly items: readonly T[]; readonly next: string | undefined }
+type Page<T> = { readonly items: readonly T[]; readonly next: string | undefined }
 
-export type ListedDocument = { readonly path: string; readonly state: DocumentState | undefined }
+type ListedDocument = { readonly path: string; readonly state: DocumentState | undefined }
 
 /**
  * Lists a collection by id. With `showMissing` also those ids that only have documents below them; their

@@ -1,7 +1,7 @@
 import { invalid } from '../rpc-error.ts'
 
 /** A database and a path below its documents: `''` is the root, `a/b` a document, `a` a collection. */
-export type ResourceName = { database: string; path: string }
+type ResourceName = { database: string; path: string }
 
 const NAME = /^(projects\/[^/]+\/databases\/[^/]+)\/documents(?:\/(.+))?$/s
 const DATABASE = /^projects\/[^/]+\/databases\/[^/]+$/
@@ -45,16 +45,6 @@ export function checkId(id: string, name: string): void {
   if (id.length > MAX_ID_BYTES / 3 && Buffer.byteLength(id) > MAX_ID_BYTES) {
     throw invalid(`Resource id "${id.slice(0, 40)}…" is longer than 1500 bytes.`)
   }
-}
-
-/** The collection a document is in: `a/b/c/d` → `a/b/c`. */
-export function parentPath(path: string): string {
-  const cut = path.lastIndexOf('/')
-  return cut === -1 ? '' : path.slice(0, cut)
-}
-
-export function lastId(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 const MAX_PATH_DEPTH = 20

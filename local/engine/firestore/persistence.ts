@@ -3,7 +3,7 @@ import { atomically, openSqlite } from '../sqlite.ts'
 import type { Micros } from './time.ts'
 import type { DocumentState } from './writes.ts'
 
-export type StoredChange = { readonly path: string; readonly after: DocumentState | undefined }
+type StoredChange = { readonly path: string; readonly after: DocumentState | undefined }
 export type StoredDocument = { database: string; path: string; state: DocumentState }
 
 /** Where acknowledged commits outlive the process. */

@@ -7,7 +7,7 @@ import { checkQuery } from './query-rules.ts'
 import { NULL, type Value } from './values.ts'
 import type { WireCursor, WireFilter, WireQuery } from './wire.ts'
 
-export type FieldOperator =
+type FieldOperator =
   | 'LESS_THAN'
   | 'LESS_THAN_OR_EQUAL'
   | 'GREATER_THAN'

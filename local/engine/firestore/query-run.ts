@@ -24,7 +24,7 @@ export function runQuery(
 }
 
 /** Orders rows as the query asks; two different rows never compare as equal, as the name comes last. */
-export function rowComparator(plan: QueryPlan): (left: Row, right: Row) => number {
+function rowComparator(plan: QueryPlan): (left: Row, right: Row) => number {
   const orders = plan.orders.map(({ path, descending }) => ({
     sign: descending ? -1 : 1,
     compare: isNamePath(path)

@@ -12,7 +12,7 @@ import type { WireConsistency, WireTransactionOptions } from './wire.ts'
 import { applyWrite, type DocumentState, type Write } from './writes.ts'
 
 /** One document's way through one commit. */
-export type DocumentChange = {
+type DocumentChange = {
   readonly path: string
   readonly before: DocumentState | undefined
   readonly after: DocumentState | undefined
@@ -64,7 +64,7 @@ export type Store = {
   reset(): void
 }
 
-export type StoreOptions = {
+type StoreOptions = {
   now: () => number
   persistence?: Persistence | undefined
   indexes?: IndexPolicy | undefined

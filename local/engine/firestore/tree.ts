@@ -18,7 +18,7 @@ export type DocumentNode = {
   liveBelow: number
 }
 
-export type CollectionNode = {
+type CollectionNode = {
   readonly id: string
   readonly path: string
   readonly parent: DocumentNode

@@ -14,7 +14,7 @@ export type DocumentState = {
   readonly updateTime: Micros
 }
 
-export type Precondition =
+type Precondition =
   | { kind: 'none' }
   | { kind: 'exists'; exists: boolean }
   | { kind: 'updateTime'; updateTime: Micros }
@@ -35,7 +35,7 @@ export type Write = {
     }
 )
 
-export type WriteOutcome = {
+type WriteOutcome = {
   readonly state: DocumentState | undefined
   readonly results: readonly Value[]
 }
@@ -97,7 +97,7 @@ export function project(fields: Fields, mask: readonly (readonly string[])[]): F
   return result
 }
 
-export function parsePrecondition(wire: WirePrecondition | undefined): Precondition {
+function parsePrecondition(wire: WirePrecondition | undefined): Precondition {
   if (wire?.exists !== undefined) return { kind: 'exists', exists: wire.exists }
   if (wire?.updateTime === undefined || wire.updateTime === null) return { kind: 'none' }
   return { kind: 'updateTime', updateTime: fromWireTimestamp(wire.updateTime) }

@@ -2,7 +2,7 @@ import { errorWithInfo } from '../error-info.ts'
 import { status } from '../rpc-error.ts'
 import type { Broker, Subscription } from './broker.ts'
 
-export type DeadlineChange = { readonly ackId: string; readonly seconds: number }
+type DeadlineChange = { readonly ackId: string; readonly seconds: number }
 
 /** Acknowledges in one commit; answers the ack ids that mean nothing any more. */
 export function applyAcks(broker: Broker, subscription: Subscription, ackIds: readonly string[]): string[] {

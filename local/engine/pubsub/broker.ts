@@ -34,7 +34,7 @@ export type Snapshot = {
   readonly sinceSeq: number
 }
 
-export type BrokerOptions = {
+type BrokerOptions = {
   /** What publish times say; tests may move it. */
   readonly now: () => number
   /** What message retention counts on. */

@@ -4,10 +4,10 @@ import type { Delivery, Message } from './model.ts'
 import { shortName } from './rules.ts'
 import { realNow } from './timers.ts'
 
-export type MessageState = 'ready' | 'leased' | 'delayed' | 'acked'
+type MessageState = 'ready' | 'leased' | 'delayed' | 'acked'
 
 /** One message as one subscription sees it, for the control door and the console. */
-export type MessageView = {
+type MessageView = {
   readonly messageId: string
   readonly topic: string
   readonly subscription: string
@@ -22,7 +22,7 @@ export type MessageView = {
   readonly data: string
 }
 
-export type MessageQuery = {
+type MessageQuery = {
   /** Short or full name. */
   readonly topic?: string
   readonly subscription?: string

@@ -1,7 +1,7 @@
 /** Decides whether a subscription wants a message, from the message's attributes alone. */
 export type AttributeFilter = (attributes: Readonly<Record<string, string>>) => boolean
 
-export type ParsedFilter =
+type ParsedFilter =
   | { readonly ok: true; readonly matches: AttributeFilter }
   | { readonly ok: false; readonly problem: string }
 

@@ -10,9 +10,7 @@ import { restore } from './restore.ts'
 import { subscriberHandlers } from './subscriber.ts'
 import { createTimers } from './timers.ts'
 
-export type { MessageControl, MessageQuery, MessageState, MessageView } from './control.ts'
-
-export type PubsubEngineOptions = {
+type PubsubEngineOptions = {
   /** 0 or absent: any free port. */
   readonly port?: number
   /** SQLite file; without one the engine forgets everything when it closes. */

@@ -3,7 +3,7 @@ import { atomically, openSqlite } from '../sqlite.ts'
 import type { Message } from './model.ts'
 
 /** A delivery as it was when the process ended: leases and back-offs do not outlive it. */
-export type StoredDelivery = {
+type StoredDelivery = {
   readonly entry: number
   readonly subscription: string
   readonly seq: number
@@ -11,7 +11,7 @@ export type StoredDelivery = {
   readonly acked: boolean
 }
 
-export type Stored = {
+type Stored = {
   readonly nextSeq: number
   readonly nextEntry: number
   readonly topics: readonly unknown[]
@@ -21,7 +21,7 @@ export type Stored = {
   readonly deliveries: readonly StoredDelivery[]
 }
 
-export type ResourceKind = 'topics' | 'subscriptions' | 'snapshots'
+type ResourceKind = 'topics' | 'subscriptions' | 'snapshots'
 
 /** Where the engine writes what must survive it. Every call is durable against a kill once it returns. */
 export type Journal = {

@@ -14,7 +14,7 @@ export type Message = {
 }
 
 /** `ready` may be delivered, `leased` is with a subscriber, `delayed` waits for its back-off. */
-export type DeliveryState = 'ready' | 'leased' | 'delayed' | 'acked'
+type DeliveryState = 'ready' | 'leased' | 'delayed' | 'acked'
 
 /** One subscription's obligation to deliver one message; a duplicate is a second one. */
 export type Delivery = {

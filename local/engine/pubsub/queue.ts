@@ -4,7 +4,7 @@ import { type Backoff, type Consumer, type Delivery, type Leased, messageBytes }
 import { realNow, type Timers } from './timers.ts'
 
 /** What the queue asks of its subscription, read afresh each time because it can be updated. */
-export type QueueSettings = {
+type QueueSettings = {
   ordered(): boolean
   exactlyOnce(): boolean
   backoff(): Backoff | undefined
@@ -14,7 +14,7 @@ export type QueueSettings = {
 }
 
 /** What the queue tells its subscription; each call happens before a consumer can see the effect. */
-export type QueueEvents = {
+type QueueEvents = {
   leased(batch: readonly Delivery[]): void
   acked(delivery: Delivery): void
   expired(delivery: Delivery): void

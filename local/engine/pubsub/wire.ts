@@ -1,7 +1,7 @@
 /** Resources as they cross the wire, decoded; fields the engine only stores are left untyped. */
 export type Duration = { readonly seconds: string | number; readonly nanos: number }
 export type Timestamp = Duration
-export type Labels = Readonly<Record<string, string>>
+type Labels = Readonly<Record<string, string>>
 
 export type TopicConfig = {
   readonly name: string

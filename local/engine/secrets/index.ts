@@ -16,7 +16,7 @@ export type SecretNotification = {
   readonly attributes: Readonly<Record<string, string>>
 }
 
-export type SecretManagerOptions = {
+type SecretManagerOptions = {
   /** 0 or absent: any free port. */
   readonly port?: number
   /** SQLite file; without one everything is forgotten at the end. */
