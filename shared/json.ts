@@ -9,21 +9,27 @@ export type Parse<T> = (raw: unknown) => Result<T>
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 /**
- * Parses JSON bytes from outside: UTF-8 only, at most `maxDepth` levels, no key that reaches a prototype.
+ * Parses JSON bytes from outside: UTF-8 only, at most `maxDepth` levels, no key that reaches a prototype,
+ * no text that is not Unicode and no number beyond all numbers.
  */
 export function parseJson(bytes: Uint8Array, maxDepth = 16): Result<unknown> {
-  let text: string
+  const value = parseJsonText(bytes)
+  return value.ok ? checkJson(value.value, maxDepth) : value
+}
+
+/** Only what the bytes spell. For whoever checks the parts one by one with `checkJson`. */
+export function parseJsonText(bytes: Uint8Array): Result<unknown> {
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return refuse('request.malformed', 'not UTF-8', 'The body must be UTF-8.')
-  }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
+    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
   } catch (error) {
-    return refuse('request.malformed', String(error), 'The body must be one JSON value.')
+    return error instanceof SyntaxError
+      ? refuse('request.malformed', String(error), 'The body must be one JSON value.')
+      : refuse('request.malformed', 'not UTF-8', 'The body must be UTF-8.')
   }
+}
+
+/** A value that `JSON.parse` made, unless it holds what no store, digest or reader should meet. */
+export function checkJson(value: unknown, maxDepth = 16): Result<unknown> {
   const fault = findFault(value, maxDepth)
   return fault === undefined ? ok(value) : refuse('request.malformed', fault, fault)
 }

@@ -8,7 +8,7 @@ import { problemReply } from '../http/problem.ts'
 import { type FrameworkRequest, receiveBody } from '../http/read-request.ts'
 import { sendReply } from '../http/send-reply.ts'
 import { hashedId, sha256Hex, type TenantId } from '../ids.ts'
-import { digestOf, parseJson } from '../json.ts'
+import { checkJson, digestOf, parseJson, parseJsonText } from '../json.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { REFUSALS } from '../refusals.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
@@ -141,9 +141,10 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
     })
     return handled.ok ? 'done' : quarantine(delivery, handled, message.data, '')
   }
-  const json = parseJson(message.data)
-  if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data, '')
   const batch = handlers.batches?.[subscription.topic]
+  // The elements of a batch are checked one by one: a bad one must not take its neighbours with it.
+  const json = batch === undefined ? parseJson(message.data) : parseJsonText(message.data)
+  if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data, '')
   if (batch !== undefined)
     return deliverBatch(delivery, batch, Array.isArray(json.value) ? json.value : [json.value])
   const verified = verify(delivery, json.value)
@@ -190,8 +191,7 @@ async function deliverBatch(
       events.push(verified.value)
       byTenant.set(tenantId, events)
     } else {
-      const payload = Buffer.from(JSON.stringify(element) ?? 'null', 'utf8')
-      outcome = await quarantine(delivery, verified, payload, String(index))
+      outcome = await quarantine(delivery, verified, payloadOf(delivery, element), String(index))
     }
   }
   const parts = [...byTenant.values()].flatMap((events) => {
@@ -204,7 +204,18 @@ async function deliverBatch(
   return handled.ok ? outcome : quarantine(delivery, handled, delivery.message.data, 'batch')
 }
 
+/** The element as it can be written again, or the whole message when it is nested too deep even for that. */
+function payloadOf(delivery: Delivery, element: unknown): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(element), 'utf8')
+  } catch {
+    return delivery.message.data
+  }
+}
+
 function verify(delivery: Delivery, element: unknown): Result<Verified> {
+  const sound = checkJson(element)
+  if (!sound.ok) return refuse('event.malformed', sound.detail)
   const verified = verifyEvent(element, delivery.message.attributes)
   if (!verified.ok) return verified
   const topic: Topic = TOPICS[delivery.subscription.topic]

@@ -423,6 +423,21 @@ describe.each(['jwks', 'platform', 'direct'] as const)('the event edge, callers 
       expect(new Set(platform.quarantined.map(({ id }) => id)).size).toBe(5)
     })
 
+    // Each of these makes JSON that no digest or store takes.
+    test.each([
+      '{"a":1e400}',
+      '{"a":"\\ud800"}',
+      '{"__proto__":{}}',
+      '['.repeat(20) + ']'.repeat(20),
+      '['.repeat(100_000) + ']'.repeat(100_000),
+    ])('keeps the neighbour of %.30s', async (bad) => {
+      const reply = await pushBatch(`[${bad},${JSON.stringify(usage('acme', 'a1'))}]`)
+
+      expect(reply.status).toBe(204)
+      expect(batches).toEqual([[{ tenantId: 'acme', ids: ['a1'] }]])
+      expect(codes()).toEqual(['event.malformed'])
+    })
+
     test('of nothing but bad elements calls nobody', async () => {
       expect((await pushBatch([null])).status).toBe(204)
       expect(batches).toEqual([])
