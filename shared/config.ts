@@ -27,6 +27,11 @@ export const SETTINGS = {
     '',
     'Service account of the push subscriptions; required by event functions.',
   ),
+  PROXY_HOPS: optional(
+    wholeNumber,
+    '1',
+    'Proxies between the one that saw the client and us: 1 behind API Gateway and Cloud Run.',
+  ),
   JWKS_URI: optional(
     url,
     '',
@@ -132,6 +137,11 @@ function demo<T>(read: (text: string) => T, meaning: string): Setting<T | undefi
 
 function nonEmpty(text: string): string {
   return text
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d$/.test(text)) return Number(text)
+  throw new Error('must be a whole number from 0 to 9')
 }
 
 function projectId(text: string): string {

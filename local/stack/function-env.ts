@@ -33,6 +33,8 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     FUNCTION_URI: functionUri(project, id),
     PUBLIC_BASE_URL: parts.publicBaseUrl,
     CALLER_CHECK: parts.stack.callerCheck,
+    // Without the fronts of Cloud Run the gateway is the only proxy there is.
+    PROXY_HOPS: parts.stack.callerCheck === 'platform' ? '1' : '0',
     CALLER_ISSUER: parts.callerIssuer,
     CALLER_JWKS_URI: parts.callerJwksUri,
     ...account,

@@ -45,7 +45,13 @@ const SINGLE_HEADERS = [
 ]
 
 /** What is known of a request so far, for its log line and its answer. */
-type Seen = { matched?: Matched; tenantId?: string; code?: string; allow?: string }
+type Seen = {
+  readonly requestId: string
+  matched?: Matched
+  tenantId?: string
+  code?: string
+  allow?: string
+}
 
 type Matched = { readonly operationId: OperationId; readonly params: Record<string, string> }
 
@@ -66,8 +72,9 @@ export function httpEdge<F extends FunctionId>(
   return async (request, response) => {
     const startedMs = performance.now()
     const trace = traceOf(platform, request)
-    const requestId = trace.traceId
-    const seen: Seen = {}
+    // Not the trace: many requests can belong to one, and a support case is about one request.
+    const requestId = platform.ids.bytes(16).toString('hex')
+    const seen: Seen = { requestId }
     let reply: ApiReply
     try {
       const limitMs = options.deadlineMs ?? REQUEST_DEADLINE_MS
@@ -123,11 +130,11 @@ async function answer(
     },
     authorization: credentials.value,
     ...read.value,
-    requestId: trace.traceId,
+    requestId: seen.requestId,
     trace,
     nowMs,
-    clientAddress: clientAddress(request),
-    log: platform.log.with({ requestId: trace.traceId, operationId }, trace),
+    clientAddress: clientAddress(request, platform.config.PROXY_HOPS),
+    log: platform.log.with({ requestId: seen.requestId, operationId }, trace),
   }
   const handler = handlers[operationId]
   if (route.security !== 'token') return handler(base as never)
@@ -243,7 +250,7 @@ function record(
   platform.metrics.observe('energent_http_request_duration_seconds', durationMs / 1000, { operation })
   const fields = {
     operationId: operation,
-    requestId: trace.traceId,
+    requestId: seen.requestId,
     ...(seen.tenantId === undefined ? {} : { tenantId: seen.tenantId }),
     ...(seen.code === undefined ? {} : { code: seen.code }),
     durationMs: Math.round(durationMs),

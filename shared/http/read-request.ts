@@ -108,12 +108,15 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
   })
 }
 
-/** The address Google's front end saw: it appends to X-Forwarded-For, so only the last entry is its own. */
-export function clientAddress(request: IncomingMessage): string {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '')
-    .split(',')
-    .at(-1)
-    ?.trim()
+/**
+ * The address that called, as the outermost of our own proxies saw it.
+ *
+ * Each proxy appends to X-Forwarded-For whom it heard from, so the entry is counted from the right:
+ * `proxyHops` of them stand between that proxy and us. What the caller wrote is further left.
+ */
+export function clientAddress(request: IncomingMessage, proxyHops: number): string {
+  const entries = String(request.headers['x-forwarded-for'] ?? '').split(',')
+  const forwarded = entries.at(-1 - proxyHops)?.trim()
   return forwarded === undefined || forwarded === '' ? (request.socket.remoteAddress ?? '') : forwarded
 }
 

@@ -672,7 +672,8 @@ describe.each(['jwks', 'platform'] as const)('the HTTP edge, callers checked by 
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
     const reply = await call('GET', '/v1/tenants/acme', { ...(await headersFor()), traceparent })
 
-    expect(reply.headers.get('x-request-id')).toBe('a'.repeat(32))
+    // Many requests may belong to one trace; each has its own id.
+    expect(reply.headers.get('x-request-id')).not.toBe('a'.repeat(32))
     expect(seen[0]?.trace).toEqual({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true })
   })
 })
