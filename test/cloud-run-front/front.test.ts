@@ -1,12 +1,12 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CloudRunFrontOptions, startCloudRunFront } from '#local/cloud-run-front/front.ts'
 import { startGateway } from '#local/gateway/gateway.ts'
+import { serveLoopback } from '#local/loopback.ts'
 import { manualClock } from '#shared/clock.ts'
-import { type Backend, type Reply, rawExchange, startBackend, until } from '../gateway/fixtures/backend.ts'
+import { type Backend, type Reply, rawExchange, startBackend } from '../gateway/fixtures/backend.ts'
 import { hmacKey, keySet, rsaKey, signJwt } from '../gateway/fixtures/keys.ts'
 import { NOW, NOW_MS, openPaths, specOf } from '../gateway/fixtures/stack.ts'
+import { until } from '../support/until.ts'
 
 const SERVICE = 'https://energent-auth-abc.run.app'
 const INVOKER = 'apigw@demo.iam.gserviceaccount.com'
@@ -146,16 +146,9 @@ describe('who is let in', () => {
 
   test('keys are fetched from jwksUri; without them nobody is let in', async () => {
     let body = 'not yet'
-    const server = createServer((_request, response) => response.end(body))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    closing.push(
-      () =>
-        new Promise((resolve) => {
-          server.close(() => resolve())
-          server.closeAllConnections()
-        }),
-    )
-    const jwksUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/certs`
+    const server = await serveLoopback(0, async () => ({ status: 200, body }))
+    closing.push(server.close)
+    const jwksUri = `${server.url}/certs`
     const { jwks: _none, ...rest } = { jwks: undefined }
     const backend = await startBackend()
     const front = await startCloudRunFront({

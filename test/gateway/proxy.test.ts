@@ -1,7 +1,8 @@
 import { request as httpRequest } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { rawExchange, until } from './fixtures/backend.ts'
+import { until } from '../support/until.ts'
+import { rawExchange } from './fixtures/backend.ts'
 import {
   localReply,
   openPaths,

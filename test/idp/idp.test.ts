@@ -1,13 +1,12 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as oidc from 'openid-client'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Idp, type IdpTenant, startIdp } from '#local/idp/index.ts'
+import { serveLoopback } from '#local/loopback.ts'
+import { startOtherProcess } from '../support/other-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { aBrowser, formAction } from './browser.ts'
 
 const CALLBACK = 'http://127.0.0.1:1/callback'
@@ -28,14 +27,13 @@ let clockFile = ''
 const closing: (() => Promise<void>)[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'idp-'))
+  folder = temporaryFolder()
   clockFile = join(folder, 'clock')
   setOffset(0)
 })
 
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 function setOffset(ms: number): void {
@@ -150,17 +148,12 @@ test('a session lets its user in without a form, and a redirect address nobody r
 
 test('an administrator ends all sessions: the client is told over the back channel, the user must log in again', async () => {
   const received: string[] = []
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      received.push(new URLSearchParams(Buffer.concat(chunks).toString()).get('logout_token') ?? '')
-      response.writeHead(200).end()
-    })
+  const server = await serveLoopback(0, async ({ body }) => {
+    received.push(new URLSearchParams(body.toString()).get('logout_token') ?? '')
+    return { status: 200, body: '' }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closing.push(() => new Promise((resolve) => server.close(() => resolve())))
-  const backchannelLogoutUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/logout`
+  closing.push(server.close)
+  const backchannelLogoutUri = `${server.url}/logout`
   const idp = await anIdp([tenant('acme', { backchannelLogoutUri })])
   const client = await aClient(idp)
   const { browser, tokens } = await logIn(idp, client)
@@ -225,15 +218,13 @@ test('it fails as it is told, where it is told and as often', async () => {
 
 // A stack that is killed must not leave a process behind that holds its port.
 test('it ends with the process that started it, even when that is killed', async () => {
-  const script = join(folder, 'parent.mjs')
   const module = new URL('../../local/idp/index.ts', import.meta.url).href
   const options = JSON.stringify({ dataDir: folder, tenants: [] })
-  writeFileSync(
-    script,
-    `import { startIdp } from '${module}'\nconsole.log((await startIdp(${options})).issuer)\nprocess.kill(process.pid, 'SIGKILL')\n`,
+  const parent = await startOtherProcess(
+    `import { startIdp } from '${module}'\nconsole.log((await startIdp(${options})).issuer)`,
   )
-  const { stdout } = spawnSync(process.execPath, [script], { encoding: 'utf8' })
-  const issuer = stdout.trim()
+  const issuer = parent.said
   expect(issuer).toMatch(/^http:/)
+  await parent.kill('SIGKILL')
   await vi.waitFor(() => expect(fetch(issuer)).rejects.toThrow(), { timeout: 10_000 })
 })

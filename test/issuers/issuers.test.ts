@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Compute } from 'google-auth-library'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
@@ -7,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { startClusterIssuer } from '#local/issuers/cluster.ts'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
 import { manualClock } from '#shared/clock.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const START = Date.parse('2026-11-23T00:00:00Z')
 const closing: (() => Promise<void> | void)[] = []
@@ -14,12 +13,6 @@ const closing: (() => Promise<void> | void)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
-
-function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'issuers-'))
-  closing.push(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
 
 async function google(options: Partial<Parameters<typeof startGoogleIssuer>[0]> = {}) {
   const issuer = await startGoogleIssuer({ now: () => START, ...options })
@@ -72,7 +65,7 @@ test('no ID token lives longer than an hour, and an expired one can be asked for
 })
 
 test('tokens stay valid over a restart on the same key file', async () => {
-  const file = join(scratch(), 'google.pem')
+  const file = join(temporaryFolder(), 'google.pem')
   const first = await startGoogleIssuer({ file, now: () => START, issuer: 'https://accounts.google.com' })
   const token = await first.mintIdToken({ email: 'a@p.test', audience: 'a' })
   const access = first.mintAccessToken('a@p.test')

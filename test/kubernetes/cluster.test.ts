@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { formatQuantity, parseQuantity } from '#local/kubernetes/quantity.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { aCluster, aConfigMap, aNamespace, aPod, aQuota, type Cluster, pathOf } from './cluster.ts'
 
 const PODS = '/api/v1/namespaces/tenant-acme/pods'
@@ -217,9 +216,7 @@ test('an access review answers what the roles of a user say', async () => {
 })
 
 test('what was there before a restart is there after it, under the same uid and revision', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'kubernetes-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const file = join(folder, 'objects.jsonl')
+  const file = join(temporaryFolder(), 'objects.jsonl')
   const first = await aTenantCluster({ file })
   await first.apply('tenant-events', aConfigMap({ a: '1' }))
   await first.call('tenant-events', 'DELETE', pathOf(aConfigMap({})))

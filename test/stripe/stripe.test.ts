@@ -1,13 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Stripe } from 'stripe'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { serveLoopback } from '#local/loopback.ts'
 import { decodeForm } from '#local/stripe/form.ts'
 import { startStripe } from '#local/stripe/index.ts'
 import { lineAmount } from '#local/stripe/params.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { API_KEY, aClient, anAccount, closeAfterTest, SECRET } from './account.ts'
 
 async function aCustomer(stripe: Stripe, extra: Stripe.CustomerCreateParams = {}) {
@@ -359,20 +357,14 @@ test('a credit note lowers what an open invoice asks and never below nothing', a
 
 async function anEndpoint(statuses: number[] = []) {
   const bodies: Stripe.Event[] = []
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const header = String(request.headers['stripe-signature'])
-      const payload = Buffer.concat(chunks)
-      // The stack's clock stands still in these tests, so the tolerance is taken off.
-      bodies.push(new Stripe(API_KEY).webhooks.constructEvent(payload, header, SECRET, 1e9))
-      response.writeHead(statuses.shift() ?? 200).end()
-    })
+  const server = await serveLoopback(0, async ({ headers, body }) => {
+    const signature = String(headers['stripe-signature'])
+    // The stack's clock stands still in these tests, so the tolerance is taken off.
+    bodies.push(new Stripe(API_KEY).webhooks.constructEvent(body, signature, SECRET, 1e9))
+    return { status: statuses.shift() ?? 200, body: '' }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closeAfterTest(() => new Promise((resolve) => server.close(() => resolve())))
-  return { bodies, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` }
+  closeAfterTest(server.close)
+  return { bodies, url: `${server.url}/hook` }
 }
 
 test('webhooks are signed as the SDK checks it, and come in copies and any order on request', async () => {
@@ -407,9 +399,7 @@ test('an event an endpoint refuses is delivered again until it is taken', async 
 })
 
 test('everything is there after a restart: objects, keys and events nobody took', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'stripe-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const options = { file: join(folder, 'stripe.jsonl'), webhookUrl: 'http://127.0.0.1:9/' }
+  const options = { file: join(temporaryFolder(), 'stripe.jsonl'), webhookUrl: 'http://127.0.0.1:9/' }
   const first = await anAccount(options)
   const created = await first.stripe.customers.create({ name: 'Acme' }, { idempotencyKey: 'k' })
   await first.standIn.close()

@@ -1,12 +1,15 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import type { Loopback } from '#local/bind-loopback.ts'
 import {
   findGoogleEmulators,
   type GoogleEmulator,
   startGoogleFirestore,
   startGooglePubsub,
 } from '#local/engine/google.ts'
+import { serveLoopback } from '#local/loopback.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -14,6 +17,8 @@ declare module 'vitest' {
     engines: readonly string[]
     /** Starts Google's emulators when first asked (`GET /firestore`, `GET /pubsub`) and answers their host. */
     googleStarter: string | undefined
+    /** Where tests make their folders; removed after the run. */
+    temporaryRoot: string
   }
 }
 
@@ -40,34 +45,27 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const starter = useGoogle ? await serveStarters() : undefined
   project.provide('engines', engines)
   project.provide('googleStarter', starter?.url)
-  return async () => starter?.stop()
+  const temporaryRoot = mkdtempSync(join(tmpdir(), 'energent-tests-'))
+  project.provide('temporaryRoot', temporaryRoot)
+  return async () => {
+    await starter?.close()
+    rmSync(temporaryRoot, { recursive: true, force: true })
+  }
 }
 
-async function serveStarters(): Promise<{ url: string; stop(): Promise<void> }> {
+async function serveStarters(): Promise<Loopback> {
   const started = new Map<string, Promise<GoogleEmulator>>()
-  const server: Server = createServer((request, response) => {
-    const path = request.url ?? ''
-    const start = STARTERS[path]
-    if (start === undefined) {
-      response.writeHead(404).end()
-      return
-    }
-    const emulator = started.get(path) ?? start()
-    started.set(path, emulator)
-    emulator.then(
-      ({ host }) => response.end(host),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
+  const server = await serveLoopback(0, async ({ url }) => {
+    const start = STARTERS[url.pathname]
+    if (start === undefined) return { status: 404, body: '' }
+    const emulator = started.get(url.pathname) ?? start()
+    started.set(url.pathname, emulator)
+    return { status: 200, body: (await emulator).host }
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the starter has no port')
   return {
-    url: `http://127.0.0.1:${address.port}`,
-    stop: async () => {
-      server.close()
-      server.closeAllConnections()
+    ...server,
+    close: async () => {
+      await server.close()
       const emulators = await Promise.allSettled(started.values())
       await Promise.all(
         emulators.map((result) => (result.status === 'fulfilled' ? result.value.stop() : undefined)),

@@ -59,16 +59,6 @@ async function observe(engine: TestEngine, contract: ContractCase): Promise<unkn
   }
 }
 
-/** What a call came to: `ok`, or the gRPC code it failed with. */
-export async function codeOf(call: Promise<unknown> | (() => Promise<unknown>)): Promise<unknown> {
-  try {
-    await (typeof call === 'function' ? call() : call)
-    return 'ok'
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? error.code : String(error)
-  }
-}
-
 /** The ids of a query's answer, in its order. */
 export async function idsOf(query: FirebaseFirestore.Query): Promise<string[]> {
   return (await query.get()).docs.map((document) => document.id)

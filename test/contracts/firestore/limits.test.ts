@@ -1,5 +1,6 @@
 import { FieldValue, GeoPoint } from '@google-cloud/firestore'
-import { type ContractCase, codeOf, firestoreContract } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { type ContractCase, firestoreContract } from './contract.ts'
 
 /** A write of one document that the service takes (`ok`) or refuses with a code. */
 function writing(id: string, guarantee: string, path: string, data: object, expected: unknown): ContractCase {

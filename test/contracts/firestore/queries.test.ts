@@ -1,5 +1,6 @@
 import { FieldPath, Filter, type Firestore, GeoPoint, type Query, Timestamp } from '@google-cloud/firestore'
-import { type ContractCase, codeOf, firestoreContract, idsOf } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { type ContractCase, firestoreContract, idsOf } from './contract.ts'
 
 /** One case: these documents, this query, these ids in this order. */
 function finds(

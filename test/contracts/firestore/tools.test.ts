@@ -1,4 +1,5 @@
-import { codeOf, firestoreContract, idsOf } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { firestoreContract, idsOf } from './contract.ts'
 
 firestoreContract('collections and bulk work', [
   {

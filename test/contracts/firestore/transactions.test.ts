@@ -1,6 +1,7 @@
 import { setTimeout as deadline } from 'node:timers/promises'
 import { type Firestore, Timestamp } from '@google-cloud/firestore'
-import { codeOf, firestoreContract } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { firestoreContract } from './contract.ts'
 
 async function increment(db: Firestore, path: string): Promise<void> {
   await db.runTransaction(

@@ -1,5 +1,6 @@
 import { FieldValue, type Timestamp } from '@google-cloud/firestore'
-import { type ContractContext, codeOf, firestoreContract } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { type ContractContext, firestoreContract } from './contract.ts'
 
 /** Sets a field, applies a transform to it and returns what it has become. */
 async function transformed({ db }: ContractContext, before: unknown, change: unknown): Promise<unknown> {

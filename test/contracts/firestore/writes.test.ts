@@ -1,5 +1,6 @@
 import { FieldPath, FieldValue, GeoPoint, Timestamp } from '@google-cloud/firestore'
-import { codeOf, firestoreContract } from './contract.ts'
+import { codeOf } from '../../support/code-of.ts'
+import { firestoreContract } from './contract.ts'
 
 const OLD = Timestamp.fromMillis(1_600_000_000_000)
 

@@ -2,6 +2,7 @@ import { type Message, PubSub, type Subscription, type Topic } from '@google-clo
 import { inject } from 'vitest'
 import { startPubsubEngine } from '#local/engine/pubsub/index.ts'
 import { googleEngine, type TestEngine } from '../../support/engines.ts'
+import { until } from '../../support/until.ts'
 
 /** The Pub/Sub engines of this run, for `describe.each`. */
 export function pubsubEngines(): TestEngine[] {
@@ -73,28 +74,6 @@ export function collect(subscription: Subscription, onMessage: (message: Message
       return messages
     },
   }
-}
-
-/** Polls a condition in real time. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
-  what: () => string = () => 'the condition',
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what()}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-/** The gRPC code a call fails with, or `undefined` when it succeeds. */
-export async function codeOf(call: Promise<unknown>): Promise<number | undefined> {
-  return call.then(
-    () => undefined,
-    (error: unknown) =>
-      error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : -1,
-  )
 }
 
 /** Pulls what is there without waiting for more. */

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { findGoogleEmulators, startGooglePubsub } from '#local/engine/google.ts'
+import { acceptsConnections } from '#local/tcp-ports.ts'
+import { startOtherProcess } from '../../support/other-process.ts'
 
 const found = await findGoogleEmulators()
 const MODULE = fileURLToPath(new URL('../../../local/engine/google.ts', import.meta.url))
@@ -14,9 +12,9 @@ test('an emulator takes connections when start returns and is gone when stop ret
   const { emulator } = await startGooglePubsub({ project: 'demo-google' })
   if (emulator === undefined) throw new Error('found, but not started')
 
-  expect(await listens(emulator.port)).toBe(true)
+  expect(await acceptsConnections(emulator.port)).toBe(true)
   await emulator.stop()
-  expect(await listens(emulator.port)).toBe(false)
+  expect(await acceptsConnections(emulator.port)).toBe(false)
 })
 
 // Nobody hears the last words of a process killed with SIGKILL, so cleaning up there cannot be enough.
@@ -27,15 +25,13 @@ test.each(['SIGINT', 'SIGKILL'] as const)('%s of our process leaves no emulator 
     const { emulator } = await startGooglePubsub({ project: 'demo-google' })
     console.log(emulator.port)
     setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program])
-  const [line] = await once(child.stdout, 'data')
-  const port = Number(String(line))
-  expect(await listens(port)).toBe(true)
+  const other = await startOtherProcess(program)
+  const port = Number(other.said)
+  expect(await acceptsConnections(port)).toBe(true)
 
-  child.kill(signal)
-  await once(child, 'exit')
+  await other.kill(signal)
 
-  await expect.poll(() => listens(port), { timeout: 5000 }).toBe(false)
+  await expect.poll(() => acceptsConnections(port), { timeout: 5000 }).toBe(false)
 })
 
 test('a machine without gcloud gets a reason instead of an exception', async () => {
@@ -48,14 +44,3 @@ test('a machine without gcloud gets a reason instead of an exception', async () 
   if (home !== undefined) process.env['JAVA_HOME'] = home
   expect(result).toEqual({ emulator: undefined, reason: expect.stringContaining('Java') })
 })
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect({ host: '127.0.0.1', port })
-  const answer = await Promise.race([
-    once(socket, 'connect').then(() => true),
-    once(socket, 'error').then(() => false),
-    sleep(1000).then(() => false),
-  ]).catch(() => false)
-  socket.destroy()
-  return answer
-}

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { serveLoopback } from '#local/loopback.ts'
 
 export type Received = {
   readonly headers: IncomingHttpHeaders
@@ -30,32 +30,24 @@ export async function openEndpoint(
   const received: Received[] = []
   let open = 0
   let peak = 0
-  const server: Server = createServer(async (request, response) => {
+  const server = await serveLoopback(port, async (call) => {
     open += 1
     peak = Math.max(peak, open)
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as Received['body']
+    const body = JSON.parse(call.body.toString()) as Received['body']
     const text = Buffer.from(body.message.data, 'base64').toString()
-    const push: Received = { headers: request.headers, body, text, atMs: performance.now() }
+    const push: Received = { headers: call.headers, body, text, atMs: performance.now() }
     received.push(push)
     const decided = decide(push, received.length)
-    if (typeof decided !== 'number') await sleep(decided.afterMs)
+    const { status, afterMs } = typeof decided === 'number' ? { status: decided, afterMs: 0 } : decided
+    if (afterMs > 0) await sleep(afterMs)
     open -= 1
-    response.writeHead(typeof decided === 'number' ? decided : decided.status).end()
+    return { status, body: '' }
   })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const bound = typeof address === 'object' && address !== null ? address.port : 0
   return {
-    url: `http://127.0.0.1:${bound}/events/orders-to-billing`,
-    port: bound,
+    url: `${server.url}/events/orders-to-billing`,
+    port: server.port,
     received,
     peak: () => peak,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    close: server.close,
   }
 }

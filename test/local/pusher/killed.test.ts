@@ -1,17 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PubSub } from '@google-cloud/pubsub'
 import { expect, test } from 'vitest'
-import { until } from '../../contracts/pubsub/engines.ts'
+import { startOtherProcess } from '../../support/other-process.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { until } from '../../support/until.ts'
 import { openEndpoint } from './endpoint.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
 /** A process with the engine and the pusher, as the local stack runs them. */
-const stackScript = (file: string, endpoint: string): string => `
+const stackProgram = (file: string, endpoint: string): string => `
   import { startPubsubEngine } from ${JSON.stringify(join(root, 'local/engine/pubsub/index.ts'))}
   import { createTopology, embeddedSource, startPusher } from ${JSON.stringify(join(root, 'local/pusher/index.ts'))}
   const engine = await startPubsubEngine({ file: ${JSON.stringify(file)} })
@@ -30,43 +28,30 @@ const stackScript = (file: string, endpoint: string): string => `
   console.log(engine.host)
 `
 
-async function start(script: string): Promise<{ child: ChildProcess; host: string }> {
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  for await (const chunk of child.stdout ?? []) {
-    text += String(chunk)
-    if (text.includes('\n')) break
-  }
-  return { child, host: text.trim() }
-}
-
 // Engine, pusher and endpoint are all interrupted; what counts is that every message gets its success.
 test('every published message is acknowledged in the end, although all are killed on the way', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'killed-'))
   const done = new Set<string>()
   let endpoint = await openEndpoint(({ text }, count) => {
     if (count % 3 === 0) return 500
     done.add(text)
     return { status: 204, afterMs: 2 }
   })
-  const script = join(folder, 'stack.ts')
-  await writeFile(script, stackScript(join(folder, 'pubsub.db'), endpoint.url))
+  const program = stackProgram(join(temporaryFolder(), 'pubsub.db'), endpoint.url)
 
-  const first = await start(script)
-  const client = new PubSub({ projectId: 'demo-killed', apiEndpoint: first.host, emulatorMode: true })
+  const first = await startOtherProcess(program)
+  const client = new PubSub({ projectId: 'demo-killed', apiEndpoint: first.said, emulatorMode: true })
   const topic = client.topic('orders')
   const total = 200
   const texts = Array.from({ length: total }, (_unused, index) => `${index}`)
   await Promise.all(texts.map((text) => topic.publishMessage({ data: Buffer.from(text) })))
   await until(() => done.size > 20)
-  first.child.kill('SIGKILL')
-  await once(first.child, 'exit')
+  await first.kill('SIGKILL')
   await client.close()
   const doneBefore = done.size
 
   const { port } = endpoint
   await endpoint.close()
-  const second = await start(script)
+  const second = await startOtherProcess(program)
   endpoint = await openEndpoint(({ text }) => {
     done.add(text)
     return 204
@@ -79,8 +64,6 @@ test('every published message is acknowledged in the end, although all are kille
   expect(doneBefore).toBeLessThan(total)
   expect([...done].sort()).toEqual([...texts].sort())
 
-  second.child.kill('SIGKILL')
-  await once(second.child, 'exit')
+  await second.kill('SIGKILL')
   await endpoint.close()
-  await rm(folder, { recursive: true })
 })

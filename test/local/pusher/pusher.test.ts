@@ -10,8 +10,9 @@ import {
   type PushSubscription,
   startPusher,
 } from '#local/pusher/index.ts'
-import { pullUntil, until } from '../../contracts/pubsub/engines.ts'
+import { pullUntil } from '../../contracts/pubsub/engines.ts'
 import { googleEngine } from '../../support/engines.ts'
+import { until } from '../../support/until.ts'
 import { type Endpoint, openEndpoint } from './endpoint.ts'
 
 type Stack = {

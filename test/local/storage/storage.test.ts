@@ -1,23 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type StorageServer, startStorage } from '#local/storage/index.ts'
 import { manualClock } from '#shared/clock.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const clock = manualClock(Date.UTC(2026, 0, 1))
 let folder: string
 let server: StorageServer
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'storage-'))
+  folder = temporaryFolder()
   server = await startStorage({ folder, now: clock.now })
   await call('POST', '/storage/v1/b?project=demo-x', { name: 'invoices' })
 })
-afterEach(async () => {
-  await server.close()
-  await rm(folder, { recursive: true })
-})
+afterEach(() => server.close())
 
 type Answer = { status: number; body: Record<string, unknown> & { items?: Record<string, unknown>[] } }
 

@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { FieldValue, Firestore, Timestamp } from '@google-cloud/firestore'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -13,7 +9,9 @@ import {
   startFirestoreEngine,
 } from '#local/engine/firestore/index.ts'
 import { manualClock } from '#shared/clock.ts'
-import { codeOf } from '../../../contracts/firestore/contract.ts'
+import { codeOf } from '../../../support/code-of.ts'
+import { startOtherProcess } from '../../../support/other-process.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const ENGINE = fileURLToPath(new URL('../../../../local/engine/firestore/index.ts', import.meta.url))
@@ -22,8 +20,8 @@ let folder: string
 let closing: (() => Promise<unknown>)[]
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'firestore-'))
-  closing = [() => rm(folder, { recursive: true, force: true })]
+  folder = temporaryFolder()
+  closing = []
 })
 
 afterEach(async () => {
@@ -78,20 +76,17 @@ test('commits acknowledged before kill -9 are there afterwards, none of them hal
     import { startFirestoreEngine } from ${JSON.stringify(ENGINE)}
     const engine = await startFirestoreEngine({ now: () => ${START}, file: ${JSON.stringify(file)} })
     console.log(engine.host)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [host] = await once(createInterface(child.stdout), 'line')
-  const writer = client(String(host))
+  const other = await startOtherProcess(program)
+  const writer = client(other.said)
   const acknowledged: number[] = []
-  const exited = once(child, 'exit')
+  const exited = once(other.child, 'exit')
   const write = (n: number) => {
     const batch = writer.batch()
     batch.create(writer.doc(`left/${n}`), { n })
     batch.create(writer.doc(`right/${n}`), { n })
     const done = batch.commit().then(() => {
       acknowledged.push(n)
-      if (acknowledged.length === 60) child.kill('SIGKILL')
+      if (acknowledged.length === 60) void other.kill('SIGKILL')
     })
     return codeOf(done)
   }
@@ -105,7 +100,7 @@ test('commits acknowledged before kill -9 are there afterwards, none of them hal
   const before = [...acknowledged]
 
   // The same port: the client's own retries of what was in flight find the new engine.
-  const { engine } = await started({ file, port: Number(String(host).split(':')[1]) })
+  const { engine } = await started({ file, port: Number(other.said.split(':')[1]) })
   const left = new Set(engine.dump('left').map((document) => document.data['n']))
   const right = new Set(engine.dump('right').map((document) => document.data['n']))
 

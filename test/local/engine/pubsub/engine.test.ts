@@ -1,21 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PubSub, type Topic } from '@google-cloud/pubsub'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type PubsubEngine, startPubsubEngine } from '#local/engine/pubsub/index.ts'
 import { status } from '#local/engine/rpc-error.ts'
 import { manualClock } from '#shared/clock.ts'
-import {
-  codeOf,
-  collect,
-  openPair,
-  pullNow,
-  pullUntil,
-  subscriberOf,
-} from '../../../contracts/pubsub/engines.ts'
+import { collect, openPair, pullNow, pullUntil, subscriberOf } from '../../../contracts/pubsub/engines.ts'
+import { codeOf } from '../../../support/code-of.ts'
+import { startOtherProcess } from '../../../support/other-process.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const clock = manualClock(Date.UTC(2026, 0, 1))
 let folder: string
@@ -36,13 +28,10 @@ const close = async (): Promise<void> => {
 }
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pubsub-'))
+  folder = temporaryFolder()
   await open()
 })
-afterEach(async () => {
-  await close()
-  await rm(folder, { recursive: true })
-})
+afterEach(close)
 
 const publish = (topic: Topic, text: string): Promise<string> =>
   topic.publishMessage({ data: Buffer.from(text) })
@@ -95,21 +84,15 @@ describe('what survives', () => {
 
   // The process is killed in the middle of a stream of publishes, as a developer's machine would.
   test('no message answered to its publisher is lost when the process is killed', async () => {
-    const script = join(folder, 'child.ts')
     const file = join(folder, 'killed.db')
     const module = join(import.meta.dirname, '../../../../local/engine/pubsub/index.ts')
-    await writeFile(
-      script,
+    const other = await startOtherProcess(
       `import { startPubsubEngine } from ${JSON.stringify(module)}
        const engine = await startPubsubEngine({ file: ${JSON.stringify(file)} })
        console.log(engine.host)`,
     )
-    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const remote = new PubSub({
-      projectId: 'demo-engine',
-      apiEndpoint: await firstLine(child),
-      emulatorMode: true,
-    })
+    const { child } = other
+    const remote = new PubSub({ projectId: 'demo-engine', apiEndpoint: other.said, emulatorMode: true })
     const { topic, subscription } = await openPair(remote)
     const answered: string[] = []
     for (let index = 0; index < 20_000 && child.exitCode === null && child.signalCode === null; index += 1) {
@@ -120,7 +103,7 @@ describe('what survives', () => {
       if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
       if (answered.length > 300) child.kill('SIGKILL')
     }
-    if (child.signalCode === null) await once(child, 'exit')
+    await other.kill('SIGKILL')
     const restarted = await startPubsubEngine({ file })
     const stored = new Set(
       restarted.messages({ subscription: subscription.name }).map((each) => each.messageId),
@@ -131,15 +114,6 @@ describe('what survives', () => {
     expect(answered.filter((id) => !stored.has(id))).toEqual([])
   })
 })
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  let text = ''
-  for await (const chunk of child.stdout ?? []) {
-    text += String(chunk)
-    if (text.includes('\n')) return text.trim()
-  }
-  throw new Error('the child said nothing')
-}
 
 describe('the control door', () => {
   test('a duplicate of an acknowledged message arrives with the same id', async () => {
