@@ -1,6 +1,6 @@
 import { rpcError, status } from './rpc-error.ts'
 
-type Page<T> = { readonly items: readonly T[]; readonly nextPageToken: string }
+export type Page<T> = { readonly items: readonly T[]; readonly nextPageToken: string }
 
 /**
  * One page of a list that is sorted by name; the opaque token names the last item given.

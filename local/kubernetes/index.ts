@@ -10,9 +10,9 @@ import { runNamespaceController } from './namespaces.ts'
 import { type ObjectStore, openObjectStore } from './object-store.ts'
 import { type Policy, platformPolicies } from './policies.ts'
 import { type Access, denial, isAllowed, reviewAccess, type User } from './rbac.ts'
-import { type Body, parseTarget, parseWriteOptions, readBody, type Target } from './request.ts'
+import { APPLY_PATCH, type Body, parseTarget, parseWriteOptions, readBody, type Target } from './request.ts'
 import { apiError, isApiError, notFound } from './status.ts'
-import { patch, post, put } from './verbs.ts'
+import { patch, post, put, type Write } from './verbs.ts'
 import type { WriteContext } from './writes.ts'
 
 export type KubernetesOptions = {
@@ -159,7 +159,7 @@ async function handle(server: Server, call: Call, target: Target, user: User, bo
     if (live === undefined) throw notFound(resource, name)
     return json(200, live)
   }
-  const applying = body.type === 'application/apply-patch+yaml'
+  const applying = body.type === APPLY_PATCH
   const options = parseWriteOptions(call, verb === 'patch' && applying)
   const context: WriteContext = {
     store,
@@ -177,13 +177,14 @@ async function handle(server: Server, call: Call, target: Target, user: User, bo
   }
   if (verb === 'patch' && applying && live === undefined)
     authorize(store, user, { ...access, verb: 'create' })
+  const write: Write = { context, target, body, options }
   const written =
     verb === 'create' && name === ''
-      ? post(context, target, body, options)
+      ? post(write)
       : verb === 'update'
-        ? put(context, target, live, body, options)
+        ? put(write, live)
         : verb === 'patch' && name !== ''
-          ? patch(context, target, live, body, options)
+          ? patch(write, live)
           : undefined
   if (written !== undefined) return json(written.created ? 201 : 200, written.object)
   throw apiError(

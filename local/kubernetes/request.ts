@@ -39,6 +39,9 @@ function decodeParts(pathname: string): string[] | undefined {
   }
 }
 
+/** The media type of a server-side apply. */
+export const APPLY_PATCH = 'application/apply-patch+yaml'
+
 export type Body = {
   readonly object: JsonObject
   /** Media type without parameters. */

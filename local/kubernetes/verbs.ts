@@ -1,15 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import { applyTo, trackUpdate, type Writer } from './apply.ts'
 import { isObject, type JsonObject, type KubeObject, timestamp } from './json.ts'
-import { type Body, checkApplied, checkSent, parseObject, type Target, type WriteOptions } from './request.ts'
+import {
+  APPLY_PATCH,
+  type Body,
+  checkApplied,
+  checkSent,
+  parseObject,
+  type Target,
+  type WriteOptions,
+} from './request.ts'
 import { apiError, badRequest, conflict, notFound } from './status.ts'
 import { createObject, updateObject, type WriteContext } from './writes.ts'
 
+/** What a write asks for: of which object, with which body, how and by whom. */
+export type Write = {
+  readonly context: WriteContext
+  readonly target: Target
+  readonly body: Body
+  readonly options: WriteOptions
+}
+
 type Written = { readonly created: boolean; readonly object: KubeObject }
 
-const APPLY = 'application/apply-patch+yaml'
-
-function writerOf(context: WriteContext, options: WriteOptions, target: Target, apply: boolean): Writer {
+function writerOf({ context, options, target }: Write, apply: boolean): Writer {
   return {
     manager: options.manager,
     operation: apply ? 'Apply' : 'Update',
@@ -19,7 +33,8 @@ function writerOf(context: WriteContext, options: WriteOptions, target: Target, 
 }
 
 /** POST: creates an object, its name made up if only `generateName` is given. */
-export function post(context: WriteContext, target: Target, body: Body, options: WriteOptions): Written {
+export function post(write: Write): Written {
+  const { context, target, body, options } = write
   const sent = parseObject(body.object, target)
   const prefix = sent.metadata['generateName']
   if (sent.metadata.name === '' && typeof prefix === 'string' && prefix !== '') {
@@ -34,32 +49,22 @@ export function post(context: WriteContext, target: Target, body: Body, options:
     kind: object.kind,
     metadata: { name: object.metadata.name },
   }
-  trackUpdate(empty, object, target.resource.schema, writerOf(context, options, target, false))
+  trackUpdate(empty, object, target.resource.schema, writerOf(write, false))
   return { created: true, object: createObject(context, target.resource, object) }
 }
 
 /** PUT: replaces an object or its status. */
-export function put(
-  context: WriteContext,
-  target: Target,
-  live: KubeObject | undefined,
-  body: Body,
-  options: WriteOptions,
-): Written {
+export function put(write: Write, live: KubeObject | undefined): Written {
+  const { target, body, options } = write
   const sent = checkSent(parseObject(body.object, target), target.resource, options.fieldValidation)
   if (live === undefined) throw notFound(target.resource, target.name)
-  return replace(context, target, live, sent, options)
+  return replace(write, live, sent)
 }
 
 /** PATCH: a server-side apply, or a merge patch. */
-export function patch(
-  context: WriteContext,
-  target: Target,
-  live: KubeObject | undefined,
-  body: Body,
-  options: WriteOptions,
-): Written {
-  if (body.type === APPLY) return apply(context, target, live, body, options)
+export function patch(write: Write, live: KubeObject | undefined): Written {
+  const { target, body, options } = write
+  if (body.type === APPLY_PATCH) return apply(write, live)
   if (
     body.type !== 'application/merge-patch+json' &&
     body.type !== 'application/strategic-merge-patch+json'
@@ -67,27 +72,22 @@ export function patch(
     throw apiError(
       415,
       'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: application/merge-patch+json, application/strategic-merge-patch+json, ${APPLY}`,
+      `the body of the request was in an unknown format - accepted media types include: application/merge-patch+json, application/strategic-merge-patch+json, ${APPLY_PATCH}`,
     )
   }
   if (live === undefined) throw notFound(target.resource, target.name)
   const merged = parseObject(mergePatch(live, body.object), target)
-  return replace(context, target, live, checkSent(merged, target.resource, options.fieldValidation), options)
+  return replace(write, live, checkSent(merged, target.resource, options.fieldValidation))
 }
 
-function apply(
-  context: WriteContext,
-  target: Target,
-  live: KubeObject | undefined,
-  body: Body,
-  options: WriteOptions,
-): Written {
+function apply(write: Write, live: KubeObject | undefined): Written {
+  const { context, target, body, options } = write
   const { resource } = target
   const sent = parseObject(body.object, target)
   if (sent.metadata.managedFields !== undefined) throw badRequest('metadata.managedFields must be nil')
   const checked = checkApplied(sent, resource)
   const config = target.subresource === 'status' ? onlyStatus(checked) : withoutStatus(checked)
-  const writer = writerOf(context, options, target, true)
+  const writer = writerOf(write, true)
   const { uid, resourceVersion } = config.metadata
   if (live !== undefined) {
     const merged = applyTo(live, config, resource.schema, writer, options.force)
@@ -109,13 +109,8 @@ function apply(
   return { created: true, object: createObject(context, resource, object) }
 }
 
-function replace(
-  context: WriteContext,
-  target: Target,
-  live: KubeObject,
-  sent: KubeObject,
-  options: WriteOptions,
-): Written {
+function replace(write: Write, live: KubeObject, sent: KubeObject): Written {
+  const { context, target } = write
   const next: KubeObject =
     target.subresource === 'status'
       ? { ...structuredClone(live), status: sent['status'] }
@@ -125,7 +120,7 @@ function replace(
     next.metadata.resourceVersion = sent.metadata.resourceVersion
   }
   next.metadata.uid ??= live.metadata.uid ?? ''
-  trackUpdate(live, next, target.resource.schema, writerOf(context, options, target, false))
+  trackUpdate(live, next, target.resource.schema, writerOf(write, false))
   return { created: false, object: updateObject(context, target.resource, live, next) }
 }
 

@@ -1,7 +1,28 @@
+import { type Page, pageOf } from '../paging.ts'
 import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Subscription, Topic } from './broker.ts'
 import { checkName, notFound } from './rules.ts'
 import { forgetDelivery } from './subscription.ts'
+
+type PageRequest = { readonly pageSize: number; readonly pageToken: string }
+
+/** The most Pub/Sub lists in one answer. */
+const LARGEST_PAGE = 1000
+
+/** One page of the resources of a project, by name. */
+export function pageOfProject<Config extends { readonly name: string }>(
+  resources: Iterable<{ readonly config: Config }>,
+  request: PageRequest & { readonly project: string },
+): Page<Config> {
+  const configs = [...resources].map((resource) => resource.config)
+  const own = configs.filter((config) => config.name.startsWith(`${request.project}/`))
+  return pageOf(own, (config) => config.name, request, LARGEST_PAGE)
+}
+
+/** One page of names. */
+export function pageOfNames(names: Iterable<string>, request: PageRequest): Page<string> {
+  return pageOf(names, (name) => name, request, LARGEST_PAGE)
+}
 
 export function getTopic(broker: Broker, name: string): Topic {
   checkName(name, 'topics')

@@ -1,9 +1,8 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
 import type { ServiceHandlers } from '../grpc.ts'
-import { pageOf } from '../paging.ts'
 import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Topic } from './broker.ts'
-import { dropBacklog, getSubscription, getTopic } from './lookup.ts'
+import { dropBacklog, getSubscription, getTopic, pageOfNames, pageOfProject } from './lookup.ts'
 import { alreadyExists, checkName, checkPublish, checkTopic, DELETED_TOPIC } from './rules.ts'
 import { sweepRetained } from './seek.ts'
 import type { TopicConfig, WireMessage } from './wire.ts'
@@ -36,16 +35,13 @@ export function publisherHandlers(broker: Broker): ServiceHandlers {
       },
       GetTopic: (request: { topic: string }) => getTopic(broker, request.topic).config,
       ListTopics: (request: { project: string } & PageRequest) => {
-        const topics = [...broker.topics.values()]
-          .map((topic) => topic.config)
-          .filter((config) => config.name.startsWith(`${request.project}/`))
-        const page = pageOf(topics, (config) => config.name, request, 1000)
+        const page = pageOfProject(broker.topics.values(), request)
         return { topics: page.items, nextPageToken: page.nextPageToken }
       },
       ListTopicSubscriptions: (request: { topic: string } & PageRequest) => {
         const topic = getTopic(broker, request.topic)
         const names = [...topic.subscriptions].map((subscription) => subscription.config.name)
-        const page = pageOf(names, (name) => name, request, 1000)
+        const page = pageOfNames(names, request)
         return { subscriptions: page.items, nextPageToken: page.nextPageToken }
       },
       ListTopicSnapshots: (request: { topic: string } & PageRequest) => {
@@ -53,7 +49,7 @@ export function publisherHandlers(broker: Broker): ServiceHandlers {
         const names = [...broker.snapshots.values()]
           .filter((snapshot) => snapshot.config.topic === request.topic)
           .map((snapshot) => snapshot.config.name)
-        const page = pageOf(names, (name) => name, request, 1000)
+        const page = pageOfNames(names, request)
         return { snapshots: page.items, nextPageToken: page.nextPageToken }
       },
       DeleteTopic: (request: { topic: string }) => deleteTopic(broker, request.topic),

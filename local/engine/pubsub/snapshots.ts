@@ -1,9 +1,8 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
 import type { UnaryHandler } from '../grpc.ts'
-import { pageOf } from '../paging.ts'
 import { rpcError, status } from '../rpc-error.ts'
 import type { Broker, Snapshot } from './broker.ts'
-import { getAttached, getSubscription } from './lookup.ts'
+import { getAttached, getSubscription, pageOfProject } from './lookup.ts'
 import { alreadyExists, checkName, notFound, projectOf } from './rules.ts'
 import {
   deleteSnapshot,
@@ -27,10 +26,7 @@ export function snapshotHandlers(broker: Broker): Readonly<Record<string, UnaryH
     GetSnapshot: (request: { snapshot: string }) => getSnapshot(broker, request.snapshot).config,
     ListSnapshots: (request: { project: string; pageSize: number; pageToken: string }) => {
       sweepRetained(broker)
-      const all = [...broker.snapshots.values()]
-        .map((snapshot) => snapshot.config)
-        .filter((config) => config.name.startsWith(`${request.project}/`))
-      const page = pageOf(all, (config) => config.name, request, 1000)
+      const page = pageOfProject(broker.snapshots.values(), request)
       return { snapshots: page.items, nextPageToken: page.nextPageToken }
     },
     UpdateSnapshot: (request: { snapshot: SnapshotConfig | null; updateMask: FieldMask }) => {

@@ -1,10 +1,9 @@
 import { applyMask, type FieldMask } from '../field-mask.ts'
 import type { ServiceHandlers, UnaryContext } from '../grpc.ts'
-import { pageOf } from '../paging.ts'
 import { rpcError, status } from '../rpc-error.ts'
 import { acknowledge, modifyDeadlines } from './acknowledge.ts'
 import type { Broker, Subscription } from './broker.ts'
-import { dropBacklog, getAttached, getSubscription, getTopic } from './lookup.ts'
+import { dropBacklog, getAttached, getSubscription, getTopic, pageOfProject } from './lookup.ts'
 import { pull } from './pull.ts'
 import { alreadyExists, checkRange, completeSubscription, notFound } from './rules.ts'
 import { snapshotHandlers } from './snapshots.ts'
@@ -38,10 +37,7 @@ export function subscriberHandlers(broker: Broker): ServiceHandlers {
       UpdateSubscription: (request: { subscription: SubscriptionConfig | null; updateMask: FieldMask }) =>
         updateSubscription(broker, request.subscription, request.updateMask),
       ListSubscriptions: (request: { project: string; pageSize: number; pageToken: string }) => {
-        const all = [...broker.subscriptions.values()]
-          .map((subscription) => subscription.config)
-          .filter((config) => config.name.startsWith(`${request.project}/`))
-        const page = pageOf(all, (config) => config.name, request, 1000)
+        const page = pageOfProject(broker.subscriptions.values(), request)
         return { subscriptions: page.items, nextPageToken: page.nextPageToken }
       },
       DeleteSubscription: (request: Named) => deleteSubscription(broker, request.subscription),
