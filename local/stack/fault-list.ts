@@ -1,8 +1,9 @@
+import type { Fault } from '#local/faults.ts'
 import { StackError } from './options.ts'
 import type { Parts } from './parts.ts'
 
 const TARGETS = ['firestore', 'pubsub', 'secrets', 'kubernetes', 'stripe'] as const
-const MODES = ['refuse', 'delay', 'error', 'lostAnswer'] as const
+const MODES = ['refuse', 'delay', 'error', 'lostAnswer'] as const satisfies readonly Fault['mode'][]
 type Target = (typeof TARGETS)[number]
 
 type Order = {
@@ -10,9 +11,7 @@ type Order = {
   readonly target: Target
   /** The call it waits for, such as `Commit` or `patch namespaces`; `*` is any. */
   readonly operation: string
-  readonly mode: (typeof MODES)[number]
-  readonly code: number | undefined
-  readonly delayMs: number | undefined
+  readonly fault: Fault
   left: number
 }
 
@@ -25,21 +24,14 @@ export type FaultList = {
 export function faultList(parts: Parts): FaultList {
   const orders: Order[] = []
   let number = 0
-  const next = (
-    target: Target,
-    operation: string,
-  ): { mode: Order['mode']; code?: number; delayMs?: number } | undefined => {
+  const next = (target: Target, operation: string): Fault | undefined => {
     const order = orders.find(
       (each) =>
         each.target === target && each.left > 0 && (each.operation === '*' || each.operation === operation),
     )
     if (order === undefined) return undefined
     order.left -= 1
-    return {
-      mode: order.mode,
-      ...(order.code === undefined ? {} : { code: order.code }),
-      ...(order.delayMs === undefined ? {} : { delayMs: order.delayMs }),
-    }
+    return order.fault
   }
   const { firestore, pubsub, secrets } = parts.engines
   firestore?.setFault((rpc) => next('firestore', rpc))
@@ -63,9 +55,7 @@ export function faultList(parts: Parts): FaultList {
         id: `fault-${number}`,
         target,
         operation: body['operation'] === undefined ? '*' : String(body['operation']),
-        mode: oneOf('mode', body['mode'], MODES),
-        code: optionalNumber('code', body['code']),
-        delayMs: optionalNumber('delayMs', body['delayMs']),
+        fault: faultOf(body),
         left: optionalNumber('count', body['count']) ?? 1,
       }
       orders.push(order)
@@ -76,6 +66,16 @@ export function faultList(parts: Parts): FaultList {
       if (at < 0) throw new StackError(`There is no fault ${id}.`)
       orders.splice(at, 1)
     },
+  }
+}
+
+function faultOf(body: Readonly<Record<string, unknown>>): Fault {
+  const code = optionalNumber('code', body['code'])
+  const delayMs = optionalNumber('delayMs', body['delayMs'])
+  return {
+    mode: oneOf('mode', body['mode'], MODES),
+    ...(code !== undefined && { code }),
+    ...(delayMs !== undefined && { delayMs }),
   }
 }
 

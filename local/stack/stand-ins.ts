@@ -43,7 +43,7 @@ export async function startStandIns(options: {
   const kubernetes = keep(
     await startKubernetes({
       port: ports.kubernetes,
-      file: data.file('kubernetes.sqlite'),
+      file: data.file('kubernetes.jsonl'),
       now,
       provisioner: accounts.runtime('tenant-events'),
       authenticate: (token) => {
@@ -55,7 +55,7 @@ export async function startStandIns(options: {
   const stripe = keep(
     await startStripe({
       port: ports.stripe,
-      file: data.file('stripe.sqlite'),
+      file: data.file('stripe.jsonl'),
       now,
       apiKey: 'sk_test_local',
       webhookSecret: 'whsec_local',
