@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CloudRunFrontOptions, startCloudRunFront } from '#local/cloud-run-front/front.ts'
 import { startGateway } from '#local/gateway/gateway.ts'
 import { serveLoopback } from '#local/loopback.ts'
@@ -6,6 +6,7 @@ import { manualClock } from '#shared/clock.ts'
 import { type Backend, type Reply, rawExchange, startBackend } from '../gateway/fixtures/backend.ts'
 import { hmacKey, keySet, rsaKey, signJwt } from '../gateway/fixtures/keys.ts'
 import { NOW, NOW_MS, openPaths, specOf } from '../gateway/fixtures/stack.ts'
+import { closeAfterTest } from '../support/close-after-test.ts'
 import { until } from '../support/until.ts'
 
 const SERVICE = 'https://energent-auth-abc.run.app'
@@ -13,10 +14,6 @@ const INVOKER = 'apigw@demo.iam.gserviceaccount.com'
 const google = rsaKey('google-1', 'RS256')
 const clock = manualClock(NOW_MS)
 
-const closing: Array<() => Promise<void>> = []
-afterEach(async () => {
-  await Promise.all(closing.splice(0).map((close) => close()))
-})
 beforeEach(() => clock.set(NOW_MS))
 beforeAll(() => expect(google.jwk['kty']).toBe('RSA'))
 
@@ -31,7 +28,7 @@ async function frontOf(overrides: Partial<CloudRunFrontOptions> = {}, reply?: Re
     jwks: { keys: [google.jwk] },
   }
   const front = await startCloudRunFront({ ...options, ...overrides } as CloudRunFrontOptions)
-  closing.push(front.close, backend.close)
+  closeAfterTest(front.close, backend.close)
   return { ...front, backend }
 }
 
@@ -147,7 +144,7 @@ describe('who is let in', () => {
   test('keys are fetched from jwksUri; without them nobody is let in', async () => {
     let body = 'not yet'
     const server = await serveLoopback(0, async () => ({ status: 200, body }))
-    closing.push(server.close)
+    closeAfterTest(server.close)
     const jwksUri = `${server.url}/certs`
     const { jwks: _none, ...rest } = { jwks: undefined }
     const backend = await startBackend()
@@ -160,7 +157,7 @@ describe('who is let in', () => {
       now: clock.now,
       ingress: 'all',
     })
-    closing.push(front.close, backend.close)
+    closeAfterTest(front.close, backend.close)
     expect((await fetch(front.url, { headers: bearer() })).status).toBe(401)
     body = keySet(google)
     expect((await fetch(front.url, { headers: bearer() })).status).toBe(200)
@@ -248,7 +245,7 @@ test('behind the gateway the function sees the gateway account, and the caller s
     resolveBackend: () => url,
     fetchJwks: async () => keySet(google),
   })
-  closing.push(gateway.close)
+  closeAfterTest(gateway.close)
   const response = await fetch(`${gateway.url}/oauth2/token`, {
     method: 'POST',
     headers: { authorization: 'Basic Y2xpZW50OnNlY3JldA==' },

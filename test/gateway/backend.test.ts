@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { signJwt } from './fixtures/keys.ts'
 import {
+  aStack,
   bearer,
   claims,
   key,
@@ -8,28 +9,16 @@ import {
   NOW,
   openPaths,
   replyOf,
-  type Stack,
   securedPath,
   specOf,
-  startStack,
 } from './fixtures/stack.ts'
-
-const open: Stack[] = []
-async function stackOf(...args: Parameters<typeof startStack>): Promise<Stack> {
-  const stack = await startStack(...args)
-  open.push(stack)
-  return stack
-}
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((one) => one.close()))
-})
 
 const withBackend = (fields: string) =>
   `  /x: { get: { x-google-backend: { address: "\${backend_uri}/base", path_translation: APPEND_PATH_TO_ADDRESS, ${fields} }, responses: {} } }`
 
 describe('E36–E38: whose token the backend gets', () => {
   test('E36: Authorization moves, a client copy goes, the gateway signs for scheme and host', async () => {
-    const stack = await stackOf(specOf(securedPath('/me')))
+    const stack = await aStack(specOf(securedPath('/me')))
     const token = signJwt(key, claims())
     await fetch(`${stack.url}/me`, {
       headers: { ...bearer(token), 'X-Forwarded-Authorization': 'Bearer forged' },
@@ -41,26 +30,26 @@ describe('E36–E38: whose token the backend gets', () => {
   })
 
   test('E36: without Authorization a forged X-Forwarded-Authorization is gone all the same', async () => {
-    const stack = await stackOf(specOf(openPaths('GET /open')))
+    const stack = await aStack(specOf(openPaths('GET /open')))
     await fetch(`${stack.url}/open`, { headers: { 'X-Forwarded-Authorization': 'Bearer forged' } })
     expect(stack.backend.seen[0]?.headers['x-forwarded-authorization']).toBeUndefined()
     expect(stack.backend.seen[0]?.headers['authorization']).toMatch(/^Bearer id-token/)
   })
 
   test('E36: credentials that are no JWT move too', async () => {
-    const stack = await stackOf(specOf(openPaths('GET /open')))
+    const stack = await aStack(specOf(openPaths('GET /open')))
     await fetch(`${stack.url}/open`, { headers: { authorization: 'Basic dXNlcjpwdw==' } })
     expect(stack.backend.seen[0]?.headers['x-forwarded-authorization']).toBe('Basic dXNlcjpwdw==')
   })
 
   test('E36: jwt_audience is the audience asked for', async () => {
-    const stack = await stackOf(specOf(withBackend('jwt_audience: "https://fn.example"')))
+    const stack = await aStack(specOf(withBackend('jwt_audience: "https://fn.example"')))
     await fetch(`${stack.url}/x`)
     expect(stack.backend.seen[0]?.headers['authorization']).toContain('for-https://fn.example')
   })
 
   test('E37: with disable_auth nothing is touched', async () => {
-    const stack = await stackOf(specOf(withBackend('disable_auth: true')))
+    const stack = await aStack(specOf(withBackend('disable_auth: true')))
     const sent = { authorization: 'Bearer mine', 'x-forwarded-authorization': 'Bearer also-mine' }
     await fetch(`${stack.url}/x`, { headers: sent })
     expect(stack.backend.seen[0]?.headers).toMatchObject(sent)
@@ -72,7 +61,7 @@ describe('E36–E38: whose token the backend gets', () => {
       if (fails) throw new Error('metadata server is down')
       return 'token'
     }
-    const stack = await stackOf(specOf(withBackend('jwt_audience: "https://fn.example"')), { mintIdToken })
+    const stack = await aStack(specOf(withBackend('jwt_audience: "https://fn.example"')), { mintIdToken })
     expect(await replyOf(await fetch(`${stack.url}/x`))).toEqual(
       localReply(500, 'Token not found for audience: https://fn.example'),
     )
@@ -86,7 +75,7 @@ describe('E36–E38: whose token the backend gets', () => {
       minted += 1
       return signJwt(key, { iat: NOW, exp: NOW + 3600 })
     }
-    const stack = await stackOf(specOf(openPaths('GET /open')), { mintIdToken })
+    const stack = await aStack(specOf(openPaths('GET /open')), { mintIdToken })
     await Promise.all(Array.from({ length: 10 }, () => fetch(`${stack.url}/open`)))
     expect(minted).toBe(1)
     stack.clock.advance(3_539_000)
@@ -98,8 +87,8 @@ describe('E36–E38: whose token the backend gets', () => {
   })
 
   test('resolveBackend changes where to connect, not the audience, path or Host', async () => {
-    const inner = await stackOf(specOf(openPaths('GET /unused')))
-    const stack = await stackOf(
+    const inner = await aStack(specOf(openPaths('GET /unused')))
+    const stack = await aStack(
       specOf(
         '  /x: { get: { x-google-backend: { address: "https://fn-abc.run.app/base", path_translation: APPEND_PATH_TO_ADDRESS }, responses: {} } }',
       ),
@@ -119,143 +108,11 @@ describe('E36–E38: whose token the backend gets', () => {
   })
 })
 
-describe('E39–E45: gateway keys and quota', () => {
-  const KEYS = new Map([
-    ['good', { consumerNumber: '4711', state: 'active' }],
-    ['other', { consumerNumber: '4712', state: 'active' }],
-    ['expired', { consumerNumber: '1', state: 'expired' }],
-    ['unknown', { consumerNumber: '1', state: 'notFound' }],
-    ['disabled', { consumerNumber: '1', state: 'apiNotEnabled' }],
-    ['ip', { consumerNumber: '1', state: 'ipBlocked' }],
-    ['referer', { consumerNumber: '1', state: 'refererBlocked' }],
-    ['app', { consumerNumber: '1', state: 'appBlocked' }],
-    ['target', { consumerNumber: '1', state: 'targetBlocked' }],
-  ] as const)
-  const QUOTA = `x-google-management:
-  metrics: [{ name: reads, displayName: Read requests, valueType: INT64, metricKind: DELTA }]
-  quota: { limits: [{ name: read-limit, displayName: Reads per minute, metric: reads, unit: "1/min/{project}", values: { STANDARD: 3 } }] }`
-  const keyed = (fields = '') =>
-    `  /x: { get: { security: [{ gatewayKey: [] }], ${fields} responses: {} }, post: { security: [{ gatewayKey: [], user: [] }], responses: {} } }`
-
-  test('E39: an absent key is 401', async () => {
-    const stack = await stackOf(specOf(keyed()), { apiKeys: KEYS })
-    expect(await replyOf(await fetch(`${stack.url}/x`))).toEqual(
-      localReply(
-        401,
-        "UNAUTHENTICATED: Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.",
-      ),
-    )
-  })
-
-  test.each([
-    ['E40', 'never-issued', 400, 'INVALID_ARGUMENT: API key not valid. Please pass a valid API key.'],
-    ['E40', 'expired', 400, 'INVALID_ARGUMENT: API key expired. Please renew the API key.'],
-    ['E40', 'unknown', 400, 'INVALID_ARGUMENT: API key not found. Please pass a valid API key.'],
-    ['E41', 'disabled', 403, 'PERMISSION_DENIED: API api.example is not enabled for the project.'],
-    ['E42', 'ip', 403, 'PERMISSION_DENIED: IP address blocked.'],
-    ['E42', 'referer', 403, 'PERMISSION_DENIED: Referer blocked.'],
-    ['E42', 'app', 403, 'PERMISSION_DENIED: Client application blocked.'],
-    [
-      'E42',
-      'target',
-      403,
-      'PERMISSION_DENIED:  The API targeted by this request is invalid for the given API key.',
-    ],
-  ])('%s: the key "%s" is %i', async (_row, apiKey, status, message) => {
-    const stack = await stackOf(specOf(keyed()), { apiKeys: KEYS })
-    expect(await replyOf(await fetch(`${stack.url}/x`, { headers: { 'x-api-key': apiKey } }))).toEqual(
-      localReply(status, message),
-    )
-    expect(stack.backend.seen).toHaveLength(0)
-  })
-
-  test('a good key tells the backend who calls', async () => {
-    const stack = await stackOf(specOf(keyed()), { apiKeys: KEYS })
-    const headers = { 'x-api-key': 'good', 'X-Apigateway-Api-Consumer-Number': '666' }
-    expect((await fetch(`${stack.url}/x`, { headers })).status).toBe(200)
-    expect(stack.backend.seen[0]?.headers).toMatchObject({
-      'x-apigateway-api-consumer-type': 'PROJECT',
-      'x-apigateway-api-consumer-number': '4711',
-    })
-  })
-
-  test('with neither token nor key the token is missed first, and a bad key charges no quota', async () => {
-    const stack = await stackOf(specOf(keyed()), { apiKeys: KEYS })
-    expect(await replyOf(await fetch(`${stack.url}/x`, { method: 'POST' }))).toEqual(
-      localReply(401, 'Jwt is missing'),
-    )
-    const response = await fetch(`${stack.url}/x`, { method: 'POST', headers: bearer() })
-    expect((await replyOf(response)).body).toMatchObject({
-      message: expect.stringContaining('UNAUTHENTICATED'),
-    })
-  })
-
-  // The pairs of ESPv2's key location tables: declared places only, query before header, in order.
-  test.each([
-    ['key in the query', '?key=good', {}, 200],
-    ['api_key in the query', '?api_key=good', {}, 200],
-    ['the first declared of two', '?api_key=expired&key=good', {}, 200],
-    ['the header', '', { 'X-API-KEY': 'good' }, 200],
-    ['query before header', '?key=good', { 'x-api-key': 'expired' }, 200],
-    ['an undeclared header', '', { 'x-other-key': 'good' }, 401],
-    ['an empty key', '?key=', {}, 401],
-  ])('E43: %s', async (_name, query, headers, status) => {
-    const definitions = `  a: { type: apiKey, in: query, name: key }\n  b: { type: apiKey, in: query, name: api_key }`
-    const stack = await stackOf(
-      specOf(
-        '  /x: { get: { security: [{ a: [] }, { b: [] }, { gatewayKey: [] }], responses: {} } }',
-        definitions,
-      ),
-      { apiKeys: KEYS },
-    )
-    expect((await fetch(`${stack.url}/x${query}`, { headers })).status).toBe(status)
-  })
-
-  test('an empty requirement beside a key makes the key optional', async () => {
-    const stack = await stackOf(
-      specOf('  /x: { get: { security: [{ gatewayKey: [] }, {}], responses: {} } }'),
-      { apiKeys: KEYS },
-    )
-    expect((await fetch(`${stack.url}/x`)).status).toBe(200)
-    expect((await fetch(`${stack.url}/x`, { headers: { 'x-api-key': 'expired' } })).status).toBe(400)
-  })
-
-  const spend = async (stack: Stack, apiKey: string) =>
-    (await fetch(`${stack.url}/x`, { headers: { 'x-api-key': apiKey } })).status
-
-  test('E44: over the limit is 429 per project, until the next minute', async () => {
-    const stack = await stackOf(specOf(keyed('x-google-quota: { metricCosts: { reads: 2 } },'), QUOTA), {
-      apiKeys: KEYS,
-    })
-    expect([await spend(stack, 'good'), await spend(stack, 'good'), await spend(stack, 'other')]).toEqual([
-      200, 429, 200,
-    ])
-    expect(await replyOf(await fetch(`${stack.url}/x`, { headers: { 'x-api-key': 'good' } }))).toEqual(
-      localReply(
-        429,
-        "RESOURCE_EXHAUSTED: Quota exceeded for quota metric 'Read requests' and limit 'Reads per minute' of service 'api.example' for consumer 'project_number:4711'.",
-      ),
-    )
-    stack.clock.advance(60_000)
-    expect(await spend(stack, 'good')).toBe(200)
-  })
-
-  test('E45: the lenient mode lets the first request over the limit through and no second', async () => {
-    const stack = await stackOf(specOf(keyed('x-google-quota: { metricCosts: { reads: 3 } },'), QUOTA), {
-      apiKeys: KEYS,
-      lenientQuota: true,
-    })
-    expect([await spend(stack, 'good'), await spend(stack, 'good'), await spend(stack, 'good')]).toEqual([
-      200, 200, 429,
-    ])
-  })
-})
-
 describe('E48–E50, E52: what passes through', () => {
   test.each([400, 404, 409, 422, 500, 503])(
     'E48: a backend %i passes with body and headers',
     async (status) => {
-      const stack = await stackOf(specOf(openPaths('GET /x')), {}, (_request, response) => {
+      const stack = await aStack(specOf(openPaths('GET /x')), {}, (_request, response) => {
         response.writeHead(status, {
           'content-type': 'application/problem+json',
           'set-cookie': ['a=1', 'b=2'],
@@ -278,7 +135,7 @@ describe('E48–E50, E52: what passes through', () => {
     ['POST', 'DELETE', 401, undefined],
     ['POST', 'get', 405, undefined],
   ])('E49: %s overridden as %s is %i', async (method, override, status, received) => {
-    const stack = await stackOf(specOf(methods))
+    const stack = await aStack(specOf(methods))
     const response = await fetch(`${stack.url}/echo`, {
       method,
       headers: { 'X-HTTP-Method-Override': override },
@@ -291,7 +148,7 @@ describe('E48–E50, E52: what passes through', () => {
   })
 
   test('E49: a DELETE made of a POST needs the token of DELETE and reaches the backend as DELETE', async () => {
-    const stack = await stackOf(specOf(methods))
+    const stack = await aStack(specOf(methods))
     const headers = { ...bearer(), 'X-HTTP-Method-Override': 'DELETE' }
     expect((await fetch(`${stack.url}/echo`, { method: 'POST', headers })).status).toBe(200)
     expect(stack.backend.seen[0]?.method).toBe('DELETE')
@@ -299,7 +156,7 @@ describe('E48–E50, E52: what passes through', () => {
 
   test('E50: with allowCors a preflight reaches the backend of a secured path, its path rewritten', async () => {
     const paths = `  "/shelves/{shelf}": { get: { security: [{ user: [] }], x-google-backend: { address: "\${backend_uri}/books", path_translation: CONSTANT_ADDRESS }, responses: {} } }`
-    const stack = await stackOf(specOf(paths, 'x-google-endpoints: [{ name: api.example, allowCors: true }]'))
+    const stack = await aStack(specOf(paths, 'x-google-endpoints: [{ name: api.example, allowCors: true }]'))
     const preflight = {
       method: 'OPTIONS',
       headers: { origin: 'https://x.example', 'access-control-request-method': 'GET' },
@@ -311,7 +168,7 @@ describe('E48–E50, E52: what passes through', () => {
   })
 
   test('E52: x-envoy-* fields pass in neither direction', async () => {
-    const stack = await stackOf(specOf(openPaths('GET /x')), {}, (_request, response) => {
+    const stack = await aStack(specOf(openPaths('GET /x')), {}, (_request, response) => {
       response.setHeader('x-envoy-upstream-service-time', '5')
       response.end('ok')
     })
@@ -323,7 +180,7 @@ describe('E48–E50, E52: what passes through', () => {
   })
 
   test('hop-by-hop fields stop here, those a Connection field names included', async () => {
-    const stack = await stackOf(specOf(openPaths('GET /x')))
+    const stack = await aStack(specOf(openPaths('GET /x')))
     const { rawExchange } = await import('./fixtures/backend.ts')
     await rawExchange(
       stack.url,
@@ -337,7 +194,7 @@ describe('E48–E50, E52: what passes through', () => {
   })
 
   test('X-Forwarded-For ends with the address of the caller, whatever it claims', async () => {
-    const stack = await stackOf(specOf(openPaths('GET /x')))
+    const stack = await aStack(specOf(openPaths('GET /x')))
     const claimed = { 'x-forwarded-for': '1.2.3.4', 'x-forwarded-proto': 'gopher' }
     await fetch(`${stack.url}/x`, { headers: claimed })
     expect(stack.backend.seen[0]?.headers).toMatchObject({
@@ -351,7 +208,7 @@ describe('E48–E50, E52: what passes through', () => {
 describe('traces', () => {
   const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
   const traced = async (headers: Record<string, string>) => {
-    const stack = await stackOf(specOf(openPaths('GET /x')))
+    const stack = await aStack(specOf(openPaths('GET /x')))
     await fetch(`${stack.url}/x`, { headers })
     return { sent: stack.backend.seen[0]?.headers ?? {}, record: stack.records[0] }
   }
@@ -386,7 +243,7 @@ describe('traces', () => {
 })
 
 test('the console hears of every request once, with template and status', async () => {
-  const own = await stackOf(specOf([securedPath('/me'), openPaths('GET /open/{id}')].join('\n')))
+  const own = await aStack(specOf([securedPath('/me'), openPaths('GET /open/{id}')].join('\n')))
   await fetch(`${own.url}/open/1?secret=1`)
   await fetch(`${own.url}/me`)
   await fetch(`${own.url}/none`)

@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as oidc from 'openid-client'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { type Idp, type IdpTenant, startIdp } from '#local/idp/index.ts'
 import { serveLoopback } from '#local/loopback.ts'
+import { closeAfterTest } from '../support/close-after-test.ts'
 import { startOtherProcess } from '../support/other-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { aBrowser, formAction } from './browser.ts'
@@ -24,16 +25,11 @@ const OWNER = { login: 'owner@acme.test', password: 'correct horse' }
 
 let folder = ''
 let clockFile = ''
-const closing: (() => Promise<void>)[] = []
 
 beforeEach(() => {
   folder = temporaryFolder()
   clockFile = join(folder, 'clock')
   setOffset(0)
-})
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
 })
 
 function setOffset(ms: number): void {
@@ -44,7 +40,7 @@ function setOffset(ms: number): void {
 
 async function anIdp(tenants = [tenant('acme'), tenant('globex')], port = 0): Promise<Idp> {
   const idp = await startIdp({ port, clockFile, dataDir: folder, tenants })
-  closing.push(idp.close)
+  closeAfterTest(idp.close)
   return idp
 }
 
@@ -152,7 +148,7 @@ test('an administrator ends all sessions: the client is told over the back chann
     received.push(new URLSearchParams(body.toString()).get('logout_token') ?? '')
     return { status: 200, body: '' }
   })
-  closing.push(server.close)
+  closeAfterTest(server.close)
   const backchannelLogoutUri = `${server.url}/logout`
   const idp = await anIdp([tenant('acme', { backchannelLogoutUri })])
   const client = await aClient(idp)

@@ -1,22 +1,18 @@
 import { join } from 'node:path'
 import { Compute } from 'google-auth-library'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { startClusterIssuer } from '#local/issuers/cluster.ts'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
 import { manualClock } from '#shared/clock.ts'
+import { closeAfterTest } from '../support/close-after-test.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const START = Date.parse('2026-11-23T00:00:00Z')
-const closing: (() => Promise<void> | void)[] = []
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
 
 async function google(options: Partial<Parameters<typeof startGoogleIssuer>[0]> = {}) {
   const issuer = await startGoogleIssuer({ now: () => START, ...options })
-  closing.push(issuer.close)
+  closeAfterTest(issuer.close)
   return issuer
 }
 
@@ -108,7 +104,7 @@ test('the metadata server answers only who sends its header', async () => {
 test("Google's own client library gets its tokens from the metadata server", async () => {
   const issuer = await google({ defaultAccount: 'fn@p.iam.gserviceaccount.com' })
   vi.stubEnv('GCE_METADATA_HOST', issuer.metadataHost)
-  closing.push(() => void vi.unstubAllEnvs())
+  closeAfterTest(() => vi.unstubAllEnvs())
   const compute = new Compute()
 
   const identity = await compute.fetchIdToken('https://f.run.app')
@@ -123,7 +119,7 @@ test("Google's own client library gets its tokens from the metadata server", asy
 
 test('a cluster token carries the claims of a projected service-account token', async () => {
   const issuer = await startClusterIssuer({ now: () => START, clusterName: 'p/us-east1/workloads' })
-  closing.push(issuer.close)
+  closeAfterTest(issuer.close)
   const token = await issuer.mintServiceAccountToken({
     namespace: 'tenant-acme',
     serviceAccount: 'tenant-workload',
@@ -161,7 +157,7 @@ test('a cluster token carries the claims of a projected service-account token', 
 test('two clusters neither share an issuer nor a key', async () => {
   const a = await startClusterIssuer({ now: () => START, clusterName: 'a' })
   const b = await startClusterIssuer({ now: () => START, clusterName: 'b' })
-  closing.push(a.close, b.close)
+  closeAfterTest(a.close, b.close)
   const token = await a.mintServiceAccountToken({ namespace: 'n', serviceAccount: 's', audience: 'x' })
 
   expect(a.issuer).not.toBe(b.issuer)

@@ -1,9 +1,9 @@
-import { afterEach } from 'vitest'
 import { type Kubernetes, type KubernetesOptions, startKubernetes } from '#local/kubernetes/index.ts'
+import { APPLY_PATCH } from '#local/kubernetes/request.ts'
 import { manualClock } from '#shared/clock.ts'
+import { closeAfterTest } from '../support/close-after-test.ts'
 
 export const PROVISIONER = 'tenant-events@proj.iam.gserviceaccount.com'
-export const APPLY = 'application/apply-patch+yaml'
 
 export type Reply = {
   readonly status: number
@@ -26,12 +26,6 @@ export type TestObject = {
   readonly [field: string]: unknown
 }
 
-const running: Kubernetes[] = []
-
-afterEach(async () => {
-  for (const kubernetes of running.splice(0)) await kubernetes.close()
-})
-
 /** A cluster of its own, closed after the test. Tokens are the names of their users. */
 export async function aCluster(options: Partial<KubernetesOptions> = {}): Promise<Cluster> {
   const clock = manualClock(Date.parse('2026-11-23T03:00:00Z'))
@@ -41,7 +35,7 @@ export async function aCluster(options: Partial<KubernetesOptions> = {}): Promis
     provisioner: PROVISIONER,
     ...options,
   })
-  running.push(kubernetes)
+  closeAfterTest(kubernetes.close)
   const call: Cluster['call'] = async (as, method, path, body, contentType = 'application/json') => {
     const response = await fetch(`${kubernetes.url}${path}`, {
       method,
@@ -59,7 +53,7 @@ export async function aCluster(options: Partial<KubernetesOptions> = {}): Promis
     clock,
     call,
     apply: (as, object, query = 'fieldManager=energent-tenant-events') =>
-      call(as, 'PATCH', `${pathOf(object)}?${query}`, object, APPLY),
+      call(as, 'PATCH', `${pathOf(object)}?${query}`, object, APPLY_PATCH),
   }
 }
 

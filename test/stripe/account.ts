@@ -1,16 +1,10 @@
 import { Stripe } from 'stripe'
-import { afterEach } from 'vitest'
 import { type StripeOptions, type StripeStandIn, startStripe } from '#local/stripe/index.ts'
 import { manualClock } from '#shared/clock.ts'
+import { closeAfterTest } from '../support/close-after-test.ts'
 
 export const API_KEY = 'sk_test_local_0123456789abcdef'
 export const SECRET = 'whsec_local'
-
-const closing: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
 
 /** A Stripe account of its own and the real SDK pointed at it; closed after the test. */
 export async function anAccount(options: Partial<StripeOptions> = {}) {
@@ -22,7 +16,7 @@ export async function anAccount(options: Partial<StripeOptions> = {}) {
     automaticWebhooks: false,
     ...options,
   })
-  closing.push(standIn.close)
+  closeAfterTest(standIn.close)
   return { standIn, clock, stripe: aClient(standIn.port) }
 }
 
@@ -36,4 +30,7 @@ export function aClient(port: number, apiKey = API_KEY): Stripe {
   })
 }
 
-export const closeAfterTest = (close: () => Promise<void>): void => void closing.push(close)
+/** A customer of a tenant of ours. */
+export async function aCustomer(stripe: Stripe, extra: Stripe.CustomerCreateParams = {}) {
+  return stripe.customers.create({ email: 'it@acme.test', metadata: { tenant: 'acme' }, ...extra })
+}

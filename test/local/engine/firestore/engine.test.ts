@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FieldValue, Firestore, Timestamp } from '@google-cloud/firestore'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import {
   type FirestoreEngine,
   type FirestoreEngineOptions,
   startFirestoreEngine,
 } from '#local/engine/firestore/index.ts'
 import { manualClock } from '#shared/clock.ts'
+import { closeAfterTest } from '../../../support/close-after-test.ts'
 import { codeOf } from '../../../support/code-of.ts'
 import { startOtherProcess } from '../../../support/other-process.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
@@ -17,15 +18,9 @@ const START = Date.UTC(2026, 0, 1)
 const ENGINE = fileURLToPath(new URL('../../../../local/engine/firestore/index.ts', import.meta.url))
 
 let folder: string
-let closing: (() => Promise<unknown>)[]
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = temporaryFolder()
-  closing = []
-})
-
-afterEach(async () => {
-  for (const close of closing.reverse()) await close()
 })
 
 async function started(
@@ -33,7 +28,7 @@ async function started(
 ): Promise<{ engine: FirestoreEngine; db: Firestore }> {
   const engine = await startFirestoreEngine({ now: () => START, ...options })
   const db = client(engine.host)
-  closing.push(() => engine.close())
+  closeAfterTest(() => engine.close())
   return { engine, db }
 }
 
@@ -44,7 +39,7 @@ function client(host: string): Firestore {
     ssl: false,
     customHeaders: { Authorization: 'Bearer owner' },
   })
-  closing.push(() => db.terminate())
+  closeAfterTest(() => db.terminate())
   return db
 }
 
