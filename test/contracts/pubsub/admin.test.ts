@@ -1,23 +1,13 @@
-import type { PubSub } from '@google-cloud/pubsub'
 import { status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../support/code-of.ts'
 import { differs } from './differences.ts'
-import { openClient, openPair, pubsubEngines, subscriberOf } from './engines.ts'
+import { enginesWithClients, openClient, openPair, subscriberOf } from './engines.ts'
 
 const { ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, UNIMPLEMENTED } =
   status
 
-describe.each(pubsubEngines())('topics and subscriptions on $name', (engine) => {
-  let client: PubSub
-  beforeAll(async () => {
-    client = await openClient(engine)
-  })
-  afterAll(async () => {
-    await client.close()
-    await engine.close()
-  })
-
+describe.each(await enginesWithClients())('topics and subscriptions on $name', ({ engine, client }) => {
   test('a created topic is found, and a second one of its name is refused', async () => {
     await client.createTopic('orders')
     expect(await client.topic('orders').exists()).toEqual([true])

@@ -1,22 +1,21 @@
-import type { PubSub } from '@google-cloud/pubsub'
 import { status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../support/code-of.ts'
 import { until } from '../../support/until.ts'
 import { differs } from './differences.ts'
-import { collect, openClient, openPair, pubsubEngines, pullNow, pullUntil, subscriberOf } from './engines.ts'
+import {
+  collect,
+  enginesWithClients,
+  openClient,
+  openPair,
+  pullNow,
+  pullUntil,
+  subscriberOf,
+} from './engines.ts'
 
 const { INVALID_ARGUMENT } = status
 
-describe.each(pubsubEngines())('publishing and delivery on $name', (engine) => {
-  let client: PubSub
-  beforeAll(async () => {
-    client = await openClient(engine)
-  })
-  afterAll(async () => {
-    await client.close()
-    await engine.close()
-  })
+describe.each(await enginesWithClients())('publishing and delivery on $name', ({ engine, client }) => {
   const acked = (message: { ack(): void }): void => message.ack()
 
   test('a message arrives with its bytes, attributes, id and time', async () => {

@@ -1,11 +1,11 @@
 import { type Message, PubSub, type Subscription, type Topic } from '@google-cloud/pubsub'
-import { inject } from 'vitest'
+import { afterAll, inject } from 'vitest'
 import { startPubsubEngine } from '#local/engine/pubsub/index.ts'
 import { googleEngine, type TestEngine } from '../../support/engines.ts'
 import { until } from '../../support/until.ts'
 
 /** The Pub/Sub engines of this run, for `describe.each`. */
-export function pubsubEngines(): TestEngine[] {
+function pubsubEngines(): TestEngine[] {
   return inject('engines').map((name) => (name === 'google' ? googleEngine('pubsub') : embedded()))
 }
 
@@ -21,6 +21,20 @@ function embedded(): TestEngine {
       if (engine !== undefined) await (await engine).close()
     },
   }
+}
+
+/** The engines of this run, each with a client for the tests of one file; closed after its last test. */
+export async function enginesWithClients() {
+  const opened = pubsubEngines().map((engine) => ({ engine, client: openClient(engine) }))
+  afterAll(async () => {
+    for (const { engine, client } of opened) {
+      await (await client).close()
+      await engine.close()
+    }
+  })
+  return Promise.all(
+    opened.map(async ({ engine, client }) => ({ name: engine.name, engine, client: await client })),
+  )
 }
 
 let projects = 0
