@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { LogMessage } from './observability/messages.ts'
 import type { Trace } from './trace.ts'
 
 export type Severity = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
@@ -9,13 +10,13 @@ export type LogFields = Readonly<Record<string, unknown>>
 /**
  * Writes one JSON line per call in Cloud Logging's structured format.
  *
- * The message is constant so that lines can be counted; whatever varies is a field.
+ * The message is one of the table, so that lines can be counted; whatever varies is a field.
  */
 export type Logger = {
-  debug(message: string, fields?: LogFields): void
-  info(message: string, fields?: LogFields): void
-  warn(message: string, fields?: LogFields): void
-  error(message: string, fields?: LogFields): void
+  debug(message: LogMessage, fields?: LogFields): void
+  info(message: LogMessage, fields?: LogFields): void
+  warn(message: LogMessage, fields?: LogFields): void
+  error(message: LogMessage, fields?: LogFields): void
   /** The same logger with fields and, if given, a trace on every line. */
   with(fields: LogFields, trace?: Trace): Logger
 }
@@ -74,7 +75,7 @@ function loggerWith(
           'logging.googleapis.com/spanId': trace.spanId,
           'logging.googleapis.com/trace_sampled': trace.sampled,
         }
-  const line = (severity: Severity, message: string, fields: LogFields = {}): void => {
+  const line = (severity: Severity, message: LogMessage, fields: LogFields = {}): void => {
     // What names the line comes last: no field can pass for it.
     const named = {
       severity,

@@ -1,20 +1,24 @@
+import { BUCKET_SECONDS } from './observability/metrics-table.ts'
+
 /** Label values, few and bounded: never an id of a tenant, a user or a request. */
 export type Labels = Readonly<Record<string, string>>
 
-/** Counters and histograms of one process, shown at `/metrics` in Prometheus text (format 0.0.4). */
+/** What `/metrics` shows: Prometheus text, format 0.0.4. */
 export type Metrics = {
+  render(): string
+}
+
+/** The counters and histograms of one process. Only `measuredLog` counts: metrics follow from the log. */
+export type Registry = Metrics & {
   /** Adds one to a counter; the name ends in `_total`. */
   count(name: string, labels?: Labels): void
   /** Records a duration in seconds; the name ends in `_seconds`. */
   observe(name: string, seconds: number, labels?: Labels): void
-  render(): string
 }
-
-const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 type Histogram = { counts: number[]; sum: number; count: number }
 
-export function createMetrics(help: Readonly<Record<string, string>> = {}): Metrics {
+export function createRegistry(help: Readonly<Record<string, string>> = {}): Registry {
   const counters = new Map<string, Map<string, number>>()
   const histograms = new Map<string, Map<string, Histogram>>()
   return {
@@ -26,9 +30,9 @@ export function createMetrics(help: Readonly<Record<string, string>> = {}): Metr
     observe: (name, seconds, labels = {}) => {
       const series = seriesOf(histograms, name)
       const key = labelText(labels)
-      const histogram = series.get(key) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 }
+      const histogram = series.get(key) ?? { counts: BUCKET_SECONDS.map(() => 0), sum: 0, count: 0 }
       series.set(key, histogram)
-      BUCKETS.forEach((bound, index) => {
+      BUCKET_SECONDS.forEach((bound, index) => {
         if (seconds <= bound) histogram.counts[index] = (histogram.counts[index] ?? 0) + 1
       })
       histogram.sum += seconds
@@ -67,7 +71,7 @@ function histogramLines(name: string, labels: string, histogram: Histogram): str
   const withBound = (bound: string): string =>
     braced(labels === '' ? `le="${bound}"` : `${labels},le="${bound}"`)
   return [
-    ...BUCKETS.map(
+    ...BUCKET_SECONDS.map(
       (bound, index) => `${name}_bucket${withBound(String(bound))} ${histogram.counts[index] ?? 0}`,
     ),
     `${name}_bucket${withBound('+Inf')} ${histogram.count}`,

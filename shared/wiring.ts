@@ -8,7 +8,9 @@ import { type SystemFirestore, systemFirestore } from './firestore/system.ts'
 import { type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
 import { type Ids, systemIds } from './ids.ts'
 import { createLogger, type Logger } from './log.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { createRegistry, type Metrics } from './metrics.ts'
+import { measuredLog } from './observability/measured-log.ts'
+import { METRICS } from './observability/metrics-table.ts'
 import { type Publisher, pubsubPublisher } from './pubsub/publisher.ts'
 import { firestoreQuarantine, type Quarantine } from './pubsub/quarantine.ts'
 import { type SecretStore, secretManagerStore } from './secrets.ts'
@@ -43,6 +45,7 @@ export type PlatformParts = {
   readonly clock?: Clock
   readonly ids?: Ids
   readonly log?: Logger
+  readonly database?: Database
   readonly publisher?: Publisher
   readonly secrets?: SecretStore
   readonly keys?: (parts: {
@@ -58,12 +61,20 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
   const clock = parts.clock ?? (config.CLOCK_FILE === undefined ? systemClock : fileClock(config.CLOCK_FILE))
   const ids = parts.ids ?? systemIds
   const project = config.GOOGLE_CLOUD_PROJECT
-  const log = parts.log ?? createLogger({ clock, project, service: config.FUNCTION_TARGET })
-  const database = openDatabase({
-    project,
-    databaseId: config.FIRESTORE_DATABASE,
-    emulatorHost: config.FIRESTORE_EMULATOR_HOST,
-  })
+  const metrics = createRegistry(
+    Object.fromEntries(Object.entries(METRICS).map(([name, { help }]) => [name, help])),
+  )
+  const log = measuredLog(
+    parts.log ?? createLogger({ clock, project, service: config.FUNCTION_TARGET }),
+    metrics,
+  )
+  const database =
+    parts.database ??
+    openDatabase({
+      project,
+      databaseId: config.FIRESTORE_DATABASE,
+      emulatorHost: config.FIRESTORE_EMULATOR_HOST,
+    })
   const publisher = parts.publisher ?? pubsubPublisher({ project, emulatorHost: config.PUBSUB_EMULATOR_HOST })
   const secrets =
     parts.secrets ?? secretManagerStore({ project, emulatorHost: config.SECRET_MANAGER_EMULATOR_HOST, clock })
@@ -77,7 +88,7 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
     clock,
     ids,
     log,
-    metrics: createMetrics(),
+    metrics,
     database,
     publisher,
     secrets,

@@ -88,8 +88,7 @@ function tokenHandler(deps: AuthDeps): PublicHandler {
     if (!asked.ok) return asked
     const issued = await issueToken(deps, asked.value, request.nowMs)
     if (!issued.ok) return issued
-    deps.platform.metrics.count('energent_tokens_issued_total', { grant: asked.value.grant })
-    return ok(tokenReply(issued.value))
+    return ok({ ...tokenReply(issued.value), logged: { grant: asked.value.grant } })
   }
 }
 

@@ -4,7 +4,7 @@ import type { FunctionId } from '../catalogue/functions.ts'
 import { type OperationId, type OperationsOf, ROUTES, type Route } from '../catalogue/routes.ts'
 import { DeadlineExceeded, DependencyFailed, withDeadline } from '../deadline.ts'
 import { isDocumentId } from '../ids.ts'
-import { errorFields } from '../log.ts'
+import { recordRequest } from '../observability/records.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
@@ -49,7 +49,8 @@ type Seen = {
   readonly requestId: string
   matched?: Matched
   tenantId?: string
-  code?: string
+  refusal?: Refusal
+  error?: unknown
   allow?: string
 }
 
@@ -81,17 +82,23 @@ export function httpEdge<F extends FunctionId>(
       const work = answer(platform, match, handlers as never, request, trace, seen)
       const answered = await withDeadline('request', limitMs, work)
       reply = answered.ok ? answered.value : refusalReply(options, seen, answered, requestId)
-      if (!answered.ok) {
-        const { code, detail } = answered
-        platform.log.with({}, trace).debug('request refused', { code, detail })
-      }
       sendReply(response, reply, requestId)
     } catch (error) {
-      platform.log.with({}, trace).error('request failed', { requestId, ...errorFields(error) })
+      seen.error = error
       reply = refusalReply(options, seen, asRefusal(error), requestId)
       sendReply(response, reply, requestId)
     }
-    record(platform, request, reply.status, seen, trace, performance.now() - startedMs)
+    recordRequest(platform.log.with({}, trace), {
+      method: request.method,
+      operationId: seen.matched?.operationId,
+      requestId,
+      status: reply.status,
+      durationMs: performance.now() - startedMs,
+      tenantId: seen.tenantId,
+      refusal: seen.refusal,
+      error: seen.error,
+      besides: reply.logged,
+    })
   }
 }
 
@@ -134,7 +141,7 @@ async function answer(
     trace,
     nowMs,
     clientAddress: clientAddress(request, platform.config.PROXY_HOPS),
-    log: platform.log.with({ requestId: seen.requestId, operationId }, trace),
+    log: platform.log.with({ requestId: seen.requestId, operation: operationId }, trace),
   }
   const handler = handlers[operationId]
   if (route.security !== 'token') return handler(base as never)
@@ -207,7 +214,7 @@ async function verifiedToken(platform: Platform, request: FrameworkRequest, cred
 }
 
 function refusalReply(options: HttpEdgeOptions, seen: Seen, refusal: Refusal, requestId: string): ApiReply {
-  seen.code = refusal.code
+  seen.refusal = refusal
   const own =
     seen.matched === undefined ? undefined : options.refusalReply?.(seen.matched.operationId, refusal)
   const reply = own ?? problemReply(refusal, requestId)
@@ -234,34 +241,4 @@ function traceOf(platform: Platform, request: FrameworkRequest): Trace {
     return typeof value === 'string' ? value : undefined
   }
   return readTrace(platform.ids, header('traceparent'), header('x-cloud-trace-context'))
-}
-
-function record(
-  platform: Platform,
-  request: FrameworkRequest,
-  status: number,
-  seen: Seen,
-  trace: Trace,
-  durationMs: number,
-): void {
-  const operation = seen.matched?.operationId ?? 'none'
-  const labels = { operation, status: String(status) }
-  platform.metrics.count('energent_http_requests_total', labels)
-  platform.metrics.observe('energent_http_request_duration_seconds', durationMs / 1000, { operation })
-  const fields = {
-    operationId: operation,
-    requestId: seen.requestId,
-    ...(seen.tenantId === undefined ? {} : { tenantId: seen.tenantId }),
-    ...(seen.code === undefined ? {} : { code: seen.code }),
-    durationMs: Math.round(durationMs),
-    httpRequest: {
-      requestMethod: request.method,
-      requestUrl: seen.matched === undefined ? '(unrouted)' : ROUTES[seen.matched.operationId].path,
-      status,
-      latency: `${(durationMs / 1000).toFixed(6)}s`,
-    },
-  }
-  const log = platform.log.with({}, trace)
-  if (status >= 500) log.error('request', fields)
-  else log.info('request', fields)
 }

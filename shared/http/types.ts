@@ -1,5 +1,5 @@
 import type { OperationId } from '../catalogue/routes.ts'
-import type { Logger } from '../log.ts'
+import type { LogFields, Logger } from '../log.ts'
 import type { Result } from '../result.ts'
 import type { TenantContext } from '../tenancy/context.ts'
 import type { VerifiedToken } from '../tenancy/proofs.ts'
@@ -40,6 +40,8 @@ export type ApiReply = {
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
   readonly text?: string
+  /** What the request's log line says besides: fields of `LOG_FIELDS`, never for the caller. */
+  readonly logged?: LogFields
 }
 
 export type PublicHandler = (request: ApiRequest) => Promise<Result<ApiReply>>

@@ -7,9 +7,10 @@ import { MOST_BODY_BYTES } from '../http/front.ts'
 import { problemReply } from '../http/problem.ts'
 import { type FrameworkRequest, receiveBody } from '../http/read-request.ts'
 import { sendReply } from '../http/send-reply.ts'
-import { hashedId, sha256Hex, type TenantId } from '../ids.ts'
+import { hashedId, parseTenantId, sha256Hex, type TenantId } from '../ids.ts'
 import { checkJson, digestOf, parseJson, parseJsonText } from '../json.ts'
-import { errorFields, type Logger } from '../log.ts'
+import type { Logger } from '../log.ts'
+import { type EndedDelivery, knownType, recordDelivery } from '../observability/records.ts'
 import { REFUSALS } from '../refusals.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { TenantContext } from '../tenancy/context.ts'
@@ -37,6 +38,8 @@ export type EventEdgeOptions = {
 const MOST_EVENTS = 1_000
 
 type Outcome = 'done' | 'ignored' | 'quarantined'
+
+type About = Pick<EndedDelivery, 'subscription' | 'deliveryAttempt' | 'type' | 'tenantId'>
 
 type Delivery = {
   readonly platform: Platform
@@ -68,30 +71,40 @@ export function eventEdge(
     const headerTrace = String(request.headers['traceparent'] ?? '')
     let trace = readTrace(platform.ids, headerTrace)
     let log = platform.log.with({}, trace)
-    let subscriptionName = '(unknown)'
+    let about: About = { subscription: '(unknown)' }
+    const ended = (outcome: Outcome | 'failed', error?: unknown): void =>
+      recordDelivery(log, { ...about, outcome, durationMs: performance.now() - startedMs, error })
     try {
       const accepted = await withDeadline('push', limitMs, accept(platform, functionId, request))
       if (!accepted.ok) {
         log.warn('push refused', { code: accepted.code, detail: accepted.detail })
-        platform.metrics.count('energent_push_refused_total', { code: accepted.code })
         return sendReply(response, refusedPush(accepted, trace.traceId), trace.traceId)
       }
       const { message, subscription } = accepted.value
-      subscriptionName = subscription.name
       trace = readTrace(platform.ids, message.attributes['traceparent'] ?? headerTrace)
       log = platform.log.with({ subscription: subscription.name, messageId: message.messageId }, trace)
+      about = aboutOf(subscription, message)
       const nowMs = platform.clock.now()
       const delivery: Delivery = { platform, handlers, subscription, message, trace, nowMs, log }
       const outcome = await withDeadline('message', limitMs, deliver(delivery))
-      record(delivery, outcome, startedMs)
+      ended(outcome)
       sendReply(response, { status: 204 }, trace.traceId)
     } catch (error) {
-      log.error('message failed', errorFields(error))
-      const labels = { subscription: subscriptionName, outcome: 'failed' }
-      platform.metrics.count('energent_messages_total', labels)
+      ended('failed', error)
       const refusal = refuse('internal.error', String(error))
       sendReply(response, problemReply(refusal, trace.traceId), trace.traceId)
     }
+  }
+}
+
+/** What the transport says of a delivery, for its line alone; no tenant is named that could not be one. */
+function aboutOf(subscription: Subscription, { attributes, deliveryAttempt }: PushMessage): About {
+  const tenantId = parseTenantId(attributes['tenantid'])
+  return {
+    subscription: subscription.name,
+    deliveryAttempt,
+    type: attributes['type'],
+    ...(tenantId.ok ? { tenantId: tenantId.value } : {}),
   }
 }
 
@@ -249,27 +262,8 @@ async function quarantine(
   delivery.log.warn('event quarantined', {
     code: refusal.code,
     detail: refusal.detail.slice(0, 200),
-    ...about,
-  })
-  platform.metrics.count('energent_events_quarantined_total', {
-    subscription: subscription.name,
-    code: refusal.code,
+    ...(about.tenantId === undefined ? {} : { tenantId: about.tenantId }),
+    ...(about.type === undefined ? {} : { type: knownType(about.type) }),
   })
   return 'quarantined'
-}
-
-function record(delivery: Delivery, outcome: Outcome, startedMs: number): void {
-  const durationMs = performance.now() - startedMs
-  const labels = { subscription: delivery.subscription.name, outcome }
-  delivery.platform.metrics.count('energent_messages_total', labels)
-  delivery.platform.metrics.observe('energent_message_duration_seconds', durationMs / 1000, {
-    subscription: delivery.subscription.name,
-  })
-  delivery.log.info('message', {
-    outcome,
-    deliveryAttempt: delivery.message.deliveryAttempt,
-    durationMs: Math.round(durationMs),
-    type: delivery.message.attributes['type'],
-    tenantId: delivery.message.attributes['tenantid'],
-  })
 }

@@ -25,12 +25,12 @@ describe('a log line', () => {
       write: (line) => void lines.push(line),
     })
     const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true }
-    log.with({ tenantId: 'acme' }, trace).warn('careful', { text: 'two\nlines' })
+    log.with({ tenantId: 'acme' }, trace).warn('push refused', { text: 'two\nlines' })
 
     expect(lines[0]).not.toContain('\n')
     expect(JSON.parse(lines[0] ?? '')).toEqual({
       severity: 'WARNING',
-      message: 'careful',
+      message: 'push refused',
       time: '1970-01-01T00:00:00.001Z',
       service: 's',
       'logging.googleapis.com/trace': `projects/p/traces/${'a'.repeat(32)}`,
@@ -53,7 +53,7 @@ describe('a log line', () => {
       project: 'p',
       service: 's',
       write: (line) => void lines.push(line),
-    })[method]('m')
+    })[method]('step')
     expect(JSON.parse(lines[0] ?? '')['severity']).toBe(severity)
   })
 
@@ -68,7 +68,7 @@ describe('a log line', () => {
     })
       .with({ a: 1 }, trace)
       .with({ b: 2 })
-      .info('m')
+      .info('step')
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       a: 1,
       b: 2,
@@ -170,5 +170,5 @@ test('what is said of an error is its class, message, code and stack', () => {
 test('the silent logger says nothing and stays silent', () => {
   expect(silentLogger.with({})).toBe(silentLogger)
   for (const method of ['debug', 'info', 'warn', 'error'] as const)
-    expect(silentLogger[method]('m')).toBeUndefined()
+    expect(silentLogger[method]('step')).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createMetrics } from '#shared/metrics.ts'
+import { createRegistry } from '#shared/metrics.ts'
 
 type Sample = { name: string; labels: Record<string, string>; value: number }
 
@@ -41,7 +41,7 @@ function parseSample(line: string): Sample {
 
 describe('metrics in Prometheus text', () => {
   test('count by label, whatever order the labels came in', () => {
-    const metrics = createMetrics()
+    const metrics = createRegistry()
     metrics.count('a_total', { x: '1', y: '2' })
     metrics.count('a_total', { y: '2', x: '1' })
     metrics.count('a_total')
@@ -55,7 +55,7 @@ describe('metrics in Prometheus text', () => {
   })
 
   test('a histogram is cumulative and ends with all of them', () => {
-    const metrics = createMetrics()
+    const metrics = createRegistry()
     for (const seconds of [0, 0.005, 0.3, 31, 1e9]) metrics.observe('b_seconds', seconds, { x: '1' })
 
     const { types, samples } = parsePrometheus(metrics.render())
@@ -73,7 +73,7 @@ describe('metrics in Prometheus text', () => {
   test('any label value comes back as it was', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[\\"\n,={}]*$/)), (value) => {
-        const metrics = createMetrics({ a_total: `help \\ with\nlines` })
+        const metrics = createRegistry({ a_total: `help \\ with\nlines` })
         metrics.count('a_total', { x: value })
         expect(parsePrometheus(metrics.render()).samples[0]?.labels).toEqual({ x: value })
       }),
@@ -81,7 +81,7 @@ describe('metrics in Prometheus text', () => {
   })
 
   test('of nothing is empty', () => {
-    expect(parsePrometheus(createMetrics().render()).samples).toEqual([])
+    expect(parsePrometheus(createRegistry().render()).samples).toEqual([])
   })
 
   test('this parser does find faults', () => {

@@ -625,15 +625,19 @@ describe.each(['jwks', 'platform'] as const)('the HTTP edge, callers checked by 
       expect(reply.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
     })
 
-    test('is logged once with its stack, beside one line for the request', async () => {
+    test('is logged in the one line of the request, with its stack', async () => {
       behaviour.current = () => {
         throw new Error('boom')
       }
       await call('GET', '/v1/tenants/acme', await headersFor())
 
-      const errors = platform.lines.filter((line) => line['severity'] === 'ERROR')
-      expect(errors.map((line) => line['message'])).toEqual(['request failed', 'request'])
-      expect(errors[0]).toMatchObject({ error: 'boom', stack_trace: expect.stringContaining('Error: boom') })
+      expect(platform.lines.map((line) => [line['message'], line['severity']])).toEqual([
+        ['request', 'ERROR'],
+      ])
+      expect(platform.lines[0]).toMatchObject({
+        error: 'boom',
+        stack_trace: expect.stringContaining('Error: boom'),
+      })
     })
 
     test('a client that goes away hurts nobody else', async () => {
@@ -661,7 +665,7 @@ describe.each(['jwks', 'platform'] as const)('the HTTP edge, callers checked by 
     expect(requests).toHaveLength(1)
     expect(requests[0]).toMatchObject({
       severity: 'INFO',
-      operationId: 'getTenant',
+      operation: 'getTenant',
       tenantId: 'acme',
       httpRequest: { requestMethod: 'GET', requestUrl: '/v1/tenants/{tenantId}', status: 200 },
     })
