@@ -9,6 +9,7 @@ export type FrontReply = {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** An answer of one line of text, as Cloud Run gives where it shows no page. */
 export function plainReply(status: number, body: string): FrontReply {
   return { status, contentType: 'text/plain', body }
 }
@@ -43,6 +44,7 @@ export function failurePage(): FrontReply {
   return plainReply(503, 'upstream connect error or disconnect/reset before headers')
 }
 
+/** Sends an answer of the front's own, unless the function's has begun. */
 export function sendFrontReply(response: ServerResponse, reply: FrontReply): void {
   if (response.headersSent || response.destroyed) return
   response.writeHead(reply.status, {

@@ -19,6 +19,7 @@ export function invalid(details: string): RpcError {
   return rpcError(status.INVALID_ARGUMENT, details)
 }
 
+/** Whether an error was meant for the caller: it carries a gRPC code. */
 export function isRpcError(error: unknown): error is RpcError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number'
 }

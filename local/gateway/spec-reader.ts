@@ -13,15 +13,18 @@ export type SpecNode = { readonly place: string; readonly value: unknown }
 
 type Fields = Record<string, unknown>
 
+/** The value below a key; one that is missing is a node too, so that its reader can name the place. */
 export function child(node: SpecNode, key: string): SpecNode {
   const place = node.place === '' ? key : `${node.place}.${key}`
   return { place, value: isFields(node.value) ? node.value[key] : undefined }
 }
 
+/** Whether a key is there with a value. */
 export function has(node: SpecNode, key: string): boolean {
   return isFields(node.value) && node.value[key] !== undefined
 }
 
+/** The keys of an object; a value that is none is refused. */
 export function keys(node: SpecNode): string[] {
   return Object.keys(fields(node))
 }
@@ -31,32 +34,38 @@ function fields(node: SpecNode): Fields {
   throw specError(node.place, `expected an object, found ${describe(node.value)}`)
 }
 
+/** The items of a list; a value that is none is refused. */
 export function items(node: SpecNode): SpecNode[] {
   if (!Array.isArray(node.value))
     throw specError(node.place, `expected a list, found ${describe(node.value)}`)
   return node.value.map((value: unknown, index) => ({ place: `${node.place}[${index}]`, value }))
 }
 
+/** A text; anything else is refused. */
 export function text(node: SpecNode): string {
   if (typeof node.value === 'string') return node.value
   throw specError(node.place, `expected a text, found ${describe(node.value)}`)
 }
 
+/** A text with something in it. */
 export function nonEmptyText(node: SpecNode): string {
   const value = text(node).trim()
   if (value === '') throw specError(node.place, 'must not be empty')
   return value
 }
 
+/** A text with something in it, or nothing where the key is missing. */
 export function optionalText(node: SpecNode): string | undefined {
   return node.value === undefined ? undefined : nonEmptyText(node)
 }
 
+/** True or false, or nothing where the key is missing. */
 export function optionalFlag(node: SpecNode): boolean | undefined {
   if (node.value === undefined || typeof node.value === 'boolean') return node.value
   throw specError(node.place, `expected true or false, found ${describe(node.value)}`)
 }
 
+/** A number; anything else is refused. */
 export function number(node: SpecNode): number {
   if (typeof node.value === 'number' && Number.isFinite(node.value)) return node.value
   throw specError(node.place, `expected a number, found ${describe(node.value)}`)

@@ -30,6 +30,7 @@ const DEFAULT_LOCATIONS: readonly Location[] = [
   { in: 'query', name: 'access_token' },
 ]
 
+/** The security definitions by name: whose tokens, and which gateway keys, operations may require. */
 export function readSecuritySchemes(root: SpecNode, serviceName: string): Map<string, SecurityScheme> {
   const schemes = new Map<string, SecurityScheme>()
   const node = child(root, 'securityDefinitions')

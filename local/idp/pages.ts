@@ -18,6 +18,7 @@ ${notice}
   )
 }
 
+/** What a user sees when a sign-in cannot go on. */
 export function errorPage(error: string, description: string): string {
   return page(
     'Error',

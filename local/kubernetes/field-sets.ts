@@ -12,8 +12,10 @@ type Path = readonly string[]
 export type FieldSet = Map<string, Path>
 
 const SEPARATOR = '\u0000'
+/** A path as the key of a map. */
 export const pathKey = (path: Path): string => path.join(SEPARATOR)
 
+/** Adds one path to a set. */
 export function add(set: FieldSet, path: Path): void {
   set.set(pathKey(path), path)
 }
@@ -53,6 +55,7 @@ export function fieldSetOf(
   return set
 }
 
+/** A set of paths as `managedFields` shows it. */
 export function toFieldsV1(set: FieldSet): JsonObject {
   const root: JsonObject = {}
   for (const path of [...set.values()].sort((a, b) => a.length - b.length)) {
@@ -77,6 +80,7 @@ function withoutLeafDots(node: JsonObject): JsonObject {
   )
 }
 
+/** The set of paths that `managedFields` shows. */
 export function fromFieldsV1(node: JsonObject, path: Path = [], set: FieldSet = new Map()): FieldSet {
   const entries = Object.entries(node)
   if (entries.length === 0 && path.length > 0) add(set, path)

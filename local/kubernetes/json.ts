@@ -3,6 +3,7 @@ import { asRecord } from '#shared/json.ts'
 /** Reading plain JSON whose shape nobody has promised. */
 export type JsonObject = { [field: string]: unknown }
 
+/** Whether a value has fields: neither null nor a list. */
 export function isObject(value: unknown): value is JsonObject {
   return asRecord(value) !== undefined
 }
@@ -23,6 +24,7 @@ export function objectAt(value: unknown, ...path: readonly string[]): JsonObject
   return isObject(found) ? found : {}
 }
 
+/** The list below `path`; an empty one if there is none. */
 export function listAt(value: unknown, ...path: readonly string[]): unknown[] {
   const found = at(value, ...path)
   return Array.isArray(found) ? found : []

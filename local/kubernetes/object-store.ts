@@ -19,6 +19,7 @@ export type ObjectStore = {
 
 const REVISION = '#revision'
 
+/** The objects of a cluster, written through to the journal. */
 export function openObjectStore(journal: Journal): ObjectStore {
   let revision = lastRevision(journal)
   const index = openIndex(journal)

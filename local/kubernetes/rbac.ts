@@ -29,6 +29,7 @@ export function isAllowed(store: ObjectStore, user: User, access: Access): boole
   return rulesOf(store, user, access.namespace).some((rule) => allows(rule, access))
 }
 
+/** The 403 of a user whom no role allows it. */
 export function denial(user: User, access: Access): ApiError {
   const where = access.namespace === '' ? 'at the cluster scope' : `in the namespace "${access.namespace}"`
   const [plural = ''] = access.resource.split('/')

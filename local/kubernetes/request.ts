@@ -152,6 +152,7 @@ export type WriteOptions = {
   readonly fieldValidation: string
 }
 
+/** Reads fieldManager, fieldValidation, force and dryRun from the query; an apply must name its manager. */
 export function parseWriteOptions(call: Call, applying: boolean): WriteOptions {
   const query = call.url.searchParams
   const errors: FieldError[] = []

@@ -15,8 +15,8 @@ import {
 import {
   claimSpec,
   limitRangeItem,
-  netpolPeer,
-  netpolPort,
+  networkPolicyPeer,
+  networkPolicyPort,
   rbacRule,
   roleRef,
   selector,
@@ -155,8 +155,8 @@ export const RESOURCES: readonly Resource[] = [
       spec: struct({
         podSelector: selector,
         policyTypes: list(text),
-        ingress: list(struct({ from: list(netpolPeer), ports: list(netpolPort) })),
-        egress: list(struct({ to: list(netpolPeer), ports: list(netpolPort) })),
+        ingress: list(struct({ from: list(networkPolicyPeer), ports: list(networkPolicyPort) })),
+        egress: list(struct({ to: list(networkPolicyPeer), ports: list(networkPolicyPort) })),
       }),
     },
     counted,
@@ -257,6 +257,7 @@ export const RESOURCES: readonly Resource[] = [
   resource('batch/v1', 'Job', 'jobs', { spec: any }),
 ]
 
+/** A kind by the parts of its URL. */
 export function findResource(group: string, version: string, plural: string): Resource | undefined {
   return RESOURCES.find((one) => one.group === group && one.version === version && one.plural === plural)
 }
@@ -268,5 +269,6 @@ export function resourceOf(plural: string): Resource {
   return found
 }
 
+/** The `apiVersion` its objects carry. */
 export const apiVersionOf = (one: Resource): string =>
   one.group === '' ? one.version : `${one.group}/${one.version}`

@@ -34,6 +34,7 @@ export const list = (of: Schema, by: 'atomic' | 'set' | readonly string[] = 'ato
 /** What a key of an associative list is when the item leaves it out. */
 const KEY_DEFAULTS: JsonObject = { protocol: 'TCP' }
 
+/** The type of a field; nothing where the type does not know it. */
 export function childSchema(schema: Schema, field: string): Schema | undefined {
   if (schema.type === 'map') return schema.of
   if (schema.type !== 'struct') return undefined

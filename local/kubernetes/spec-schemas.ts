@@ -17,12 +17,12 @@ export const selector: Schema = atomicStruct({
   matchExpressions: list(struct({ key: text, operator: text, values: list(text) })),
 })
 
-export const netpolPeer = struct({
+export const networkPolicyPeer = struct({
   podSelector: selector,
   namespaceSelector: selector,
   ipBlock: struct({ cidr: text, except: list(text) }),
 })
-export const netpolPort = struct({ port: intOrText, endPort: int, protocol: text })
+export const networkPolicyPort = struct({ port: intOrText, endPort: int, protocol: text })
 
 export const rbacRule = struct({
   apiGroups: list(text),

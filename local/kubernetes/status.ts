@@ -20,10 +20,12 @@ export type ApiError = Error & { readonly status: Status }
 /** What an error is about: `plural.group` as messages spell it, and the kind for validation errors. */
 export type About = { readonly group: string; readonly plural: string; readonly kind: string }
 
+/** A kind with its group, as messages name it: `deployments.apps`. */
 export function qualified(about: About, word: 'plural' | 'kind' = 'plural'): string {
   return about.group === '' ? about[word] : `${about[word]}.${about.group}`
 }
 
+/** A failure as the API server words it: a Status with code and reason. */
 export function apiError(code: number, reason: string, message: string, details?: JsonObject): ApiError {
   const status: Status = {
     kind: 'Status',
@@ -38,6 +40,7 @@ export function apiError(code: number, reason: string, message: string, details?
   return Object.assign(new Error(message), { status })
 }
 
+/** Whether an error was meant for the caller. */
 export function isApiError(error: unknown): error is ApiError {
   return error instanceof Error && 'status' in error
 }

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { attempt } from './attempt.ts'
 import { startDeadline } from './deadline.ts'
 import type { Exchange, Failure, Outcome } from './exchange.ts'
@@ -25,7 +25,7 @@ export async function forward(exchange: Exchange): Promise<Outcome> {
     if (!announcesBody(headerList(exchange.request.rawHeaders))) deadline.begin()
     const first = await attempt(exchange, deadline)
     if (first.kind !== 'failed' || exchange.retries === 0 || !mayRepeat(exchange, first)) return first
-    await pause(RETRY_PAUSE_MS)
+    await sleep(RETRY_PAUSE_MS)
     if (deadline.expired()) return { kind: 'deadline' }
     if (exchange.response.destroyed) return { kind: 'clientGone' }
     const second = await attempt(exchange, deadline)

@@ -31,6 +31,7 @@ export function findHeader(list: HeaderList, name: string): string | undefined {
   return headerValues(list, name)[0]
 }
 
+/** The list without every header of these names. */
 export function withoutHeaders(list: HeaderList, names: Iterable<string>): HeaderList {
   const dropped = new Set([...names].map((name) => name.toLowerCase()))
   return list.filter(([name]) => !dropped.has(name.toLowerCase()))

@@ -8,6 +8,7 @@ export function getBucket(store: ObjectStore, name: string): BucketRecord {
   return bucket
 }
 
+/** Creates a bucket; 409 when there is one of this name. */
 export function createBucket(store: ObjectStore, body: Record<string, unknown>, nowMs: number): object {
   const name = body['name']
   if (typeof name !== 'string' || !/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/.test(name) || name.includes('..')) {
@@ -33,6 +34,7 @@ export function createBucket(store: ObjectStore, body: Record<string, unknown>, 
   return describeBucket(bucket)
 }
 
+/** Changes what a request may change of a bucket: versioning. */
 export function updateBucket(
   store: ObjectStore,
   bucket: BucketRecord,
@@ -49,6 +51,7 @@ export function updateBucket(
   return describeBucket(changed)
 }
 
+/** Deletes a bucket; 409 while anything is in it. */
 export function deleteBucket(store: ObjectStore, bucket: BucketRecord): void {
   if (store.list(bucket.name).length > 0) {
     throw storageError(409, 'conflict', 'The bucket you tried to delete is not empty.')
@@ -56,6 +59,7 @@ export function deleteBucket(store: ObjectStore, bucket: BucketRecord): void {
   store.deleteBucket(bucket.name)
 }
 
+/** A bucket as the JSON API shows it. */
 export function describeBucket(bucket: BucketRecord): object {
   return {
     kind: 'storage#bucket',

@@ -30,6 +30,7 @@ export type ObjectRecord = {
 /** An answer the API gives as an error; `reason` is the machine-readable word of its JSON. */
 type StorageError = Error & { readonly status: number; readonly reason: string }
 
+/** A failure in the terms of the JSON API: status, reason, message. */
 export function storageError(status: number, reason: string, message: string): StorageError {
   return Object.assign(new Error(message), { status, reason })
 }

@@ -34,6 +34,7 @@ function numberOf(query: URLSearchParams, name: string): number | undefined {
   throw storageError(400, 'invalid', `Invalid value for ${name}: ${text}`)
 }
 
+/** Stores an object under the query's preconditions and describes it. */
 export function putObject(
   store: ObjectStore,
   bucket: BucketRecord,
@@ -48,6 +49,7 @@ export function putObject(
   return describeObject(store.put(bucket, name, object))
 }
 
+/** Changes an object's content type and metadata; its bytes and generation stay. */
 export function updateObject(
   store: ObjectStore,
   object: ObjectRecord,
@@ -66,6 +68,7 @@ export function updateObject(
   return describeObject(changed)
 }
 
+/** The members that are texts; others are passed over. */
 export function stringsOf(value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null) return {}
   return Object.fromEntries(
@@ -121,6 +124,7 @@ function readToken(token: string | null): string {
   throw storageError(400, 'invalid', 'Invalid pageToken.')
 }
 
+/** An object as the JSON API shows it; 64-bit numbers are texts. */
 export function describeObject(object: ObjectRecord): object {
   const { bucket, name, generation, metageneration, size, ...rest } = object
   return {

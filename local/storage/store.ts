@@ -148,6 +148,7 @@ function setVersions(state: State, { bucket, name }: ObjectRecord, versions: Obj
   state.objects.set(bucket, byName)
 }
 
+/** Whether this version of an object is the current one. */
 export const isLive = (object: ObjectRecord): boolean => object.timeDeleted === undefined
 
 /** By UTF-8 bytes, as object names are listed. */

@@ -5,6 +5,7 @@ import type { Context, StripeObject } from './objects.ts'
 import { mergeMetadata, numberOf } from './params.ts'
 import type { Routes } from './routes.ts'
 
+/** `/v1/credit_notes`. */
 export const creditNoteRoutes: Routes = {
   'POST /v1/credit_notes': {
     params:

@@ -6,6 +6,7 @@ import type { Routes } from './routes.ts'
 const CUSTOMER =
   'name email description phone metadata:meta address:any shipping:any invoice_settings:any payment_method preferred_locales:any tax_exempt invoice_prefix balance:int tax:any tax_id_data:any'
 
+/** `/v1/customers`, `/v1/products`, `/v1/prices`, and payment methods. */
 export const customerRoutes: Routes = {
   'POST /v1/customers': { params: CUSTOMER, run: createCustomer },
   'GET /v1/customers/:id': {

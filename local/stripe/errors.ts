@@ -15,10 +15,12 @@ type StripeError = Error & {
   readonly started: boolean
 }
 
+/** A failure as Stripe words it; `started` tells whether work had begun, so that its key remembers it. */
 export function stripeError(status: number, body: StripeErrorBody, started = true): StripeError {
   return Object.assign(new Error(body.message), { status, body, started })
 }
 
+/** Whether an error was meant for the caller. */
 export function isStripeError(error: unknown): error is StripeError {
   return error instanceof Error && 'body' in error && 'started' in error
 }

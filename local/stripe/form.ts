@@ -43,6 +43,7 @@ function listsIn(value: FormValue): FormValue {
   return Object.fromEntries(entries.map(([name], index) => [name, children[index] ?? '']))
 }
 
+/** Whether a value has fields of its own. */
 export function isForm(value: unknown): value is Form {
   return asRecord(value) !== undefined
 }

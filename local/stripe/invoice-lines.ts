@@ -7,6 +7,7 @@ import type { Routes } from './routes.ts'
 const ITEM =
   'customer amount:int currency description discountable:bool invoice metadata:meta period:any price price_data:any pricing:any quantity:int quantity_decimal subscription unit_amount_decimal tax_rates:any tax_code tax_behavior discounts:any'
 
+/** `/v1/invoiceitems`, and the lines of an invoice. */
 export const lineRoutes: Routes = {
   'POST /v1/invoiceitems': { params: ITEM.replace('customer ', 'customer! '), run: createItem },
   'GET /v1/invoiceitems/:id': { params: '', run: ({ objects, id }) => objects.get('invoiceitem', id) },

@@ -1,5 +1,6 @@
 import { chargeCard } from './customers.ts'
 import { badParameter, badState, isStripeError, newId } from './errors.ts'
+import { DAY_SECONDS } from './intervals.ts'
 import { editableInvoice, withTotals } from './invoice-lines.ts'
 import type { Context, StripeObject } from './objects.ts'
 import { mergeMetadata, textOf } from './params.ts'
@@ -8,8 +9,7 @@ import type { Routes } from './routes.ts'
 const INVOICE =
   'auto_advance:bool collection_method currency days_until_due:int default_payment_method description due_date:int footer metadata:meta number statement_descriptor custom_fields:any payment_settings:any rendering:any automatic_tax:any automatically_finalizes_at:int effective_at:int discounts:any default_tax_rates:any issuer:any'
 
-const DAY = 86_400
-
+/** `/v1/invoices`. */
 export const invoiceRoutes: Routes = {
   'POST /v1/invoices': {
     params: `customer! ${INVOICE} pending_invoice_items_behavior subscription from_invoice:any`,
@@ -134,7 +134,7 @@ function dueDateOf(
       'days_until_due',
     )
   }
-  return source['due_date'] ?? (days === undefined ? null : context.now + Number(days) * DAY)
+  return source['due_date'] ?? (days === undefined ? null : context.now + Number(days) * DAY_SECONDS)
 }
 
 const EMPTY_INVOICE = {
@@ -190,7 +190,7 @@ function updateInvoice(context: Context): StripeObject {
     ? before
     : editableInvoice(context, context.id)
   const { days_until_due: days, ...rest } = plain
-  const due = days === undefined ? {} : { due_date: Number(invoice['created']) + Number(days) * DAY }
+  const due = days === undefined ? {} : { due_date: Number(invoice['created']) + Number(days) * DAY_SECONDS }
   const changed = { ...invoice, ...rest, ...due, metadata: mergeMetadata(invoice['metadata'], metadata) }
   context.emit('invoice.updated', context.objects.save(changed), { metadata: before['metadata'] })
   return changed
@@ -260,7 +260,7 @@ export function collect(context: Context, invoice: StripeObject, asked?: string)
     chargeCard(context, method)
   } catch (error) {
     if (!isStripeError(error) || error.body.type !== 'card_error') throw error
-    const retry = invoice['auto_advance'] === true ? context.now + 3 * DAY : null
+    const retry = invoice['auto_advance'] === true ? context.now + 3 * DAY_SECONDS : null
     const failed = context.objects.save({ ...attempted, next_payment_attempt: retry })
     context.emit('invoice.payment_failed', failed)
     throw error

@@ -22,6 +22,7 @@ const LISTS: readonly (readonly [path: string, kind: string, filters: string])[]
 
 const SEARCHES = ['customers', 'invoices', 'subscriptions', 'products', 'prices']
 
+/** Listing and searching, for every kind that has it. */
 export const listRoutes: Routes = Object.fromEntries([
   ...LISTS.map(([path, kind, filters]) => [
     `GET ${path}`,

@@ -1,10 +1,10 @@
 import { badParameter, badState, newId, stripeError } from './errors.ts'
+import { DAY_SECONDS } from './intervals.ts'
 import type { Context, StripeObject } from './objects.ts'
 import { numberOf, textOf } from './params.ts'
 import type { Routes } from './routes.ts'
 
-const DAY = 86_400
-
+/** `/v1/billing/meters` and their events. */
 export const meterRoutes: Routes = {
   'POST /v1/billing/meters': {
     params:
@@ -82,7 +82,7 @@ function recordEvent(context: Context): object {
     throw badParameter('Invalid string: must be at most 100 characters', 'event_name')
   if (identifier.length > 100)
     throw badParameter('Invalid string: must be at most 100 characters', 'identifier')
-  if (timestamp < now - 35 * DAY) {
+  if (timestamp < now - 35 * DAY_SECONDS) {
     throw badParameter('The timestamp is too far in the past', 'timestamp', 'timestamp_too_far_in_past')
   }
   if (timestamp > now + 300) {
@@ -96,7 +96,7 @@ function recordEvent(context: Context): object {
     throw badParameter(`Invalid value for meter event: ${value}`, 'payload', 'meter_event_invalid_value')
   }
   const before = journal.get(`meter/${identifier}`) as MeterEvent | undefined
-  if (before !== undefined && now - before.received < DAY) {
+  if (before !== undefined && now - before.received < DAY_SECONDS) {
     throw stripeError(400, {
       type: 'invalid_request_error',
       message: `An event already exists with identifier ${identifier}.`,
@@ -132,7 +132,8 @@ function adjustEvent(context: Context): object {
   if (event === undefined || event.eventName !== params['event_name']) {
     throw badState(`No meter event found with identifier ${identifier}`, 'resource_missing')
   }
-  if (now - event.received >= DAY) throw badState('Meter events can be cancelled within 24 hours only')
+  if (now - event.received >= DAY_SECONDS)
+    throw badState('Meter events can be cancelled within 24 hours only')
   journal.delete(`metered/${identifier}/${event.received}`)
   return {
     object: 'billing.meter_event_adjustment',
@@ -152,7 +153,7 @@ function summarise(context: Context): object {
   if (start % 60 !== 0 || end % 60 !== 0) {
     throw badParameter('start_time and end_time must align with minute boundaries', 'start_time')
   }
-  const window = { hour: 3600, day: DAY }[String(params['value_grouping_window'])] ?? end - start
+  const window = { hour: 3600, day: DAY_SECONDS }[String(params['value_grouping_window'])] ?? end - start
   const events = [...journal.entries()]
     .filter(([key]) => key.startsWith('metered/'))
     .map(([, event]) => event as MeterEvent)

@@ -19,6 +19,7 @@ export type Objects = {
 
 const PREFIX = 'object/'
 
+/** All objects of the account, written through to the journal. */
 export function openObjects(journal: Journal): Objects {
   let last = 0
   const byKind = new Map<string, Map<string, Stored>>()
@@ -90,6 +91,7 @@ export function resolvePrice(
   return context.objects.save(newPrice(context, data))
 }
 
+/** A price as Stripe stores it; its product is made when the request describes one. */
 export function newPrice(context: Context, source: { readonly [field: string]: unknown }): StripeObject {
   const decimal = String(source['unit_amount_decimal'] ?? source['unit_amount'] ?? '')
   if (decimal === '')
@@ -130,6 +132,7 @@ export function newPrice(context: Context, source: { readonly [field: string]: u
   }
 }
 
+/** Makes and keeps a product, from what a request says. */
 export function newProduct(context: Context, source: { readonly [field: string]: unknown }): StripeObject {
   return context.objects.save({
     id: String(source['id'] ?? newId('prod')),
@@ -148,5 +151,6 @@ export function newProduct(context: Context, source: { readonly [field: string]:
   })
 }
 
+/** What a quantity costs, in whole minor units. */
 export const priceAmount = (price: StripeObject, quantity: number): number =>
   lineAmount(String(price['unit_amount_decimal']), quantity)

@@ -74,11 +74,13 @@ export function mergeMetadata(before: unknown, change: unknown): Metadata {
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== ''))
 }
 
+/** A text parameter, or nothing where it is missing. */
 export const textOf = (params: Params, name: string): string | undefined => {
   const value = params[name]
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
+/** A number parameter, or nothing where it is missing. */
 export const numberOf = (params: Params, name: string): number | undefined => {
   const value = params[name]
   return typeof value === 'number' ? value : undefined

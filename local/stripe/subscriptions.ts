@@ -1,5 +1,5 @@
 import { badParameter, badState, isStripeError, newId } from './errors.ts'
-import { addInterval, DAY } from './intervals.ts'
+import { addInterval, DAY_SECONDS } from './intervals.ts'
 import { saveItem, withTotals } from './invoice-lines.ts'
 import { collect, finalize, newInvoice } from './invoices.ts'
 import { type Context, resolvePrice, type StripeObject } from './objects.ts'
@@ -9,6 +9,7 @@ import type { Routes } from './routes.ts'
 const SUBSCRIPTION =
   'items:any metadata:meta collection_method days_until_due:int default_payment_method description cancel_at_period_end:bool cancel_at proration_behavior payment_behavior trial_end payment_settings:any off_session:bool cancellation_details:any automatic_tax:any billing_mode:any pending_invoice_item_interval:any'
 
+/** `/v1/subscriptions`. */
 export const subscriptionRoutes: Routes = {
   'POST /v1/subscriptions': {
     params: `customer! ${SUBSCRIPTION} trial_period_days:int billing_cycle_anchor:int backdate_start_date:int currency add_invoice_items:any`,
@@ -30,7 +31,7 @@ function createSubscription(context: Context): StripeObject {
   }
   const id = newId('sub')
   const trialDays = numberOf(params, 'trial_period_days')
-  const trialEnd = trialDays === undefined ? Number(params['trial_end'] ?? 0) : now + trialDays * DAY
+  const trialEnd = trialDays === undefined ? Number(params['trial_end'] ?? 0) : now + trialDays * DAY_SECONDS
   const trial = trialEnd > now
   const items = (params['items'] as Record<string, unknown>[]).map((item) =>
     newItem(context, id, item, trial ? trialEnd : undefined),

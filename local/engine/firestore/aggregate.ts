@@ -12,6 +12,7 @@ type Aggregation = { alias: string } & (
 
 const MAX_AGGREGATIONS = 5
 
+/** Reads 1 to 5 aggregations; those without an alias are named `field_1`, `field_2` …. */
 export function parseAggregations(wire: readonly WireAggregation[] | undefined): Aggregation[] {
   const list = wire ?? []
   if (list.length === 0 || list.length > MAX_AGGREGATIONS) {

@@ -27,6 +27,7 @@ export function toWireDocument(
   }
 }
 
+/** What each write of a commit came to, in the order of the writes. */
 export function toWireResults(commit: CommitResult): WireWriteResult[] {
   return commit.results.map(({ updateTime, transforms }) => ({
     ...(updateTime === undefined ? {} : { updateTime: toWireTimestamp(updateTime) }),
@@ -40,6 +41,7 @@ export function toWireStatus(outcome: CommitResult | Error): { code: number; mes
   return { code: isRpcError(outcome) ? outcome.code : status.INTERNAL, message: outcome.message }
 }
 
+/** The moment an answer is true for. */
 export function readTime(time: Micros): { readTime: { seconds: string; nanos: number } } {
   return { readTime: toWireTimestamp(time) }
 }

@@ -21,6 +21,7 @@ export function fromWireValue(wire: WireValue | undefined | null): Value {
   throw invalid('A value has no type that can be stored.')
 }
 
+/** A document's fields as they came over the wire; refuses what is no value. */
 export function fromWireFields(wire: WireFields | undefined): Fields {
   return new Map(Object.entries(wire ?? {}).map(([name, value]) => [name, fromWireValue(value)]))
 }
@@ -53,6 +54,7 @@ export function toWireValue(value: Value): WireValue {
   }
 }
 
+/** A document's fields as they go over the wire, and as they are stored. */
 export function toWireFields(fields: Fields): WireFields {
   // `fromEntries` defines properties, so a field called `__proto__` stays a field.
   return Object.fromEntries([...fields].map(([name, value]) => [name, toWireValue(value)]))
@@ -82,6 +84,7 @@ function toJson(value: Value): unknown {
   }
 }
 
+/** Fields as plain JSON for people to read: types that JSON lacks become text, so there is no way back. */
 export function fieldsToJson(fields: Fields): Record<string, unknown> {
   return Object.fromEntries([...fields].map(([name, value]) => [name, toJson(value)]))
 }

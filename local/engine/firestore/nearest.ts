@@ -16,6 +16,7 @@ export type FindNearest = {
 
 const MAX_NEAREST = 1000
 
+/** Reads a vector search for the 1 to 1,000 nearest documents. */
 export function parseFindNearest(wire: WireFindNearest): FindNearest {
   const vector = numbersOf(fromWireValue(wire.queryVector))
   const limit = wire.limit?.value ?? 0

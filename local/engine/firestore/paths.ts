@@ -17,6 +17,7 @@ export function parseName(name: string): ResourceName {
   return { database, path: match?.[2] ?? '' }
 }
 
+/** Checks the name of a database, `projects/P/databases/D`, and returns it. */
 export function parseDatabase(name: string): string {
   if (!DATABASE.test(name)) throw invalid(`Invalid database name: "${name}".`)
   return name

@@ -91,6 +91,7 @@ const INEQUALITIES = new Set<FieldOperator>([
   'NOT_IN',
 ])
 
+/** Whether a filter selects a range, so that results are ordered by its field. */
 export function isInequality(filter: FieldFilter): boolean {
   return INEQUALITIES.has(filter.op)
 }

@@ -82,6 +82,7 @@ type State = {
   floor: Micros
 }
 
+/** A store with what `persistence` kept; every change is kept there before anybody hears of it. */
 export function createStore(options: StoreOptions): Store {
   const timeline = createTimeline(options.now)
   const state: State = {

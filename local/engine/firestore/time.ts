@@ -34,6 +34,7 @@ export function createTimeline(now: () => number): Timeline {
   }
 }
 
+/** A moment as `google.protobuf.Timestamp`. */
 export function toWireTimestamp(time: Micros): { seconds: string; nanos: number } {
   const seconds = Math.floor(time / 1e6)
   return { seconds: String(seconds), nanos: (time - seconds * 1e6) * 1000 }
@@ -44,6 +45,7 @@ export function fromWireTimestamp(wire: WireTimestamp): Micros {
   return Number(wire.seconds ?? 0) * 1e6 + Math.floor((wire.nanos ?? 0) / 1000)
 }
 
+/** A moment in ISO 8601 with microseconds, which `Date` would round. */
 export function toIsoMicros(time: Micros): string {
   const seconds = Math.floor(time / 1e6)
   const fraction = String(time - seconds * 1e6).padStart(6, '0')

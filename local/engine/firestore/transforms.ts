@@ -22,6 +22,7 @@ export type Transform = {
   apply(current: Value | undefined, time: Micros): { value: Value; result: Value }
 }
 
+/** Reads the field transforms of a write. */
 export function parseTransforms(wire: readonly WireFieldTransform[] | undefined): Transform[] {
   return (wire ?? []).map(parseTransform)
 }

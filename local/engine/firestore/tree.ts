@@ -48,6 +48,7 @@ export const RETENTION_MICROS: Micros = 3600 * 1e6
 /** A document written without pause keeps this many versions; reads further back are refused. */
 const MAX_VERSIONS = 2000
 
+/** An empty tree of documents with their versions. */
 export function createTree(): DocumentTree {
   const root = createNode('', '', undefined)
   const state: TreeState = { root, byPath: new Map([['', root]]), groups: new Map(), deleted: [] }

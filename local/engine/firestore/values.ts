@@ -23,6 +23,7 @@ export type NumberValue = Extract<Value, { kind: 'integer' | 'double' }>
 
 export const NULL: Value = { kind: 'null' }
 
+/** Integers and doubles alike: Firestore compares them as one type. */
 export function isNumber(value: Value | undefined): value is NumberValue {
   return value?.kind === 'integer' || value?.kind === 'double'
 }

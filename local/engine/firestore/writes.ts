@@ -40,6 +40,7 @@ type WriteOutcome = {
   readonly results: readonly Value[]
 }
 
+/** Reads one write of a commit; one without an operation is refused. */
 export function parseWrite(wire: WireWrite): Write {
   const precondition = parsePrecondition(wire.currentDocument)
   if (wire.delete !== undefined) return { kind: 'delete', ...parseDocumentName(wire.delete), precondition }
@@ -81,6 +82,7 @@ export function applyWrite(current: DocumentState | undefined, write: Write, tim
   return { state: { fields, createTime: current?.createTime ?? time, updateTime: time }, results }
 }
 
+/** The field paths of a mask; nothing when there is none, which means all fields. */
 export function parseMask(wire: WireMask | undefined): string[][] | undefined {
   if (wire === undefined || wire === null) return undefined
   // The name is no field: naming it asks for nothing.

@@ -22,6 +22,7 @@ export function applyDeadlines(
   )
 }
 
+/** The unary Acknowledge; ids that are out of date are passed over, as Pub/Sub does. */
 export function acknowledge(broker: Broker, subscription: Subscription, ackIds: readonly string[]): object {
   return answer(subscription, applyAcks(broker, subscription, ackIds))
 }

@@ -74,6 +74,7 @@ export type Broker = BrokerOptions & {
 
 const RECENT_MESSAGES = 2000
 
+/** An empty broker; `restore` fills it with what the journal kept. */
 export function createBroker(options: BrokerOptions): Broker {
   const { journal } = options
   const holders = createHolders(journal)

@@ -42,6 +42,7 @@ export type MessageControl = {
   quiescent(): boolean
 }
 
+/** Looking at messages and interfering with them, for the control door. */
 export function createControl(broker: Broker): MessageControl {
   const places = (messageId: string, subscription?: string) => {
     const found = [...broker.subscriptions.values()]

@@ -24,6 +24,7 @@ export function pageOfNames(names: Iterable<string>, request: PageRequest): Page
   return pageOf(names, (name) => name, request, LARGEST_PAGE)
 }
 
+/** A topic by its full name, or NOT_FOUND. */
 export function getTopic(broker: Broker, name: string): Topic {
   checkName(name, 'topics')
   const topic = broker.topics.get(name)
@@ -31,6 +32,7 @@ export function getTopic(broker: Broker, name: string): Topic {
   return topic
 }
 
+/** A subscription by its full name, or NOT_FOUND. */
 export function getSubscription(broker: Broker, name: string): Subscription {
   checkName(name, 'subscriptions')
   const subscription = broker.subscriptions.get(name)

@@ -58,6 +58,7 @@ export function publisherHandlers(broker: Broker): ServiceHandlers {
   }
 }
 
+/** Creates a topic after checking all it says; ALREADY_EXISTS when there is one. */
 export function createTopic(broker: Broker, config: TopicConfig): TopicConfig {
   checkTopic(config)
   if (broker.topics.has(config.name)) throw alreadyExists(config.name)

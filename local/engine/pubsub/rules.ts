@@ -10,7 +10,9 @@ export const notFound = (name: string) =>
 export const alreadyExists = (name: string) =>
   rpcError(status.ALREADY_EXISTS, `Resource already exists in the project (resource=${shortName(name)}).`)
 
+/** The last part of a resource's name. */
 export const shortName = (name: string): string => name.slice(name.lastIndexOf('/') + 1)
+/** The project id within a resource's name. */
 export const projectOf = (name: string): string => name.split('/')[1] ?? ''
 
 /** What a subscription's topic is called once the topic is gone. */
@@ -58,6 +60,7 @@ function checkMessage(message: WireMessage): void {
   if (Buffer.byteLength(message.orderingKey) > 1024) throw invalid('An ordering key has at most 1024 bytes.')
 }
 
+/** Refuses a topic that production would refuse. */
 export function checkTopic(config: TopicConfig): void {
   checkName(config.name, 'topics')
   checkLabels(config.labels)
@@ -123,6 +126,7 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
   }
 }
 
+/** Refuses a number outside `least` to `most`. */
 export function checkRange(field: string, value: number, least: number, most: number): void {
   if (value >= least && value <= most) return
   throw invalid(`Invalid value for ${field}: ${value}. It must be between ${least} and ${most}.`)

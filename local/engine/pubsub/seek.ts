@@ -99,6 +99,7 @@ export type StoredSnapshot = {
   readonly seqs: readonly number[]
 }
 
+/** Puts a snapshot in the journal. */
 export function saveSnapshot(broker: Broker, snapshot: Snapshot): void {
   const stored: StoredSnapshot = {
     config: snapshot.config,
@@ -109,6 +110,7 @@ export function saveSnapshot(broker: Broker, snapshot: Snapshot): void {
   broker.journal.putResource('snapshots', snapshot.config.name, stored)
 }
 
+/** Forgets a snapshot, and the messages only it held. */
 export function deleteSnapshot(broker: Broker, snapshot: Snapshot): void {
   broker.journal.atomically(() => {
     broker.snapshots.delete(snapshot.config.name)

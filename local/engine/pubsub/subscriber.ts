@@ -70,6 +70,7 @@ export function subscriberHandlers(broker: Broker): ServiceHandlers {
   }
 }
 
+/** Creates a subscription with production's defaults; it gets what is published from now on. */
 export function createSubscription(broker: Broker, given: SubscriptionConfig): SubscriptionConfig {
   const config = completeSubscription({ ...given, detached: false })
   if (broker.subscriptions.has(config.name)) throw alreadyExists(config.name)

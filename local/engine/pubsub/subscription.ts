@@ -5,6 +5,7 @@ import { createQueue } from './queue.ts'
 import { projectOf, shortName } from './rules.ts'
 import { durationMs, type SubscriptionConfig } from './wire.ts'
 
+/** A message on its way to one subscription, waiting. */
 export function newDelivery(entry: number, message: Message, attempts = 0): Delivery {
   return {
     entry,

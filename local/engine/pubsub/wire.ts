@@ -46,10 +46,12 @@ export type WireMessage = {
   readonly orderingKey: string
 }
 
+/** A duration, or a moment since 1970, in milliseconds. */
 export function durationMs(duration: Duration): number {
   return Number(duration.seconds) * 1000 + duration.nanos / 1e6
 }
 
+/** A moment in milliseconds as `google.protobuf.Timestamp`. */
 export function toTimestamp(ms: number): Timestamp {
   const seconds = Math.floor(ms / 1000)
   return { seconds: String(seconds), nanos: Math.round((ms - seconds * 1000) * 1e6) }
@@ -83,6 +85,7 @@ export function newSubscriptionConfig(
   }
 }
 
+/** Milliseconds as `google.protobuf.Duration`. */
 export function toDuration(ms: number): Duration {
   return toTimestamp(ms)
 }
