@@ -18,6 +18,8 @@ export type DatabaseOptions = {
   readonly databaseId: string
   /** `host:port` of a local Firestore, or undefined for Google's. */
   readonly emulatorHost?: string | undefined
+  /** Opens another client in place of the official one: a simulation has no network to reach one by. */
+  readonly open?: (() => Promise<Opened>) | undefined
 }
 
 const opened = new WeakMap<Database, () => Promise<Opened>>()
@@ -30,7 +32,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const database: Database = { project: options.project, databaseId: options.databaseId }
   let pending: Promise<Opened> | undefined
   opened.set(database, () => {
-    pending ??= load(options).catch((error: unknown) => {
+    pending ??= (options.open?.() ?? load(options)).catch((error: unknown) => {
       pending = undefined
       throw error
     })

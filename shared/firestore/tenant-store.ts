@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Group } from '../catalogue/functions.ts'
 import type { Clock } from '../clock.ts'
+import { pause } from '../deadline.ts'
 import type { Ids, TenantId } from '../ids.ts'
 import { asRecord, digestOf, type Parse } from '../json.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'

@@ -45,6 +45,7 @@ const NAME_DOORS: Readonly<Record<string, RegExp>> = {
   listDocuments: IN_FIRESTORE,
   commitWrites: IN_FIRESTORE,
   tenantIndex: /^(?:shared\/firestore|functions\/tenant-events)\//,
+  replaceTimers: /^shared\/testing\//,
   findCredential: /^(?:shared\/firestore|functions\/auth)\//,
   openAsDeployer: /^(?:functions\/auth\/operations\/bootstrap-operator\.ts$|scripts\/|local\/)/,
 }
@@ -66,7 +67,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'setTimeout',
     /\bset(?:Timeout|Interval|Immediate)\b/,
-    /^shared\/(?:deadline|firestore\/tenant-store|http\/drain)\.ts$/,
+    /^shared\/(?:deadline\.ts$|http\/drain\.ts$|testing\/)/,
   ],
   ['eval', /\beval\s*\(|\bnew\s+Function\s*\(/, /^$/],
 ]

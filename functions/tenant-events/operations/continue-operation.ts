@@ -1,3 +1,4 @@
+import { signalAfter } from '#shared/deadline.ts'
 import { errorFields, type Logger } from '#shared/log.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
@@ -80,7 +81,7 @@ async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Hel
     nowMs: deps.clock.now(),
     trace: request.trace,
     // Real time on purpose: the lease it must not outlast is counted in real time too.
-    signal: AbortSignal.timeout(STEP_LIMIT_MS),
+    signal: signalAfter(STEP_LIMIT_MS),
     log: request.log.with({ operationId: request.operationId, step: state.op.step }),
   }
   try {
