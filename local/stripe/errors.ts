@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { type Answer, json } from '../loopback.ts'
 
 export type StripeErrorBody = {
   readonly type: 'invalid_request_error' | 'card_error' | 'idempotency_error' | 'api_error'
@@ -43,4 +44,25 @@ export const badParameter = (message: string, param: string, code = 'parameter_i
 export function newId(prefix: string): string {
   const text = randomBytes(36).toString('base64').replace(/[+/=]/g, '')
   return `${prefix}_${text.slice(0, 24)}`
+}
+
+/** The answer a caller gets for a failure; at 429 it may come again after a second. */
+export function errorAnswer(
+  status: number,
+  body: StripeErrorBody,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  const retry: Record<string, string> = status === 429 ? { 'retry-after': '1' } : {}
+  return json(
+    status,
+    {
+      error: {
+        ...body,
+        ...(body.code === undefined
+          ? {}
+          : { doc_url: `https://stripe.com/docs/error-codes/${body.code.replaceAll('_', '-')}` }),
+      },
+    },
+    { ...retry, ...headers },
+  )
 }

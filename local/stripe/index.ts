@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import { type FaultHook, underFault } from '../faults.ts'
 import { type Journal, openJournal } from '../journal.ts'
 import { type Answer, type Call, HANG_UP, json, serveLoopback } from '../loopback.ts'
 import { creditNoteRoutes } from './credit-notes.ts'
 import { customerRoutes } from './customers.ts'
-import { isStripeError, newId, type StripeErrorBody, stripeError } from './errors.ts'
+import { errorAnswer, isStripeError, newId, type StripeErrorBody, stripeError } from './errors.ts'
 import { expand } from './expansion.ts'
 import { decodeForm } from './form.ts'
+import { answerOnce } from './idempotency.ts'
 import { lineRoutes } from './invoice-lines.ts'
 import { invoiceRoutes } from './invoices.ts'
 import { listRoutes } from './lists.ts'
@@ -65,7 +65,6 @@ const ROUTES: Routes = {
 }
 
 const UNKNOWN_ERROR: StripeErrorBody = { type: 'api_error', message: 'An unknown error occurred' }
-const IDEMPOTENCY_SECONDS = 86_400
 
 type Server = {
   readonly journal: Journal
@@ -95,7 +94,7 @@ export async function startStripe(options: StripeOptions): Promise<StripeStandIn
     underFault(
       state.fault?.(`${call.method} ${call.url.pathname}`, call),
       () => answer({ journal, objects: state.objects, webhooks, options, nowSeconds }, call),
-      (wrong) => (wrong.mode === 'error' ? failure(wrong.code ?? 503, UNKNOWN_ERROR) : HANG_UP),
+      (wrong) => (wrong.mode === 'error' ? errorAnswer(wrong.code ?? 503, UNKNOWN_ERROR) : HANG_UP),
     ),
   )
   return {
@@ -152,7 +151,9 @@ function answer(server: Server, call: Call): Answer {
     authenticate(call, server.options.apiKey)
     const result =
       call.method === 'POST' && typeof key === 'string'
-        ? once(server, call, key, requestId)
+        ? answerOnce({ journal: server.journal, nowSeconds: server.nowSeconds() }, call, key, requestId, () =>
+            run(server, call, requestId, key),
+          )
         : run(server, call, requestId, null)
     return {
       ...result,
@@ -164,7 +165,7 @@ function answer(server: Server, call: Call): Answer {
     }
   } catch (error) {
     if (!isStripeError(error)) throw error
-    return failure(error.status, error.body, headers)
+    return errorAnswer(error.status, error.body, headers)
   }
 }
 
@@ -181,66 +182,6 @@ function authenticate(call: Call, apiKey: string): void {
       : `Invalid API Key provided: ${given.slice(0, 7)}${'*'.repeat(Math.max(0, given.length - 11))}${given.slice(-4)}`
   throw stripeError(401, { type: 'invalid_request_error', message }, false)
 }
-
-type Remembered = {
-  readonly hash: string
-  readonly path: string
-  readonly at: number
-  readonly requestId: string
-  readonly answer: Answer
-}
-
-/**
- * Runs a POST once per key: the first answer is kept 24 hours and given again to the same request.
- *
- * An error found while reading the parameters is not kept, as nothing had begun.
- */
-function once(server: Server, call: Call, key: string, requestId: string): Answer {
-  if (key.length > 255)
-    throw stripeError(
-      400,
-      { type: 'idempotency_error', message: 'Idempotency keys can be at most 255 characters' },
-      false,
-    )
-  const now = server.nowSeconds()
-  const path = call.url.pathname
-  const hash = createHash('sha256')
-    .update(`${path}?${sorted(call.body.toString())}`)
-    .digest('base64url')
-  const before = server.journal.get(`idempotency/${key}`) as Remembered | undefined
-  if (before !== undefined && now - before.at < IDEMPOTENCY_SECONDS) {
-    if (before.hash === hash) {
-      const headers = {
-        ...before.answer.headers,
-        'idempotent-replayed': 'true',
-        'original-request': before.requestId,
-      }
-      return { ...before.answer, headers }
-    }
-    const message =
-      before.path === path
-        ? `Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '${key}' if you meant to execute a different request.`
-        : `Keys for idempotent requests can only be used for the same endpoint they were first used for ('${before.path}' vs '${path}'). Try using a key other than '${key}' if you meant to execute a different request.`
-    throw stripeError(400, { type: 'idempotency_error', message }, false)
-  }
-  const remember = (kept: Answer): Answer => {
-    server.journal.set(`idempotency/${key}`, { hash, path, at: now, requestId, answer: kept })
-    return kept
-  }
-  try {
-    return remember(run(server, call, requestId, key))
-  } catch (error) {
-    if (isStripeError(error) && error.started) return remember(failure(error.status, error.body))
-    throw error
-  }
-}
-
-/** The order of parameters does not matter. */
-const sorted = (form: string): string =>
-  [...new URLSearchParams(form)]
-    .map((pair) => pair.join('='))
-    .sort()
-    .join('&')
 
 function run(server: Server, call: Call, requestId: string, idempotencyKey: string | null): Answer {
   const path = call.url.pathname
@@ -274,24 +215,4 @@ function run(server: Server, call: Call, requestId: string, idempotencyKey: stri
   }
   const result = found.route.run({ objects, journal, now, params, id: found.id, emit })
   return json(200, expand(objects, result, params))
-}
-
-function failure(
-  status: number,
-  body: StripeErrorBody,
-  headers: Readonly<Record<string, string>> = {},
-): Answer {
-  const retry: Record<string, string> = status === 429 ? { 'retry-after': '1' } : {}
-  return json(
-    status,
-    {
-      error: {
-        ...body,
-        ...(body.code === undefined
-          ? {}
-          : { doc_url: `https://stripe.com/docs/error-codes/${body.code.replaceAll('_', '-')}` }),
-      },
-    },
-    { ...retry, ...headers },
-  )
 }
