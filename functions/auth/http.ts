@@ -4,8 +4,10 @@ import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standa
 import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
 import { parseJson } from '#shared/json.ts'
+import { publishCheck, secretCheck } from '#shared/observability/dependency-checks.ts'
 import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
+import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { parseForm } from './domain/form.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { parseNewClient } from './domain/new-client.ts'
@@ -35,10 +37,15 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     getJwks: cachedJson((nowMs) => jwks(deps, nowMs)),
     createToken: tokenHandler(deps),
     createClient: clientHandler(deps),
-    getHealth: healthHandler({
-      firestore: () => platform.system.ping(),
-      keyring: () => keyring.signer(platform.clock.now()),
-    }),
+    getHealth: healthHandler(
+      {
+        firestore: () => platform.system.ping(),
+        keyring: () => keyring.signer(platform.clock.now()),
+        pubsub: publishCheck(platform.publisher, 'auth-facts'),
+        secrets: secretCheck(platform.secrets, ACCESS_KEYS_SECRET),
+      },
+      platform,
+    ),
     getMetrics: metricsHandler(platform.metrics),
     runAuthSweep: sweepHandler(platform.outbox),
   }

@@ -1,6 +1,7 @@
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { ApiReply, TenantHandler } from '#shared/http/types.ts'
+import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import { REFUSALS } from '#shared/refusals.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { Platform } from '#shared/wiring.ts'
@@ -15,7 +16,13 @@ export function billingApi(platform: Platform, deps: BillingDeps): HandlersOf<'b
     recordUsage: recordUsageHandler(deps),
     getUsage: async (request) => replyWith(await getUsage(deps, request)),
     getUpcomingInvoice: async (request) => replyWith(await previewInvoice(deps, request)),
-    getBillingHealth: healthHandler({ firestore: () => platform.system.ping() }),
+    getBillingHealth: healthHandler(
+      {
+        firestore: () => platform.system.ping(),
+        pubsub: publishCheck(platform.publisher, 'billing-events'),
+      },
+      platform,
+    ),
     getBillingMetrics: metricsHandler(platform.metrics),
     runBillingSweep: sweepHandler(platform.outbox),
   }

@@ -21,7 +21,7 @@ import type { LifecycleDeps } from './ports.ts'
 
 /** Every route of the tenants API. */
 export function tenantsApi(
-  platform: Pick<Platform, 'metrics' | 'outbox'>,
+  platform: Pick<Platform, 'clock' | 'log' | 'metrics' | 'outbox'>,
   deps: LifecycleDeps,
   checks: Readonly<Record<string, HealthCheck>>,
 ): HandlersOf<'tenants-api'> {
@@ -36,7 +36,7 @@ export function tenantsApi(
       const operation = await readOperation(deps, request.ctx, request.params['operationId'])
       return operation.ok ? ok({ status: 200, json: operation.value }) : operation
     },
-    getTenantsHealth: healthHandler(checks),
+    getTenantsHealth: healthHandler(checks, platform),
     getTenantsMetrics: (request) => metrics(request),
     runLifecycleSweep: sweep,
   }

@@ -2,6 +2,7 @@ import { FUNCTIONS } from '#shared/catalogue/functions.ts'
 import { type Config, required } from '#shared/config.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import type { HealthCheck } from '#shared/health.ts'
+import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { kubernetesCluster } from './adapters/kubernetes.ts'
 import { kubernetesTransport } from './adapters/kubernetes-transport.ts'
@@ -46,6 +47,10 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
   return {
     platform,
     deps,
-    checks: { firestore: () => platform.system.ping(), kubernetes: () => cluster.ping() },
+    checks: {
+      firestore: () => platform.system.ping(),
+      kubernetes: () => cluster.ping(),
+      pubsub: publishCheck(publisher, 'tenant-work'),
+    },
   }
 }

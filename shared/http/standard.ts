@@ -1,13 +1,17 @@
 import type { Outbox } from '../firestore/outbox.ts'
-import { checkHealth, type HealthCheck } from '../health.ts'
+import { createHealth, type HealthCheck, type HealthOptions } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
 import { ok } from '../result.ts'
 import type { PublicHandler } from './types.ts'
 
 /** `GET /health…`: 200 when every dependency answers, 503 with the failed ones named otherwise. */
-export function healthHandler(checks: Readonly<Record<string, HealthCheck>>): PublicHandler {
+export function healthHandler(
+  checks: Readonly<Record<string, HealthCheck>>,
+  options: HealthOptions,
+): PublicHandler {
+  const check = createHealth(checks, options)
   return async () => {
-    const health = await checkHealth(checks)
+    const health = await check()
     return ok({ status: health.status === 'ok' ? 200 : 503, json: health })
   }
 }

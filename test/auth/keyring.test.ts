@@ -179,14 +179,12 @@ test('an unknown key id reads the ring again, but not for every invented one', a
   expect(reads).toBe(1)
 })
 
-test('health names the store and the key ring', async () => {
+test('health names the stores, the key ring and the topic', async () => {
   const response = await fetch(`${stack.httpUrl}/health`)
 
   expect(response.status).toBe(200)
-  expect(await response.json()).toEqual({
-    status: 'ok',
-    checks: { firestore: { status: 'ok' }, keyring: { status: 'ok' } },
-  })
+  const { status, checks } = (await response.json()) as { status: string; checks: object }
+  expect([status, Object.keys(checks)]).toEqual(['ok', ['firestore', 'keyring', 'pubsub', 'secrets']])
 })
 
 test.each(['oauth-authorization-server', 'openid-configuration'])(

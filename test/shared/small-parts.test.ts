@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { fileClock, manualClock, systemClock } from '#shared/clock.ts'
 import { DeadlineExceeded, withDeadline } from '#shared/deadline.ts'
 import { eventClaim, requestClaim } from '#shared/firestore/claim.ts'
-import { checkHealth } from '#shared/health.ts'
 import { problemReply } from '#shared/http/problem.ts'
 import { REFUSALS, type RefusalCode } from '#shared/refusals.ts'
 import { ok, refuse } from '#shared/result.ts'
@@ -36,36 +35,6 @@ describe('a deadline', () => {
     process.off('unhandledRejection', listener)
 
     expect(unhandled).toEqual([])
-  })
-})
-
-describe('health', () => {
-  test('is ok when every dependency answers', async () => {
-    expect(await checkHealth({ a: async () => 1, b: async () => undefined })).toEqual({
-      status: 'ok',
-      checks: { a: { status: 'ok' }, b: { status: 'ok' } },
-    })
-    expect(await checkHealth({})).toEqual({ status: 'ok', checks: {} })
-  })
-
-  test('names what failed and never why, whether it rejects, throws or hangs', async () => {
-    const health = await checkHealth({
-      fine: async () => 1,
-      rejects: () => Promise.reject(new Error('secret')),
-      throws: () => {
-        throw new Error('secret')
-      },
-      hangs: never,
-    })
-    expect(health).toEqual({
-      status: 'degraded',
-      checks: {
-        fine: { status: 'ok' },
-        rejects: { status: 'failed' },
-        throws: { status: 'failed' },
-        hangs: { status: 'failed' },
-      },
-    })
   })
 })
 

@@ -57,7 +57,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'performance.now',
     /\bperformance\s*\.\s*now\b/,
-    /^shared\/(?:http\/edge|pubsub\/event-edge)\.ts$|^functions\/[^/]+\/wiring\.ts$/,
+    /^shared\/(?:health|http\/edge|pubsub\/event-edge)\.ts$|^functions\/[^/]+\/wiring\.ts$/,
   ],
   ['process.env', /\bprocess\s*(?:\.\s*env\b|\[)/, /^functions\/[^/]+\/index\.ts$/],
   ['console', /\bconsole\s*[.[]/, /^$/],
