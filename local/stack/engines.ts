@@ -1,6 +1,7 @@
 import type { FirestoreEngine } from '#local/engine/firestore/index.ts'
 import type { PubsubEngine } from '#local/engine/pubsub/index.ts'
 import type { SecretManagerEngine } from '#local/engine/secrets/index.ts'
+import { COMPOSITE_INDEXES, TTL_POLICIES } from '#shared/firestore/indexes.ts'
 import type { DataDir } from './data-dir.ts'
 import { type EngineName, StackError } from './options.ts'
 import type { Ports } from './ports.ts'
@@ -17,19 +18,13 @@ export type Engines = {
   close(): Promise<void>
 }
 
-export type EngineOptions = {
+type EngineOptions = {
   readonly name: EngineName
   readonly project: string
   readonly ports: Ports
   readonly data: DataDir
   readonly now: () => number
 }
-
-/** Fields that hold a moment after which a document may go (contracts §4). */
-const TTL_FIELDS = ['auth', 'billing', 'lifecycle'].flatMap((group) => [
-  { collectionGroup: `${group}_inbox`, field: 'expireAt' },
-  { collectionGroup: `${group}_outbox`, field: 'expireAt' },
-])
 
 export function startEngines(options: EngineOptions): Promise<Engines> {
   return options.name === 'embedded' ? startEmbedded(options) : startGoogle(options)
@@ -45,7 +40,9 @@ async function startEmbedded(options: EngineOptions): Promise<Engines> {
     port: ports.firestore,
     file: data.file('firestore.sqlite'),
     now,
-    ttl: TTL_FIELDS,
+    // A query without its index fails here as it would in production.
+    indexes: COMPOSITE_INDEXES,
+    ttl: TTL_POLICIES,
   })
   const pubsub = await startPubsubEngine({ port: ports.pubsub, file: data.file('pubsub.sqlite'), now })
   const secrets = await startSecrets(options)

@@ -1,0 +1,86 @@
+import { GROUPS, type Group } from '../catalogue/functions.ts'
+
+/** One kind of document: where it is, who writes it, who else may read it, and what it holds. */
+export type DocumentSpec = {
+  /** Segments in braces are ids. */
+  readonly path: string
+  readonly writer: Group
+  /** Empty: nobody but its writer. */
+  readonly readers: string
+  readonly holds: string
+  /** False while no code writes it: the name is kept for its owner. */
+  readonly written: boolean
+}
+
+/**
+ * Every kind of document there is (contracts §4). `docs/storage.md` is made from it, and a test walks
+ * the documents of a running system and finds each here.
+ */
+export const DOCUMENTS: readonly DocumentSpec[] = [
+  doc(
+    'tenants/{tenantId}',
+    'lifecycle',
+    'state, desired and observed settings, placement, running operation',
+    {
+      readers: 'operators’ list, through the lifecycle',
+    },
+  ),
+  doc('tenants/{tenantId}/auth_state/current', 'auth', 'status, tier, version and watermark of its tokens', {
+    readers: 'the token verifier of every function',
+  }),
+  doc('tenants/{tenantId}/auth_clients/{clientId}', 'auth', 'scopes, grants, and each secret as an HMAC'),
+  doc('tenants/{tenantId}/auth_bindings/{bindingId}', 'auth', 'which workload identity is which client'),
+  doc('tenants/{tenantId}/auth_limits/clients', 'auth', 'how many clients there are'),
+  doc('tenants/{tenantId}/billing_tenant/current', 'billing', 'projection of the tenant: state and tier'),
+  doc(
+    'tenants/{tenantId}/billing_usageBatches/{batchId}',
+    'billing',
+    'the usage ledger: one batch of events, never changed; its id is the claim',
+  ),
+  doc('tenants/{tenantId}/billing_live/{dayAndShard}', 'billing', 'counters of a day, one of its shards'),
+  doc('tenants/{tenantId}/billing_subscriptions/main', 'billing', 'the subscription and its plan'),
+  doc(
+    'tenants/{tenantId}/billing_operations/{operationId}',
+    'billing',
+    'what was answered to an operation that asked for a subscription',
+  ),
+  doc('tenants/{tenantId}/lifecycle_operations/{operationId}', 'lifecycle', 'each step and how far it came'),
+  ...GROUPS.flatMap((group) => [
+    doc(`${group}_outbox/{id}`, group, 'an event that left with a commit: bytes, attributes, topic, status'),
+    doc(`${group}_inbox/{id}`, group, 'the claim of an event or request: digest of its content, answer'),
+    doc(`${group}_quarantine/{id}`, group, 'what can never be applied as it is: code, payload, status', {
+      readers: 'the operator’s redrive',
+    }),
+    doc(
+      `tenantAudit/{tenantId}/${group}_segments/{id}`,
+      group,
+      'who did what, sealed; created and never changed',
+      {
+        readers: 'audit; outside the tenant, so that no purge reaches it',
+      },
+    ),
+  ]),
+  doc('keyrings/{ring}', 'auth', 'public keys and secret versions; private keys are in Secret Manager'),
+  kept('domainOwners/{id}', 'auth', 'which tenant has proven an e-mail domain'),
+  kept('plans/{id}', 'billing', 'versions of plans'),
+  kept('meters/{id}', 'billing', 'versions of meters'),
+  kept('stripeEvents/{id}', 'billing', 'webhooks taken'),
+  kept('stripeOutbox/{id}', 'billing', 'calls that wait for Stripe'),
+  kept('jobs/{id}', 'billing', 'how far a job came'),
+  kept('timers/{id}', 'lifecycle', 'what is due later than a month'),
+  kept('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again'),
+  kept('deletionCertificates/{id}', 'lifecycle', 'proof of a deletion'),
+]
+
+function doc(
+  path: string,
+  writer: Group,
+  holds: string,
+  { readers = '', written = true }: { readonly readers?: string; readonly written?: boolean } = {},
+): DocumentSpec {
+  return { path, writer, readers, holds, written }
+}
+
+function kept(path: string, writer: Group, holds: string): DocumentSpec {
+  return doc(path, writer, holds, { written: false })
+}

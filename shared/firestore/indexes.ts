@@ -1,0 +1,88 @@
+import { GROUPS } from '../catalogue/functions.ts'
+
+/** A field of a composite index, in the words of `firestore.indexes.json`. */
+export type IndexField = {
+  readonly fieldPath: string
+  readonly order: 'ASCENDING' | 'DESCENDING'
+}
+
+export type CompositeIndex = {
+  readonly collectionGroup: string
+  readonly queryScope: 'COLLECTION' | 'COLLECTION_GROUP'
+  readonly fields: readonly IndexField[]
+  /** The query that cannot be answered without it. */
+  readonly neededBy: string
+}
+
+export type TtlPolicy = {
+  readonly collectionGroup: string
+  readonly field: string
+  /** How long a document is kept, and why no longer. */
+  readonly kept: string
+}
+
+export type UnindexedField = { readonly collectionGroup: string; readonly field: string }
+
+/**
+ * Every composite index there is. The local engine refuses a query that none of them serves, as
+ * production does, and Terraform makes them.
+ *
+ * Equality alone, one range or one order needs none: single-field indexes are automatic, and those of
+ * several equalities are merged.
+ */
+export const COMPOSITE_INDEXES: readonly CompositeIndex[] = GROUPS.map((group) => ({
+  collectionGroup: `${group}_outbox`,
+  queryScope: 'COLLECTION',
+  fields: [
+    { fieldPath: 'status', order: 'ASCENDING' },
+    { fieldPath: 'createdAtMs', order: 'ASCENDING' },
+  ],
+  neededBy: 'the sweep: pending rows, the oldest first',
+}))
+
+/** Fields that hold the moment after which a document may go. Firestore deletes within a day of it. */
+export const TTL_POLICIES: readonly TtlPolicy[] = GROUPS.flatMap((group) => [
+  {
+    collectionGroup: `${group}_inbox`,
+    field: 'expireAt',
+    kept: '30 days for events, longer than Pub/Sub can deliver one again; 24 hours for requests',
+  },
+  { collectionGroup: `${group}_outbox`, field: 'expireAt', kept: '7 days after it was published' },
+  {
+    collectionGroup: `${group}_quarantine`,
+    field: 'expireAt',
+    kept: 'until an operator has settled it, and a while after',
+  },
+])
+
+/**
+ * Fields that nobody asks for and that would cost an index entry, or many, at each write: bodies and
+ * payloads. The fields of the TTL policies are not indexed either.
+ */
+export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
+  ...GROUPS.flatMap((group) => [
+    { collectionGroup: `${group}_outbox`, field: 'body' },
+    { collectionGroup: `${group}_outbox`, field: 'attributes' },
+    { collectionGroup: `${group}_inbox`, field: 'answer' },
+    { collectionGroup: `${group}_quarantine`, field: 'payload' },
+  ]),
+  { collectionGroup: 'billing_usageBatches', field: 'payload' },
+  { collectionGroup: 'billing_live', field: 'h' },
+]
+
+/** The same as `firestore.indexes.json`, which Firebase's and Google's tools read. */
+export function indexesJson(): object {
+  const unindexed = (field: UnindexedField, ttl: boolean) => ({
+    collectionGroup: field.collectionGroup,
+    fieldPath: field.field,
+    ...(ttl ? { ttl } : {}),
+    indexes: [],
+  })
+  return {
+    indexes: COMPOSITE_INDEXES.map(({ neededBy: _why, ...index }) => index),
+    fieldOverrides: [
+      ...TTL_POLICIES.map((policy) => unindexed(policy, true)),
+      ...UNINDEXED_FIELDS.map((field) => unindexed(field, false)),
+    ],
+  }
+}
