@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { bindPort } from './tcp-ports.ts'
 
 export type Loopback = {
   readonly url: string
@@ -10,14 +10,7 @@ export type Loopback = {
 
 /** Lets an HTTP server listen on 127.0.0.1 alone; port 0 is any free one. Rejects when the port is taken. */
 export async function bindLoopback(server: Server, port: number): Promise<Loopback> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const { port: bound } = server.address() as AddressInfo
+  const bound = await bindPort(server, port)
   return {
     url: `http://127.0.0.1:${bound}`,
     port: bound,

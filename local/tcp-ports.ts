@@ -1,4 +1,4 @@
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 
 /** A port of 127.0.0.1 that nobody listens on now. */
 export function freePort(): Promise<number> {
@@ -6,13 +6,20 @@ export function freePort(): Promise<number> {
 }
 
 /** Listens on a port for a moment and answers it, 0 being any free one; rejects when the port is taken. */
-export function probePort(port: number): Promise<number> {
+export async function probePort(port: number): Promise<number> {
+  const server = createServer()
+  const bound = await bindPort(server, port)
+  await new Promise((resolve) => server.close(resolve))
+  return bound
+}
+
+/** Lets a server listen on 127.0.0.1 alone and answers its port; rejects when the port is taken. */
+export function bindPort(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer()
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => {
-      const { port: bound } = server.address() as AddressInfo
-      server.close(() => resolve(bound))
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
     })
   })
 }

@@ -4,7 +4,7 @@ import type { StackInfo } from '#local/stack/stack.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
 
 /** What a journey needs of a stack, in this process or another. */
-export type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants'>
+type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants'>
 
 const PROVISION_LIMIT_MS = 30_000
 const USAGE_LIMIT_MS = 15_000

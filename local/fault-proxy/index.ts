@@ -1,4 +1,5 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { bindPort } from '#local/tcp-ports.ts'
 import { seededChance } from './chance.ts'
 import { type Connection, openConnection } from './connection.ts'
 
@@ -99,7 +100,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     })
     connections.add(connection)
   })
-  const port = await listen(server, options.port ?? 0)
+  const port = await bindPort(server, options.port ?? 0)
   const endAll = (): void => {
     for (const connection of connections) connection.cut()
   }
@@ -123,14 +124,4 @@ function parseTarget(target: string): { host: string; port: number } {
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(target) ?? []
   if (host === undefined || port === undefined) throw new TypeError(`'${target}' is not host:port`)
   return { host, port: Number(port) }
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
-    })
-  })
 }

@@ -16,7 +16,7 @@ export type ApiClient = {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
 }
 
-export type CallOptions = {
+type CallOptions = {
   readonly token?: string
   readonly json?: unknown
   readonly headers?: Readonly<Record<string, string>>

@@ -6,7 +6,7 @@ import type { StackOptions } from './options.ts'
 import type { Ports } from './ports.ts'
 
 /** One function as its callers see it: an address, and behind it a process or a front and a process. */
-export type Backend = {
+type Backend = {
   readonly id: FunctionId
   readonly uri: string
   /** Where the gateway reaches it. */
@@ -22,7 +22,7 @@ export type Backends = {
   close(): Promise<void>
 }
 
-export type BackendOptions = {
+type BackendOptions = {
   readonly stack: StackOptions
   readonly ports: Ports
   readonly accounts: Accounts

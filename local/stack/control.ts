@@ -3,7 +3,7 @@ import { asRecord } from '#shared/json.ts'
 import { StackError } from './options.ts'
 
 /** What a control route gets: parameters of the path, of the query, and the JSON body. */
-export type ControlCall = {
+type ControlCall = {
   readonly params: readonly string[]
   readonly query: URLSearchParams
   readonly body: Readonly<Record<string, unknown>>

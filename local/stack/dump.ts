@@ -1,7 +1,7 @@
 import type { Parts } from './parts.ts'
 
 /** What the stack holds of a tenant, or with no tenant of all: documents by path, and Kubernetes objects. */
-export type Dump = {
+type Dump = {
   readonly documents: Readonly<Record<string, unknown>>
   readonly kubernetes: readonly unknown[]
 }

@@ -15,7 +15,7 @@ export type FunctionProcess = {
   stop(): Promise<void>
 }
 
-export type FunctionProcessOptions = {
+type FunctionProcessOptions = {
   readonly id: FunctionId
   readonly port: number
   readonly env: Readonly<Record<string, string>>

@@ -2,7 +2,7 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import type { StackOptions } from './options.ts'
 
 /** Takes the lines of the functions: all into a file, and some to the screen. */
-export type LogSink = {
+type LogSink = {
   line(source: string, line: string): void
   close(): void
 }

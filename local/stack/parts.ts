@@ -17,7 +17,7 @@ import { startStandIns } from './stand-ins.ts'
 /** Everything that runs, without what the seed puts into it. */
 export type Parts = Awaited<ReturnType<typeof startParts>>
 
-export type PartsOptions = {
+type PartsOptions = {
   readonly stack: StackOptions
   readonly ports: Ports
   readonly data: DataDir

@@ -1,7 +1,7 @@
 import { FUNCTIONS, JOBS, type JobName } from '#shared/catalogue.ts'
 import { StackError } from './options.ts'
 
-export type Scheduler = {
+type Scheduler = {
   /** Calls a job's function now, as Cloud Scheduler would; rejects when it did not answer 2xx. */
   run(name: string): Promise<unknown>
   /** Runs what falls due while `setNow` moves the time from one instant to the other, in order. */
@@ -9,7 +9,7 @@ export type Scheduler = {
   stop(): void
 }
 
-export type SchedulerOptions = {
+type SchedulerOptions = {
   readonly now: () => number
   readonly mintIdToken: (request: { email: string; audience: string }) => Promise<string>
   readonly account: string

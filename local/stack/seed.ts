@@ -3,9 +3,9 @@ import type { Tier } from '#shared/catalogue.ts'
 import type { Answer, ApiClient, Credentials } from './api-client.ts'
 import { StackError } from './options.ts'
 
-export type DemoUser = { readonly login: string; readonly password: string; readonly role: string }
+type DemoUser = { readonly login: string; readonly password: string; readonly role: string }
 
-export type DemoTenant = Credentials & {
+type DemoTenant = Credentials & {
   readonly tenantId: string
   readonly tier: Tier
   readonly users: readonly DemoUser[]
@@ -18,14 +18,14 @@ export type Seed = {
 }
 
 /** The demo tenants, one for each way of looking at the product. */
-export const DEMO_TENANTS: readonly { tenantId: string; displayName: string; tier: Tier }[] = [
+const DEMO_TENANTS: readonly { tenantId: string; displayName: string; tier: Tier }[] = [
   { tenantId: 'acme', displayName: 'Acme Robotics', tier: 'standard' },
   { tenantId: 'globex', displayName: 'Globex Corporation', tier: 'enterprise' },
   { tenantId: 'initech', displayName: 'Initech', tier: 'basic' },
 ]
 
 /** The people of a demo tenant, known to the enterprise identity provider. Their passwords protect nothing. */
-export function demoUsers(tenantId: string): readonly DemoUser[] {
+function demoUsers(tenantId: string): readonly DemoUser[] {
   return ['owner', 'developer', 'viewer'].map((role) => ({
     login: `${role}@${tenantId}.example`,
     password: `${tenantId}-${role}`,

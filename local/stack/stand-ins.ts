@@ -8,9 +8,7 @@ import type { DataDir } from './data-dir.ts'
 import type { Ports } from './ports.ts'
 
 /** The name of the cluster that multi-tenant tenants are placed on, and of its token issuer. */
-export const CLUSTER = 'energent-shared'
-
-export type StandIns = Awaited<ReturnType<typeof startStandIns>>
+const CLUSTER = 'energent-shared'
 
 /** What stands in for everything outside: Google's token issuer, a cluster, Stripe, object storage. */
 export async function startStandIns(options: {

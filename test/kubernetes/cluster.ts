@@ -3,7 +3,7 @@ import { APPLY_PATCH } from '#local/kubernetes/request.ts'
 import { manualClock } from '#shared/clock.ts'
 import { closeAfterTest } from '../support/close-after-test.ts'
 
-export const PROVISIONER = 'tenant-events@proj.iam.gserviceaccount.com'
+const PROVISIONER = 'tenant-events@proj.iam.gserviceaccount.com'
 
 export type Reply = {
   readonly status: number

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
-export type OtherProcess = {
+type OtherProcess = {
   readonly child: ChildProcess
   /** The first line it printed. */
   readonly said: string

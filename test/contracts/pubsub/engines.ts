@@ -59,7 +59,7 @@ export async function openPair(
   return { topic, subscription }
 }
 
-export type Collector = {
+type Collector = {
   readonly messages: Message[]
   /** What their data says, in the order of arrival. */
   texts(): string[]

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveLoopback } from '#local/loopback.ts'
 
-export type Received = {
+type Received = {
   readonly headers: IncomingHttpHeaders
   readonly body: {
     readonly message: Record<string, unknown> & { data: string; messageId: string; orderingKey?: string }
