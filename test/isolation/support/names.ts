@@ -78,7 +78,7 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
     return acting.tenants.includes(tenant) && collection.startsWith(`${group}_`)
   }
   if (top === 'tenantAudit') {
-    return writes && acting.tenants.includes(tenant) && collection === `${group}_segments`
+    return acting.tenants.includes(tenant) && collection === `${group}_segments`
   }
   return SYSTEM_COLLECTIONS[group].includes(top)
 }

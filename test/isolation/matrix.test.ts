@@ -1,0 +1,268 @@
+import { PubSub } from '@google-cloud/pubsub'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '#local/stack/api-client.ts'
+import { type OperationId, ROUTES, type Route } from '#shared/catalogue/routes.ts'
+import { PLATFORM_ROLES, TENANT_SCOPES } from '#shared/catalogue/scopes.ts'
+import { tenantFactType } from '#shared/contracts/events/tenant-fact.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
+import { outboxRow } from '#shared/firestore/outbox.ts'
+import type { TenantId } from '#shared/ids.ts'
+import { eventually, startTestStack, type TestStack } from '../e2e/test-stack.ts'
+
+/** Who calls, and whose resource they ask for. */
+const COLUMNS = {
+  own: ['acme', 'acme'],
+  foreign: ['acme', 'globex'],
+  missing: ['acme', 'there-is-none'],
+  platform: ['acme', 'platform'],
+  otherAllScopes: ['globex-all', 'acme'],
+  suspended: ['initech', 'initech'],
+  suspendedToOther: ['initech', 'acme'],
+  admin: ['platform_admin', 'acme'],
+  adminToMissing: ['platform_admin', 'there-is-none'],
+  adminToSuspended: ['platform_admin', 'initech'],
+  support: ['platform_support', 'acme'],
+  finance: ['platform_finance', 'acme'],
+  security: ['platform_security', 'acme'],
+  nobody: ['nobody', 'acme'],
+  nonsense: ['nonsense', 'acme'],
+} as const satisfies Record<string, readonly [caller: string, tenant: string]>
+type Column = keyof typeof COLUMNS
+
+const NONE_OF_OURS = { suspended: 401, suspendedToOther: 401, nobody: 401, nonsense: 401 } as const
+
+/** A tenant's resource that operators with `platform:read` may look at. */
+const READABLE = {
+  ...NONE_OF_OURS,
+  own: 200,
+  foreign: 404,
+  missing: 404,
+  platform: 404,
+  otherAllScopes: 404,
+  admin: 200,
+  adminToMissing: 404,
+  adminToSuspended: 200,
+  support: 200,
+  finance: 200,
+  security: 404,
+} as const
+/** What only operators with `platform:read` may look at; no tenant stands in the path. */
+const OPERATORS_READ = {
+  ...NONE_OF_OURS,
+  own: 403,
+  foreign: 403,
+  missing: 403,
+  platform: 403,
+  otherAllScopes: 403,
+  admin: 200,
+  adminToMissing: 200,
+  adminToSuspended: 200,
+  support: 200,
+  finance: 200,
+  security: 403,
+} as const
+const OPEN = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 200])) as Record<Column, number>
+
+/** Every route and every column: what the gateway and the functions behind it must answer. */
+const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 'scheduler'>> = {
+  getTenant: READABLE,
+  getOperation: { ...READABLE, adminToSuspended: 404 },
+  getUsage: READABLE,
+  getUpcomingInvoice: READABLE,
+  createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
+  // Whose usage it is stands in the events: those of another tenant are refused one by one.
+  recordUsage: {
+    ...NONE_OF_OURS,
+    own: 202,
+    foreign: 400,
+    missing: 400,
+    platform: 400,
+    otherAllScopes: 400,
+    admin: 403,
+    adminToMissing: 403,
+    adminToSuspended: 403,
+    support: 403,
+    finance: 403,
+    security: 403,
+  },
+  createTenant: {
+    ...OPERATORS_READ,
+    admin: 409,
+    adminToMissing: 202,
+    adminToSuspended: 409,
+    support: 403,
+    finance: 403,
+  },
+  listTenants: OPERATORS_READ,
+  getMetrics: OPERATORS_READ,
+  getBillingMetrics: OPERATORS_READ,
+  getTenantsMetrics: OPERATORS_READ,
+  getHealth: OPEN,
+  getBillingHealth: OPEN,
+  getTenantsHealth: OPEN,
+  getJwks: OPEN,
+  getAuthorizationServerMetadata: OPEN,
+  getOpenidConfiguration: OPEN,
+  // Authenticates by the client's own credentials: a bearer token says nothing there.
+  createToken: Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 400])) as Record<
+    Column,
+    number
+  >,
+  runAuthSweep: 'scheduler',
+  runBillingSweep: 'scheduler',
+  runLifecycleSweep: 'scheduler',
+}
+
+describe('every route, whoever calls and whosever it is', () => {
+  let stack: TestStack
+  const tokens = new Map<string, string>([['nonsense', 'e30.e30.e30']])
+  let operationId = ''
+
+  beforeAll(async () => {
+    stack = await startTestStack()
+    const api = stack.api()
+    const operator = await api.token(stack.info().operator)
+    const clientOf = async (tenantId: string, scopes: readonly string[]): Promise<Credentials> => {
+      const made = await api.call('POST', `/v1/tenants/${tenantId}/clients`, {
+        token: operator,
+        json: { scopes },
+      })
+      expect(made.status, JSON.stringify(made.body)).toBe(201)
+      return made.body as Credentials
+    }
+    for (const tenant of stack.info().tenants) tokens.set(tenant.tenantId, await api.token(tenant))
+    tokens.set('globex-all', await api.token(await clientOf('globex', TENANT_SCOPES)))
+    for (const [role, scopes] of Object.entries(PLATFORM_ROLES)) {
+      tokens.set(role, await api.token(await clientOf('platform', scopes)))
+    }
+    const [operation] = stack.parts().engines.firestore?.dump('tenants/acme/lifecycle_operations') ?? []
+    operationId = operation?.path.split('/').at(-1) ?? ''
+    await suspend(stack, 'initech')
+    await eventually('the suspension bites', async () => {
+      const { status } = await api.call('GET', '/v1/tenants/initech', { token: tokens.get('initech') ?? '' })
+      return status === 401 ? true : undefined
+    })
+  }, 90_000)
+  afterAll(() => stack.close())
+
+  const ask = (route: Route, caller: string, tenant: string) => {
+    const path = route.path.replace('{tenantId}', tenant).replace('{operationId}', operationId)
+    const token = tokens.get(caller)
+    const json = route.path === '/oauth2/token' ? undefined : bodyFor(route, tenant)
+    const withBody = route.method === 'POST' && json === undefined ? { 'content-type': FORM } : undefined
+    return stack.api().call(route.method, path, {
+      ...(token === undefined ? {} : { token }),
+      ...(json === undefined ? {} : { json }),
+      ...(withBody === undefined ? {} : { headers: withBody }),
+    })
+  }
+
+  test('the table has every route and every column', () => {
+    expect(Object.keys(EXPECTED).sort()).toEqual(Object.keys(ROUTES).sort())
+  })
+
+  test.each(Object.entries(EXPECTED))('%s', async (id, expected) => {
+    const route: Route = ROUTES[id as OperationId]
+    if (expected === 'scheduler') {
+      for (const [caller, tenant] of Object.values(COLUMNS))
+        expect((await ask(route, caller, tenant)).status).toBe(404)
+      return
+    }
+    const seen: Record<string, number> = {}
+    for (const [column, [caller, tenant]] of Object.entries(COLUMNS))
+      seen[column] = (await ask(route, caller, tenant)).status
+    expect(seen).toEqual(expected)
+  })
+
+  const ofTenants = Object.entries(ROUTES as Record<string, Route>).filter(([, route]) =>
+    route.path.includes('{tenantId}'),
+  )
+  test.each(ofTenants)(
+    '%s: another’s and a missing one are the same answer but for the request’s id',
+    async (_id, route) => {
+      for (const caller of ['acme', 'globex', 'globex-all', 'platform_security']) {
+        const [own] = caller.split(/[-_]/)
+        const missing = plain(await ask(route, caller, 'there-is-none'))
+        expect(missing.status).toBe(404)
+        for (const tenant of ['acme', 'globex', 'initech', 'platform', 'a', 'UPPER', '__proto__', 'x%20y']) {
+          if (tenant !== own)
+            expect(plain(await ask(route, caller, tenant)), `${caller} on ${tenant}`).toEqual(missing)
+        }
+      }
+    },
+  )
+
+  test('a suspended tenant gets no new token either', async () => {
+    const suspended = stack.info().tenants.find(({ tenantId }) => tenantId === 'initech')
+    if (suspended === undefined) throw new Error('no initech')
+    await expect(stack.api().token(suspended)).rejects.toThrow(/unauthorized_client/)
+  })
+})
+
+const FORM = 'application/x-www-form-urlencoded'
+
+function bodyFor(route: Route, tenant: string): unknown {
+  if (route.method !== 'POST') return undefined
+  if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
+  if (route.path === '/v1/tenants') {
+    const fixed = {
+      displayName: 'Matrix',
+      tier: 'basic',
+      deploymentModel: 'multi_tenant',
+      region: 'us-central1',
+    }
+    return { tenantId: tenant === 'there-is-none' ? 'matrix-made' : tenant, ...fixed }
+  }
+  return {
+    specversion: '1.0',
+    id: 'matrix-1',
+    source: '//matrix.example',
+    type: 'ai.energent.usage.workflow_runs.v1',
+    subject: `tenants/${tenant}`,
+    time: new Date(Date.now() - 60_000).toISOString(),
+    data: { value: '1' },
+  }
+}
+
+/** What a caller can compare: all but the request's own id and the moment. */
+function plain(answer: { status: number; headers: Headers; body: Record<string, unknown> }) {
+  const { requestId: _id, ...body } = answer.body
+  const changing =
+    /^(?:date|x-request-id|traceparent|x-cloud-trace-context|content-length|connection|keep-alive)$/
+  return {
+    status: answer.status,
+    body,
+    headers: [...answer.headers].filter(([name]) => !changing.test(name)),
+  }
+}
+
+/** Says what tenant-events will say once it can suspend: auth hears it like any other fact. */
+async function suspend(stack: TestStack, tenant: string): Promise<void> {
+  const { project, pubsubHost } = stack.info()
+  const tenantId = tenant as TenantId
+  const nowMs = stack.parts().now()
+  const event = newEvent({
+    id: `${tenant}.900.1`,
+    source: '//energent.ai/tenant-events',
+    type: tenantFactType('suspended'),
+    tenantId,
+    nowMs,
+    sequence: 900n,
+    data: {
+      tenantId,
+      state: 'SUSPENDED',
+      tier: 'basic',
+      deploymentModel: 'multi_tenant',
+      cluster: 'energent-shared',
+      namespace: `tenant-${tenant}`,
+      revision: 900,
+      at: new Date(nowMs).toISOString(),
+    },
+  })
+  const row = outboxRow({ topic: 'tenant-facts', event }, tenantId, 0, nowMs)
+  const client = new PubSub({ projectId: project, apiEndpoint: pubsubHost, emulatorMode: true })
+  await client
+    .topic('tenant-facts')
+    .publishMessage({ data: Buffer.from(row.body), attributes: { ...row.attributes } })
+  await client.close()
+}
