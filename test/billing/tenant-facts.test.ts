@@ -10,7 +10,7 @@ afterEach(() => world.close())
 const projection = (tenant = 'acme') => world.documents(`tenants/${tenant}/billing_tenant`)[0]?.data
 
 test('the highest sequence wins in whatever order facts arrive, compared as numbers', async () => {
-  const fact = (sequence: bigint, state: string) => aTenantFact({ sequence, state, kind: 'suspended' })
+  const fact = (sequence: bigint, state: string) => aTenantFact({ sequence, state, kind: 'operation-stuck' })
   for (const one of [
     fact(9n, 'SUSPENDED'),
     fact(10n, 'ACTIVE'),
@@ -23,7 +23,7 @@ test('the highest sequence wins in whatever order facts arrive, compared as numb
 })
 
 test('sequences beyond 2^53 are still told apart', async () => {
-  await world.fact(aTenantFact({ sequence: 9007199254740993n, state: 'SUSPENDED' }))
+  await world.fact(aTenantFact({ sequence: 9007199254740993n, state: 'SUSPENDED', kind: 'suspended' }))
   await world.fact(aTenantFact({ sequence: 9007199254740992n, state: 'ACTIVE' }))
   expect(projection()).toMatchObject({ state: 'SUSPENDED' })
 })

@@ -56,7 +56,7 @@ export type TenantFact = {
   at: string
 }
 
-const schema = z.object({
+const SHAPE = z.object({
   tenantId: z.string(),
   state: z.enum(TENANT_STATES),
   tier: z.enum(TIERS),
@@ -68,23 +68,63 @@ const schema = z.object({
   at: z.iso.datetime(),
 })
 
-const EXAMPLE: TenantFact = {
-  tenantId: 'acme',
-  state: 'ACTIVE',
-  tier: 'standard',
-  deploymentModel: 'multi_tenant',
-  cluster: 'energent-shared',
-  namespace: 'tenant-acme',
-  operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA',
-  revision: 7,
-  at: '2026-11-23T09:00:00.000Z',
+/** The states a fact can tell of. A fact that says otherwise contradicts itself and is nobody's of ours. */
+const STATES_OF: Readonly<Record<TenantFactKind, readonly TenantState[]>> = {
+  requested: ['REQUESTED'],
+  activated: ['ACTIVE'],
+  'provision-failed': ['PROVISION_FAILED'],
+  'tier-changed': ['ACTIVE'],
+  'tier-change-blocked': ['ACTIVE'],
+  'tier-change-failed': ['ACTIVE'],
+  'suspend-started': ['SUSPENDING'],
+  suspended: ['SUSPENDED'],
+  resumed: ['ACTIVE'],
+  'offboarding-started': ['OFFBOARDING'],
+  'offboarding-cancelled': ['ACTIVE', 'SUSPENDED'],
+  'export-ready': TENANT_STATES,
+  'purge-started': ['PURGING'],
+  purged: ['PURGED'],
+  'deletion-certificate-issued': ['PURGED'],
+  'drift-detected': TENANT_STATES,
+  'operation-stuck': TENANT_STATES,
+  'command-rejected': TENANT_STATES,
 }
 
 export function tenantFactType(kind: TenantFactKind): string {
   return `ai.energent.tenant.${kind}.v1`
 }
 
+/** The one namespace a tenant can have: nobody may make a listener bind to another's. */
+export function namespaceOf(tenantId: string): string {
+  return `tenant-${tenantId}`
+}
+
 /** One contract per kind: they share their data and differ in what happened. */
 export const TENANT_FACTS: Readonly<Record<TenantFactKind, EventContract<TenantFact>>> = Object.fromEntries(
-  TENANT_FACT_KINDS.map((kind) => [kind, defineEvent(tenantFactType(kind), schema, EXAMPLE)]),
+  TENANT_FACT_KINDS.map((kind) => [kind, defineEvent(tenantFactType(kind), schemaOf(kind), exampleOf(kind))]),
 ) as Record<TenantFactKind, EventContract<TenantFact>>
+
+function schemaOf(kind: TenantFactKind): z.ZodType<TenantFact> {
+  return SHAPE.refine((fact) => STATES_OF[kind].includes(fact.state), {
+    path: ['state'],
+    message: `is not what ${kind} tells of`,
+  }).refine((fact) => fact.namespace === namespaceOf(fact.tenantId), {
+    path: ['namespace'],
+    message: "is not the tenant's",
+  })
+}
+
+function exampleOf(kind: TenantFactKind): TenantFact {
+  const [state = 'ACTIVE'] = STATES_OF[kind]
+  return {
+    tenantId: 'acme',
+    state,
+    tier: 'standard',
+    deploymentModel: 'multi_tenant',
+    cluster: 'energent-shared',
+    namespace: namespaceOf('acme'),
+    operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA',
+    revision: 7,
+    at: '2026-11-23T09:00:00.000Z',
+  }
+}
