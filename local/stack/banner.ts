@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { StackInfo } from './stack.ts'
 
 /** What a user sees when the stack is ready: where things are, who exists, and calls that work as printed. */
@@ -15,7 +16,7 @@ export function banner(info: StackInfo, token: string | undefined, seconds: numb
     `  Kubernetes      ${info.kubernetes.url}`,
     `  Stripe          ${info.stripe.url}   (webhook secret ${info.stripe.webhookSecret})`,
     `  identity        ${info.idp.issuer}`,
-    '  all of it       .local/stack.json',
+    `  all of it       ${join(info.dataDir, 'stack.json')}`,
     '',
     ...(info.tenants.length === 0 ? [] : ['  demo tenants']),
     ...info.tenants.map(
@@ -23,7 +24,7 @@ export function banner(info: StackInfo, token: string | undefined, seconds: numb
     ),
     ...(tenant === undefined || token === undefined ? [] : firstCalls(info, tenant, token)),
     '',
-    'Ctrl-C stops everything; what happened is kept in .local/ (npm start -- --fresh forgets it).',
+    `Ctrl-C stops everything; what happened is kept in ${info.dataDir} (npm start -- --fresh forgets it).`,
     '',
   ]
   return lines.join('\n')

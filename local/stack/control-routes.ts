@@ -4,7 +4,7 @@ import type { FaultList } from './fault-list.ts'
 import { StackError } from './options.ts'
 import type { Parts } from './parts.ts'
 
-export type ControlDeps = {
+type ControlDeps = {
   readonly project: string
   /** The parts of the moment: a reset replaces them. */
   readonly parts: () => Parts
@@ -14,6 +14,8 @@ export type ControlDeps = {
 }
 
 const IDLE_LIMIT_MS = 60_000
+/** Beyond it no client can read the store's times any more, and only a reset would help. */
+const MOST_SHIFT_MS = 10 * 366 * 24 * 3_600_000
 
 /** The routes of contracts §8. */
 export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
@@ -89,6 +91,9 @@ async function moveClock(
   const parts = deps.parts()
   const fromMs = parts.now()
   const toMs = targetOf(body, fromMs)
+  if (Math.abs(toMs - Date.now()) > MOST_SHIFT_MS) {
+    throw new StackError('The clock moves at most ten years away from the real time.')
+  }
   const setNow = async (ms: number): Promise<void> => {
     parts.clockFile.setOffsetMs(ms - Date.now())
     await settle(deps)

@@ -25,7 +25,8 @@ export type DataDir = {
 /** Takes the folder, or says which process has it. */
 export function openDataDir(dir: string): DataDir {
   const path = isAbsolute(dir) ? dir : join(ROOT, dir)
-  mkdirSync(path, { recursive: true })
+  // It holds keys and secrets, if only of demo tenants.
+  mkdirSync(path, { recursive: true, mode: 0o700 })
   const lock = join(path, 'lock')
   takeLock(lock, path)
   mkdirSync(join(path, 'logs'), { recursive: true })
@@ -75,7 +76,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** The stack's clock: the machine's, moved by an offset that all its processes read from one file. */
-export type ClockFile = {
+type ClockFile = {
   readonly path: string
   offsetMs(): number
   setOffsetMs(offsetMs: number): void

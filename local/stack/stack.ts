@@ -16,6 +16,8 @@ import { demoConnections, type Seed, seedTenants } from './seed.ts'
 export type StackInfo = {
   readonly project: string
   readonly engine: StackOptions['engine']
+  /** As it was named at the start: relative to the repository, or absolute. */
+  readonly dataDir: string
   readonly gatewayUrl: string
   /** Null until there is a console. */
   readonly consoleUrl: string | null
@@ -43,7 +45,7 @@ export type Stack = {
   close(): Promise<void>
 }
 
-export type StackHooks = {
+type StackHooks = {
   readonly print: (text: string) => void
   readonly onRequest?: (record: RequestRecord) => void
 }
@@ -178,6 +180,7 @@ function infoOf(
   return {
     project: options.project,
     engine: options.engine,
+    dataDir: options.dataDir,
     gatewayUrl: parts.gateway.url,
     consoleUrl: null,
     controlUrl: door?.url ?? '',

@@ -34,6 +34,15 @@ describe('the clock', () => {
       await expect(control(stack, 'POST', '/clock', body)).rejects.toThrow(/400.*advanceSeconds/)
     },
   )
+
+  // Beyond what the store's clients can read as a time only a reset would help.
+  test.each([
+    [{ advanceSeconds: 1e12 }],
+    [{ now: '9999-01-01T00:00:00Z' }],
+    [{ now: '1970-01-01T00:00:00Z' }],
+  ])('refuses to go as far as %j', async (body) => {
+    await expect(control(stack, 'POST', '/clock', body)).rejects.toThrow(/400.*ten years/)
+  })
 })
 
 describe('jobs', () => {
@@ -142,6 +151,7 @@ describe('looking and breaking', () => {
     await api.call('POST', '/v1/usage', { token, json: event })
     await control(stack, 'POST', '/clock', { advanceSeconds: 0 })
     const { messages } = await control(stack, 'GET', '/messages?topic=billing-events&state=acked')
+    expect(messages).not.toEqual([])
     for (const { messageId } of messages as { messageId: string }[]) {
       await control(stack, 'POST', `/messages/${messageId}/duplicate`)
     }
