@@ -13,15 +13,17 @@ export type TierLimits = {
   readonly concurrentWorkflows: number
   /** Token requests a second that one function instance accepts for a tenant (`auth.md` §11). */
   readonly tokenRequestsPerSecond: number
+  /** Requests a second with a tenant's tokens that one function instance answers; n instances answer n times as many. */
+  readonly apiRequestsPerSecond: number
   readonly maxClients: number
 }
 
 /** The limits of each tier (deployment guide §3.3): the only place they stand as numbers. */
 export const TIER_LIMITS: Readonly<Record<Tier, TierLimits>> = {
-  basic: limits(1, 2, 10, 1, 5, 2),
-  standard: limits(2, 4, 25, 2, 20, 5),
-  premium: limits(4, 8, 50, 4, 100, 20),
-  enterprise: limits(8, 16, 100, 8, 500, 100),
+  basic: limits(1, 2, 10, 1, 5, 50, 2),
+  standard: limits(2, 4, 25, 2, 20, 100, 5),
+  premium: limits(4, 8, 50, 4, 100, 250, 20),
+  enterprise: limits(8, 16, 100, 8, 500, 500, 100),
 }
 
 function limits(
@@ -30,7 +32,16 @@ function limits(
   storageGib: number,
   concurrentWorkflows: number,
   tokenRequestsPerSecond: number,
+  apiRequestsPerSecond: number,
   maxClients: number,
 ): TierLimits {
-  return { vcpu, memoryGib, storageGib, concurrentWorkflows, tokenRequestsPerSecond, maxClients }
+  return {
+    vcpu,
+    memoryGib,
+    storageGib,
+    concurrentWorkflows,
+    tokenRequestsPerSecond,
+    apiRequestsPerSecond,
+    maxClients,
+  }
 }

@@ -1,4 +1,5 @@
 import type { PlatformScope } from '../catalogue/scopes.ts'
+import type { Tier } from '../catalogue/tiers.ts'
 import type { TenantId } from '../ids.ts'
 
 /**
@@ -9,6 +10,8 @@ import type { TenantId } from '../ids.ts'
  */
 export type AccessTokenClaims = {
   readonly tenant: TenantId
+  /** The tenant's tier as it is now, not as the token has it. */
+  readonly tier: Tier
   readonly subject: string
   readonly clientId: string
   readonly scopes: ReadonlySet<string>

@@ -84,6 +84,7 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     return ok(
       prove.token({
         tenant: tenant.value,
+        tier: state.tier,
         subject: claims.sub,
         clientId: claims.client_id,
         scopes: new Set(scopes),

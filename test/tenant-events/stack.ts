@@ -240,6 +240,7 @@ function tokenOf(token: string, nowMs: number) {
   return ok(
     prove.token({
       tenant: (member ?? PLATFORM_TENANT) as TenantId,
+      tier: 'enterprise',
       subject: token,
       clientId: token,
       scopes: new Set(scopes),

@@ -60,6 +60,7 @@ export async function startWorld() {
       return ok(
         prove.token({
           tenant: tenant as TenantId,
+          tier: 'enterprise',
           subject: 'someone',
           clientId: 'c',
           scopes: new Set(scopes.length === 0 ? ['usage:write', 'usage:read', 'invoices:read'] : scopes),

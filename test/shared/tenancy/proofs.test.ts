@@ -18,6 +18,7 @@ const GLOBEX = 'globex' as TenantId
 function claims(over: Partial<AccessTokenClaims> = {}): AccessTokenClaims {
   return {
     tenant: ACME,
+    tier: 'basic',
     subject: 'client:a',
     clientId: 'a',
     scopes: new Set(['tenant:read']),
