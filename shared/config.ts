@@ -37,6 +37,16 @@ export const SETTINGS = {
     '',
     'Where our own public keys are; PUBLIC_BASE_URL + /.well-known/jwks.json unless set.',
   ),
+  CORS_ORIGINS: optional(
+    origins,
+    '',
+    'Origins of pages that may call the API, comma-separated, such as https://console.energent.ai; none unless set.',
+  ),
+  PAGE_TOKEN_KEY: optional(
+    key32,
+    '',
+    'Key of page tokens: 32 bytes in base64url, the same in all instances; required by tenants-api outside demo projects.',
+  ),
   FIRESTORE_DATABASE: optional(nonEmpty, '(default)', 'The Firestore database.'),
   DEFAULT_CLUSTER: optional(nonEmpty, 'energent-shared', 'Cluster that multi-tenant tenants are placed on.'),
   KUBERNETES_API_URL: optional(url, '', 'Kubernetes API of the shared cluster; required by tenant-events.'),
@@ -159,6 +169,28 @@ function url(text: string): string {
     throw new Error('must be a URL without credentials, query or fragment')
   }
   return text.replace(/\/+$/, '')
+}
+
+/** Each in full and as a browser sends it, so that nothing is matched by a pattern. */
+function origins(text: string): readonly string[] {
+  const all = text.split(',').map((origin) => origin.trim())
+  for (const origin of all) {
+    const parsed = URL.parse(origin)
+    const local = parsed !== null && ['localhost', '127.0.0.1', '[::1]'].includes(parsed.hostname)
+    if (
+      parsed?.origin !== origin ||
+      !(parsed.protocol === 'https:' || (local && parsed.protocol === 'http:'))
+    ) {
+      throw new Error('must be origins such as https://console.energent.ai, without a path and without *')
+    }
+  }
+  return all
+}
+
+function key32(text: string): Buffer {
+  const key = Buffer.from(text, 'base64url')
+  if (key.length === 32 && key.toString('base64url') === text) return key
+  throw new Error('must be 32 bytes in base64url, without padding')
 }
 
 function email(text: string): string {

@@ -13,6 +13,14 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The body is longer than the route takes.',
     'Send less at once: usage in several batches.',
   ),
+  'request.headers_too_large': help(
+    'A header, or all of them together, are longer than accepted, or there are too many.',
+    'Send fewer and shorter headers; a token has at most 8 KiB.',
+  ),
+  'request.timeout': help(
+    'The connection was open and the request did not arrive whole.',
+    'Send it again, at once and on a new connection.',
+  ),
   'request.unsupported_media_type': help(
     'The `Content-Type` is not one the route takes, or the body is compressed.',
     'Send a type that `detail` names, without `Content-Encoding`.',

@@ -6,6 +6,8 @@
 export const REFUSALS = {
   'request.malformed': { status: 400, title: 'The request does not match its contract' },
   'request.too_large': { status: 413, title: 'The request is larger than this route accepts' },
+  'request.headers_too_large': { status: 431, title: 'The headers are larger than accepted' },
+  'request.timeout': { status: 408, title: 'The request did not arrive in time' },
   'request.unsupported_media_type': { status: 415, title: 'This media type or encoding is not accepted' },
   'request.not_found': { status: 404, title: 'There is no such route' },
   'resource.not_found': { status: 404, title: 'There is no such resource' },

@@ -7,10 +7,9 @@ import { billingEvents } from './events.ts'
 import { billingApi } from './http.ts'
 import { wireBilling } from './wiring.ts'
 
-installFront()
-
 // Read at start, so that a wrong configuration fails the deployment and not the first request.
 const { platform, deps } = wireBilling(readConfig(process.env))
+installFront({ platform })
 
 http('billingApiHandler', httpEdge(platform, 'billing-api', billingApi(platform, deps)))
 http('billingHandler', eventEdge(platform, 'billing', billingEvents(deps)))

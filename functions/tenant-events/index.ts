@@ -7,10 +7,9 @@ import { lifecycleEvents } from './events.ts'
 import { tenantsApi } from './http.ts'
 import { wireLifecycle } from './wiring.ts'
 
-installFront()
-
 // Read at start, so that a wrong configuration fails the deployment and not the first request.
 const { platform, deps, checks } = wireLifecycle(readConfig(process.env))
+installFront({ platform })
 
 http('tenantsApiHandler', httpEdge(platform, 'tenants-api', tenantsApi(platform, deps, checks)))
 http('tenantEventsHandler', eventEdge(platform, 'tenant-events', { events: lifecycleEvents(deps) }))

@@ -74,6 +74,12 @@ export const ROUTES = {
   runLifecycleSweep: scheduled('/internal/sweep/run', 'tenants-api'),
 } as const satisfies Record<string, Route>
 
+/**
+ * The paths that pages call, for which browsers first ask whether they may (CORS): a tenant's resources.
+ * Not the token endpoint, where a secret would have to lie in the page; not collectors' and operators' routes.
+ */
+export const CALLED_BY_PAGES = /^\/v1\/tenants(?:\/|$)/
+
 export type OperationId = keyof typeof ROUTES
 
 /** The operations one function answers. */

@@ -1,18 +1,20 @@
 import type { ServerResponse } from 'node:http'
-import findMyWay, { type HTTPMethod } from 'find-my-way'
 import type { FunctionId } from '../catalogue/functions.ts'
 import { type OperationId, type OperationsOf, ROUTES, type Route } from '../catalogue/routes.ts'
+import { TIER_LIMITS } from '../catalogue/tiers.ts'
 import { DeadlineExceeded, DependencyFailed, withDeadline } from '../deadline.ts'
-import { isDocumentId } from '../ids.ts'
 import { recordRequest } from '../observability/records.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
 import { authorize } from './authorize.ts'
+import { corsHeaders, preflightReply } from './cors.ts'
 import { problemReply } from './problem.ts'
 import { clientAddress, type FrameworkRequest, readBody, readQuery, singleHeader } from './read-request.ts'
+import { type Router, routerOf, type Seen } from './router.ts'
 import { sendReply } from './send-reply.ts'
+import { type TokenBuckets, tokenBuckets } from './token-bucket.ts'
 import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from './types.ts'
 
 /** One handler for each operation of a function, of the kind its route calls for. */
@@ -44,24 +46,20 @@ const SINGLE_HEADERS = [
   'x-forwarded-authorization',
 ]
 
-/** What is known of a request so far, for its log line and its answer. */
-type Seen = {
-  readonly requestId: string
-  matched?: Matched
-  tenantId?: string
-  refusal?: Refusal
-  error?: unknown
-  allow?: string
+/** What the requests of one function share. */
+type Edge = {
+  readonly platform: Platform
+  readonly match: Router
+  readonly handlers: Readonly<Record<OperationId, TenantHandler & PublicHandler>>
+  readonly rates: TokenBuckets
 }
-
-type Matched = { readonly operationId: OperationId; readonly params: Record<string, string> }
 
 /**
  * The edge of an HTTP function: from a request of functions-framework to an answer.
  *
  * Nobody but the gateway's or the scheduler's account gets past it, every route is checked against
- * the one table, bodies are bounded, and nothing thrown inside leaves it. It writes one log line and
- * one set of metrics per request.
+ * the one table, bodies are bounded, no tenant gets more than the rate of its tier, no answer takes
+ * longer than the deadline, and nothing thrown inside leaves it. It writes one log line per request.
  */
 export function httpEdge<F extends FunctionId>(
   platform: Platform,
@@ -69,24 +67,35 @@ export function httpEdge<F extends FunctionId>(
   handlers: HandlersOf<F>,
   options: HttpEdgeOptions = {},
 ): (request: FrameworkRequest, response: ServerResponse) => Promise<void> {
-  const match = routerOf(functionId)
+  const edge: Edge = {
+    platform,
+    match: routerOf(functionId),
+    handlers: handlers as never,
+    rates: tokenBuckets(),
+  }
   return async (request, response) => {
     const startedMs = performance.now()
     const trace = traceOf(platform, request)
     // Not the trace: many requests can belong to one, and a support case is about one request.
     const requestId = platform.ids.bytes(16).toString('hex')
     const seen: Seen = { requestId }
+    const cors = corsHeaders(platform.config.CORS_ORIGINS, request.headers.origin)
+    const send = (reply: ApiReply): void =>
+      sendReply(response, { ...reply, headers: { ...cors, ...reply.headers } }, requestId)
+    const deadline = new AbortController()
     let reply: ApiReply
     try {
       const limitMs = options.deadlineMs ?? REQUEST_DEADLINE_MS
-      const work = answer(platform, match, handlers as never, request, trace, seen)
+      const work = answer(edge, request, { trace, seen, startedMs, signal: deadline.signal })
       const answered = await withDeadline('request', limitMs, work)
       reply = answered.ok ? answered.value : refusalReply(options, seen, answered, requestId)
-      sendReply(response, reply, requestId)
+      send(reply)
     } catch (error) {
+      // Whatever still works for this request may stop: nobody hears of it any more.
+      if (error instanceof DeadlineExceeded) deadline.abort(error)
       seen.error = error
       reply = refusalReply(options, seen, asRefusal(error), requestId)
-      sendReply(response, reply, requestId)
+      send(reply)
     }
     recordRequest(platform.log.with({}, trace), {
       method: request.method,
@@ -102,32 +111,35 @@ export function httpEdge<F extends FunctionId>(
   }
 }
 
-async function answer(
-  platform: Platform,
-  match: Router,
-  handlers: Readonly<Record<OperationId, TenantHandler & PublicHandler>>,
-  request: FrameworkRequest,
-  trace: Trace,
-  seen: Seen,
-): Promise<Result<ApiReply>> {
+type Taken = {
+  readonly trace: Trace
+  readonly seen: Seen
+  readonly startedMs: number
+  readonly signal: AbortSignal
+}
+
+async function answer(edge: Edge, request: FrameworkRequest, taken: Taken): Promise<Result<ApiReply>> {
+  const { platform } = edge
   const [path = '/', search = ''] = (request.originalUrl ?? request.url ?? '/').split('?', 2)
-  const matched = match(request.method ?? 'GET', path, seen)
+  const matched = edge.match(request.method ?? 'GET', path, taken.seen)
   if (!matched.ok) return matched
-  seen.matched = matched.value
+  if (matched.value.kind === 'preflight') {
+    const gateway = await checkCaller(platform, request, 'public')
+    if (!gateway.ok) return gateway
+    return ok(preflightReply(platform.config.CORS_ORIGINS, request.headers.origin, matched.value.methods))
+  }
   const { operationId, params } = matched.value
+  taken.seen.matched = { operationId, params }
   const route: Route = ROUTES[operationId]
-  const caller = await checkCaller(platform, request, route)
+  const caller = await checkCaller(platform, request, route.security)
   if (!caller.ok) return caller
   const repeated = SINGLE_HEADERS.map((name) => singleHeader(request, name)).find((header) => !header.ok)
   if (repeated !== undefined && !repeated.ok) return repeated
   const query = readQuery(search)
   if (!query.ok) return query
-  const read = await readBody(request, route)
-  if (!read.ok) return read
   const credentials = credentialsOf(platform, request)
   if (!credentials.ok) return credentials
-  const nowMs = platform.clock.now()
-  const base: ApiRequest = {
+  const base: Unread = {
     operationId,
     params,
     query: query.value,
@@ -136,61 +148,62 @@ async function answer(
       return value.ok ? value.value : undefined
     },
     authorization: credentials.value,
-    ...read.value,
-    requestId: seen.requestId,
-    trace,
-    nowMs,
+    requestId: taken.seen.requestId,
+    trace: taken.trace,
+    nowMs: platform.clock.now(),
+    signal: taken.signal,
     clientAddress: clientAddress(request, platform.config.PROXY_HOPS),
-    log: platform.log.with({ requestId: seen.requestId, operation: operationId }, trace),
+    log: platform.log.with({ requestId: taken.seen.requestId, operation: operationId }, taken.trace),
   }
-  const handler = handlers[operationId]
-  if (route.security !== 'token') return handler(base as never)
-  const token = await verifiedToken(platform, request, credentials.value)
-  if (!token.ok) return token
-  const ctx = authorize(route, token.value, params['tenantId'], nowMs)
-  if (!ctx.ok) return ctx
-  seen.tenantId = ctx.value.tenantId
-  return handler({ ...base, token: token.value, ctx: ctx.value })
+  return route.security === 'token'
+    ? answerTenant(edge, request, route, base, taken)
+    : answerPublic(edge, request, route, base)
 }
 
-type Router = (method: string, path: string, seen: Seen) => Result<Matched>
+type Unread = Omit<ApiRequest, 'body' | 'contentType'>
 
-function routerOf(functionId: FunctionId): Router {
-  const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: 256 })
-  const methods = new Set<HTTPMethod>()
-  for (const [operationId, route] of Object.entries(ROUTES) as [OperationId, Route][]) {
-    if (route.function !== functionId) continue
-    router.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), () => undefined, operationId)
-    methods.add(route.method)
+async function answerPublic(
+  edge: Edge,
+  request: FrameworkRequest,
+  route: Route,
+  base: Unread,
+): Promise<Result<ApiReply>> {
+  const read = await readBody(request, route)
+  return read.ok ? edge.handlers[base.operationId]({ ...base, ...read.value } as never) : read
+}
+
+/** Who may not, and who asks too often, is told so before the body is read. */
+async function answerTenant(
+  edge: Edge,
+  request: FrameworkRequest,
+  route: Route,
+  base: Unread,
+  { seen, startedMs }: Taken,
+): Promise<Result<ApiReply>> {
+  const token = await verifiedToken(edge.platform, request, base.authorization)
+  if (!token.ok) return token
+  const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs)
+  if (!ctx.ok) return ctx
+  seen.tenantId = ctx.value.tenantId
+  // An operator's calls count as the operators', whosever tenant they are about. Real time on purpose.
+  const { tenant, tier } = token.value.claims
+  if (!edge.rates.take(tenant, TIER_LIMITS[tier].apiRequestsPerSecond, startedMs)) {
+    return refuse('rate.limited', `${tier} rate`, 'More requests than the tier allows in a second.')
   }
-  return (method, path, seen) => {
-    const found = router.find(method as HTTPMethod, path)
-    if (found === null) {
-      const allowed = [...methods].filter((other) => router.find(other, path) !== null)
-      if (allowed.length === 0) return refuse('request.not_found', 'no such route')
-      seen.allow = allowed.sort().join(', ')
-      return refuse('request.method_not_allowed', method)
-    }
-    const params = found.params as Record<string, string>
-    const operationId = found.store as OperationId
-    // What cannot be an id names nothing that exists.
-    if (!Object.values(params).every(isDocumentId)) {
-      seen.matched = { operationId, params: {} }
-      return refuse('resource.not_found', 'a path parameter is not an id')
-    }
-    return ok({ operationId, params })
-  }
+  const read = await readBody(request, route)
+  if (!read.ok) return read
+  return edge.handlers[base.operationId]({ ...base, ...read.value, token: token.value, ctx: ctx.value })
 }
 
 async function checkCaller(
   platform: Platform,
   request: FrameworkRequest,
-  route: Route,
+  security: Route['security'],
 ): Promise<Result<string>> {
   const { config } = platform
   const email = await platform.verifyCaller(callerHeader(request))
   if (!email.ok || config.CALLER_CHECK === 'direct') return email
-  const expected = route.security === 'scheduler' ? config.SCHEDULER_ACCOUNT : config.GATEWAY_ACCOUNT
+  const expected = security === 'scheduler' ? config.SCHEDULER_ACCOUNT : config.GATEWAY_ACCOUNT
   return email.value === expected ? email : refuse('caller.untrusted', 'the caller is another account')
 }
 
@@ -221,8 +234,8 @@ function refusalReply(options: HttpEdgeOptions, seen: Seen, refusal: Refusal, re
   return seen.allow === undefined ? reply : { ...reply, headers: { ...reply.headers, allow: seen.allow } }
 }
 
-/** gRPC: deadline exceeded, resource exhausted, aborted, unavailable. */
-const PASSING_CODES: readonly unknown[] = [4, 8, 10, 14]
+/** gRPC: unknown, deadline exceeded, resource exhausted, aborted, internal, unavailable: come again. */
+const PASSING_CODES: readonly unknown[] = [2, 4, 8, 10, 13, 14]
 
 /** What was thrown, as the caller may know it: come back later, or our fault. */
 function asRefusal(error: unknown): Refusal {

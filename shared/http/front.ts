@@ -1,81 +1,209 @@
-import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import http, {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  ServerResponse,
+} from 'node:http'
+import type { Socket } from 'node:net'
+import { FUNCTIONS, type FunctionSpec } from '../catalogue/functions.ts'
 import { systemIds } from '../ids.ts'
+import { recordRequest } from '../observability/records.ts'
 import { type Refusal, refuse } from '../result.ts'
+import { readTrace } from '../trace.ts'
+import type { Platform } from '../wiring.ts'
+import { corsHeaders } from './cors.ts'
 import { type Drain, drainOnSignal } from './drain.ts'
+import { type LoadGate, loadGate } from './load-gate.ts'
 import { problemReply } from './problem.ts'
+import { faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
 import { sendReply } from './send-reply.ts'
 
-/** The largest body any function takes: Pub/Sub's 10 MB message in base64, and its envelope. */
-export const MOST_BODY_BYTES = 14 * 1024 * 1024
+export { MOST_BODY_BYTES } from './request-faults.ts'
 
-/** Paths that functions-framework answers itself, without our headers and without a log line. */
-const FRAMEWORK_PATHS = /^\/(?:favicon\.ico|robots\.txt)(?:\/|$)/i
+/** What the front tells of the requests it answers itself, and how much it lets in. */
+export type FrontOptions = {
+  readonly platform?: Pick<Platform, 'log' | 'config'>
+  /** Bounds what the function takes on; by default that of an HTTP function's own `concurrency`. */
+  readonly gate?: LoadGate | undefined
+}
 
-let installed = false
+/** So many places are kept for health checks and the scheduler, of those the platform fills. */
+const KEPT_PLACES = 8
+/** Far above what a full instance needs for one turn of its loop. */
+const MOST_LAG_MS = 500
+
+/** Open whatever the load: who looks after the service must see it, and its own jobs make room. */
+const OPEN_PATHS = /^\/(?:health|internal)(?:[/?]|$)/
+
+/** How long a refused body is let run past, so that its sender hears the answer and no reset. */
+const LINGER_MS = 2_000
+
+let current: FrontOptions | undefined
 
 /**
- * Puts our own listener before functions-framework's, for the server it is about to create.
+ * Puts our own listener before functions-framework's, for the servers it creates from now on.
  *
  * The framework buffers up to 1 GiB and parses by content type before a handler sees anything: one
  * large body, declared or chunked, would take every request of the instance down, and a malformed
  * body or path would be answered in the framework's words, with a stack. So the framework is told
  * that no request has a body, and the edge reads it itself, once it knows the caller and the route's
- * limit. Express and the framework offer no hook for this, hence the wrapped `createServer`; it must
- * run before the server is created, which loading the function does.
+ * limit. What cannot be parsed at all, and what is too much, is answered here. Express and the
+ * framework offer no hook for this, hence the wrapped `createServer`; it must run before the server
+ * is created, which loading the function does.
  */
-export function installFront(): void {
-  if (installed) return
-  installed = true
+export function installFront(options: FrontOptions = {}): void {
+  const wrapped = current !== undefined
+  current = options
+  if (wrapped) return
   const createServer = http.createServer.bind(http)
-  const wrapped = (...args: readonly unknown[]): Server => {
+  const fronted = (...args: readonly unknown[]): Server => {
     const listener = args.at(-1)
     if (typeof listener !== 'function') return createServer(...(args as []))
-    let drain: Drain | undefined
-    const front = fronted(listener as RequestListener, (response) => drain?.enter(response))
-    const server: Server = createServer(...([...args.slice(0, -1), front] as unknown as []))
-    drain = drainOnSignal(server)
-    return server
+    const given = args.length > 1 ? (args[0] as ServerOptions) : {}
+    // Without a Host we answer in our own words; headers are ours to bound, none is dropped unseen.
+    const limits = { requireHostHeader: false, maxHeaderSize: MOST_HEADER_BYTES }
+    return serve(current ?? {}, listener as RequestListener, (handle) =>
+      createServer({ ...given, ...limits }, handle),
+    )
   }
-  http.createServer = wrapped as typeof http.createServer
+  http.createServer = fronted as typeof http.createServer
 }
 
-function fronted(listener: RequestListener, enter: (response: ServerResponse) => void): RequestListener {
-  return (request: IncomingMessage, response) => {
-    enter(response as ServerResponse)
-    const refusal = faultOf(request)
-    if (refusal !== undefined) return refuseUnread(request, response as ServerResponse, refusal)
+/** The gate of the function that this process runs; none for pushes, which Pub/Sub paces itself. */
+function gateOf({ platform, gate }: FrontOptions): LoadGate | undefined {
+  if (gate !== undefined || platform === undefined) return gate
+  const specs: readonly FunctionSpec[] = Object.values(FUNCTIONS)
+  const spec = specs.find(({ entryPoint }) => entryPoint === platform.config.FUNCTION_TARGET)
+  if (spec?.trigger !== 'http') return undefined
+  return loadGate({ mostUnderWay: spec.concurrency - KEPT_PLACES, mostLagMs: MOST_LAG_MS })
+}
+
+function serve(
+  options: FrontOptions,
+  listener: RequestListener,
+  create: (handle: (request: IncomingMessage, response: ServerResponse) => void) => Server,
+): Server {
+  const gate = gateOf(options)
+  let drain: Drain | undefined
+  const take = (request: IncomingMessage, response: ServerResponse, proceed: () => void): void => {
+    drain?.enter(response)
+    // A connection that breaks while we answer is the caller's affair.
+    request.on('error', () => undefined)
+    const refusal = faultOf(request) ?? shed(gate, request)
+    if (refusal !== undefined) {
+      refuseUnread(options, request, response, refusal)
+      return
+    }
+    if (gate !== undefined) response.once('close', gate.enter())
     // `headersDistinct` still has both: it is made from what was sent.
     delete request.headers['content-length']
     delete request.headers['transfer-encoding']
-    listener(request, response as Parameters<RequestListener>[1])
+    proceed()
   }
+  const server = create((request, response) =>
+    take(request, response, () => listener(request, response as never)),
+  )
+  server.maxHeadersCount = 0
+  // Who asks before sending is told no at once, and goes on only when the request would be looked at.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    take(request, response, () => {
+      response.writeContinue()
+      listener(request, response as never)
+    }),
+  )
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    drain?.enter(response)
+    const refusal = refuse('request.malformed', 'expectation', 'The only Expect accepted is 100-continue.')
+    refuseUnread(options, request, response, refusal)
+  })
+  server.on('connect', (request: IncomingMessage, socket: Socket) =>
+    refuseConnection(options, socket, refuse('request.method_not_allowed', 'CONNECT'), request.method),
+  )
+  server.on('clientError', (error: Error, socket: Socket) =>
+    refuseConnection(options, socket, faultOfParser(error), undefined),
+  )
+  drain = drainOnSignal(server)
+  return server
 }
 
-function faultOf({ headers, url = '/' }: IncomingMessage): Refusal | undefined {
-  if (!(Number(headers['content-length'] ?? 0) <= MOST_BODY_BYTES)) {
-    const hint = `At most ${MOST_BODY_BYTES} bytes are accepted.`
-    return refuse('request.too_large', 'declared too large', hint)
-  }
-  const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    const hint = 'Send the body without Content-Encoding.'
-    return refuse('request.unsupported_media_type', 'content-encoding', hint)
-  }
-  const [path = '/'] = url.split('?', 1)
-  if (FRAMEWORK_PATHS.test(path)) return refuse('request.not_found', 'no such route')
-  try {
-    decodeURIComponent(path)
-    return undefined
-  } catch {
-    return refuse('request.malformed', 'bad escape in path', 'The path is not valid percent-encoded UTF-8.')
-  }
+function shed(gate: LoadGate | undefined, request: IncomingMessage): Refusal | undefined {
+  if (gate === undefined || gate.hasRoom() || OPEN_PATHS.test(request.url ?? '')) return undefined
+  return refuse('overload.shed', 'no room')
 }
 
-function refuseUnread(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
-  // What is still on its way may be endless: the connection ends with the answer.
-  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
-    response.shouldKeepAlive = false
-  }
+function refuseUnread(
+  options: FrontOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: Refusal,
+): void {
+  const { headers, method } = request
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   const requestId = systemIds.bytes(16).toString('hex')
-  sendReply(response, problemReply(refusal, requestId), requestId)
+  const problem = problemReply(refusal, requestId)
+  const cors = corsHeaders(options.platform?.config.CORS_ORIGINS, headers.origin)
+  if (hasBody) {
+    // What is still on its way may be endless: the connection ends with the answer.
+    response.shouldKeepAlive = false
+    request.resume()
+  }
+  sendReply(
+    response,
+    { ...problem, headers: { ...problem.headers, ...cors } },
+    requestId,
+    hasBody ? ending(request) : undefined,
+  )
+  record(options, { refusal, requestId, method, status: problem.status, headers })
+}
+
+/** Resolves when the body has run past, or has taken too long: a socket closed earlier resets its sender. */
+function ending(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    // Real time on purpose: it is the network that is waited for.
+    const timer = setTimeout(resolve, LINGER_MS)
+    request.once('close', () => resolve()).once('end', () => resolve())
+    request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer))
+  })
+}
+
+/** Answers on the bare connection: of what the parser refused there is no request to answer to. */
+function refuseConnection(
+  options: FrontOptions,
+  socket: Socket,
+  refusal: Refusal,
+  method: string | undefined,
+): void {
+  socket.on('error', () => undefined)
+  // A caller that is gone is no request; one whose answer has begun would take ours for a part of it.
+  const busy = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
+  if (!socket.writable || busy?.headersSent === true) return void socket.destroy()
+  const requestId = systemIds.bytes(16).toString('hex')
+  const response = new ServerResponse({ method: 'POST', httpVersionMajor: 1, httpVersionMinor: 1 } as never)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  const problem = problemReply(refusal, requestId)
+  sendReply(response, problem, requestId)
+  response.once('finish', () => socket.end())
+  record(options, { refusal, requestId, method, status: problem.status, headers: {} })
+}
+
+function record(
+  { platform }: FrontOptions,
+  answered: {
+    readonly refusal: Refusal
+    readonly requestId: string
+    readonly method: string | undefined
+    readonly status: number
+    readonly headers: IncomingMessage['headers']
+  },
+): void {
+  if (platform === undefined) return
+  const { traceparent, 'x-cloud-trace-context': cloud } = answered.headers
+  const trace = readTrace(
+    systemIds,
+    typeof traceparent === 'string' ? traceparent : undefined,
+    typeof cloud === 'string' ? cloud : undefined,
+  )
+  recordRequest(platform.log.with({}, trace), { ...answered, operationId: undefined, durationMs: 0 })
 }

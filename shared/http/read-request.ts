@@ -88,6 +88,7 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
   if (rawBody !== undefined) return Promise.resolve(rawBody.length > maxBytes ? tooLarge : ok(rawBody))
   if (Number(request.headersDistinct['content-length']?.[0] ?? 0) > maxBytes) return Promise.resolve(tooLarge)
   if (request.readableEnded) return Promise.resolve(ok(Buffer.alloc(0)))
+  if (request.destroyed) return Promise.resolve(refuse('request.malformed', 'the body ended early'))
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let received = 0

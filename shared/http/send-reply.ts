@@ -16,9 +16,15 @@ const BODILESS = new Set([204, 304])
 /**
  * Sends an answer with its security headers and request id. A caller that has gone is no error.
  *
- * Throws before anything is sent when the reply cannot be written, as JSON with a bigint cannot.
+ * Throws before anything is sent when the reply cannot be written, as JSON with a bigint cannot. With
+ * `ended` the whole answer is sent at once, and the exchange ends when that resolves.
  */
-export function sendReply(response: ServerResponse, reply: ApiReply, requestId: string): void {
+export function sendReply(
+  response: ServerResponse,
+  reply: ApiReply,
+  requestId: string,
+  ended?: Promise<void>,
+): void {
   if (response.headersSent || response.destroyed) return
   const body = reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json)
   response.statusCode = reply.status
@@ -29,5 +35,7 @@ export function sendReply(response: ServerResponse, reply: ApiReply, requestId: 
   response.setHeader('x-request-id', requestId)
   if (BODILESS.has(reply.status)) return void response.end()
   response.setHeader('content-length', Buffer.byteLength(body))
-  response.end(body)
+  if (ended === undefined) return void response.end(body)
+  response.write(body)
+  void ended.then(() => response.end())
 }

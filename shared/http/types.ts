@@ -23,6 +23,8 @@ export type ApiRequest = {
   readonly trace: Trace
   /** When the request was taken, in milliseconds: the only time of the whole operation. */
   readonly nowMs: number
+  /** Aborted when the request's deadline has passed: whoever works on in steps looks at it between them. */
+  readonly signal: AbortSignal
   readonly clientAddress: string
   readonly log: Logger
 }

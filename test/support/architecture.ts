@@ -57,7 +57,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'performance.now',
     /\bperformance\s*\.\s*now\b/,
-    /^shared\/(?:health|http\/edge|pubsub\/event-edge)\.ts$|^functions\/[^/]+\/wiring\.ts$/,
+    /^shared\/(?:health|http\/(?:edge|load-gate)|pubsub\/event-edge)\.ts$|^functions\/[^/]+\/wiring\.ts$/,
   ],
   ['process.env', /\bprocess\s*(?:\.\s*env\b|\[)/, /^functions\/[^/]+\/index\.ts$/],
   ['console', /\bconsole\s*[.[]/, /^$/],
@@ -67,7 +67,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'setTimeout',
     /\bset(?:Timeout|Interval|Immediate)\b/,
-    /^shared\/(?:deadline\.ts$|http\/drain\.ts$|testing\/)/,
+    /^shared\/(?:deadline\.ts$|http\/(?:drain|front|load-gate)\.ts$|testing\/)/,
   ],
   ['eval', /\beval\s*\(|\bnew\s+Function\s*\(/, /^$/],
 ]
