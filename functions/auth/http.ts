@@ -1,11 +1,13 @@
 import type { OperationId } from '#shared/catalogue/routes.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
+import { type EntityTag, isNotModified } from '#shared/http/etag.ts'
+import { claimOf } from '#shared/http/idempotency.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
-import type { ApiReply, ApiRequest, PublicHandler, TenantHandler } from '#shared/http/types.ts'
+import type { ApiReply, PublicHandler, TenantHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
 import { parseJson } from '#shared/json.ts'
 import { publishCheck, secretCheck } from '#shared/observability/dependency-checks.ts'
-import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
+import { ok, type Refusal, refuse } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { parseForm } from './domain/form.ts'
@@ -17,7 +19,6 @@ import { createClient } from './operations/create-client.ts'
 import { issueToken } from './operations/issue-token.ts'
 
 const PUBLIC_FIVE_MINUTES = 'public, max-age=300'
-const IDEMPOTENCY_KEY = /^[\x21-\x7E]{1,255}$/
 /** Credentials and grants never travel in a URL, where every log keeps them (RFC 9700 §4.2). */
 const BODY_ONLY = [
   'grant_type',
@@ -70,18 +71,11 @@ async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {
 function cachedJson(make: (nowMs: number) => Promise<unknown>): PublicHandler {
   return async (request) => {
     const text = JSON.stringify(await make(request.nowMs))
-    const etag = `"${sha256Hex(text).slice(0, 32)}"`
+    const etag: EntityTag = `"${sha256Hex(text).slice(0, 32)}"`
     const headers = { 'cache-control': PUBLIC_FIVE_MINUTES, etag }
-    if (namesTag(request.header('if-none-match'), etag)) return ok({ status: 304, headers })
+    if (isNotModified(request, etag)) return ok({ status: 304, headers })
     return ok({ status: 200, headers: { ...headers, 'content-type': 'application/json' }, text })
   }
-}
-
-/** RFC 9110 §13.1.2: a list of tags or `*`, compared weakly. */
-function namesTag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false
-  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags.includes('*') || tags.includes(etag)
 }
 
 function tokenHandler(deps: AuthDeps): PublicHandler {
@@ -101,12 +95,12 @@ function tokenHandler(deps: AuthDeps): PublicHandler {
 
 function clientHandler(deps: AuthDeps): TenantHandler {
   return async (request) => {
-    const idempotencyKey = readIdempotencyKey(request)
-    if (!idempotencyKey.ok) return idempotencyKey
     const body = parseJson(request.body, 8)
     if (!body.ok) return body
     const wanted = parseNewClient(body.value)
     if (!wanted.ok) return wanted
+    const claim = claimOf(request, { tenantId: request.ctx.tenantId, ...wanted.value })
+    if (!claim.ok) return claim
     const { claims } = request.token
     const created = await createClient(deps, {
       ctx: request.ctx,
@@ -117,7 +111,7 @@ function clientHandler(deps: AuthDeps): TenantHandler {
         clientId: claims.clientId,
       },
       wanted: wanted.value,
-      idempotencyKey: idempotencyKey.value,
+      claim: claim.value,
       nowMs: request.nowMs,
       trace: request.trace,
     })
@@ -128,10 +122,4 @@ function clientHandler(deps: AuthDeps): TenantHandler {
       ? ok({ status: 200, headers: { 'idempotency-replayed': 'true' }, json: client })
       : ok({ status: 201, json: { ...client, clientSecret } })
   }
-}
-
-function readIdempotencyKey(request: ApiRequest): Result<string | undefined> {
-  const key = request.header('idempotency-key')
-  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return ok(key)
-  return refuse('request.malformed', 'Idempotency-Key', 'Idempotency-Key is 1 to 255 printable characters.')
 }

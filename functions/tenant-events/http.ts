@@ -1,14 +1,18 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { DEPLOYMENT_MODELS, TIERS } from '#shared/catalogue/tiers.ts'
+import { isDemoProject, required } from '#shared/config.ts'
 import { TENANT_STATES } from '#shared/contracts/events/tenant-fact.ts'
-import { type Claim, requestClaim } from '#shared/firestore/claim.ts'
 import type { HealthCheck } from '#shared/health.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
+import { isNotModified, revisionTag } from '#shared/http/etag.ts'
+import { claimOf } from '#shared/http/idempotency.ts'
+import { type Paging, paging } from '#shared/http/paging.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { PublicHandler, TenantHandler, TenantRequest } from '#shared/http/types.ts'
 import { parseTenantId, type TenantId } from '#shared/ids.ts'
-import { digestOf, parseJson, parser } from '#shared/json.ts'
-import { ok, type Result, refuse } from '#shared/result.ts'
+import { parseJson, parser } from '#shared/json.ts'
+import { ok, type Result } from '#shared/result.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
 import { openAsOperator } from '#shared/tenancy/operator.ts'
 import type { Platform } from '#shared/wiring.ts'
@@ -21,16 +25,17 @@ import type { LifecycleDeps } from './ports.ts'
 
 /** Every route of the tenants API. */
 export function tenantsApi(
-  platform: Pick<Platform, 'clock' | 'log' | 'metrics' | 'outbox'>,
+  platform: Pick<Platform, 'clock' | 'config' | 'ids' | 'log' | 'metrics' | 'outbox'>,
   deps: LifecycleDeps,
   checks: Readonly<Record<string, HealthCheck>>,
 ): HandlersOf<'tenants-api'> {
   const metrics = metricsHandler(platform.metrics)
+  const pages = paging(pageKey(platform.config), platform.ids)
   const sweep: PublicHandler = (request) =>
     sweepHandler(platform.outbox, () => resumeDueOperations(deps, request.nowMs, request.log))(request)
   return {
     createTenant: (request) => onCreateTenant(deps, request),
-    listTenants: (request) => onListTenants(deps, request),
+    listTenants: (request) => onListTenants(deps, pages, request),
     getTenant: (request) => onGetTenant(deps, request),
     getOperation: async (request) => {
       const operation = await readOperation(deps, request.ctx, request.params['operationId'])
@@ -58,19 +63,29 @@ async function onCreateTenant(deps: LifecycleDeps, request: TenantRequest): Retu
   return ok({ status: 202, headers: { location }, json: created.value })
 }
 
-async function onListTenants(deps: LifecycleDeps, request: TenantRequest): ReturnType<TenantHandler> {
+async function onListTenants(
+  deps: LifecycleDeps,
+  pages: Paging,
+  request: TenantRequest,
+): ReturnType<TenantHandler> {
   const query = parseQuery(request.query)
   if (!query.ok) return query
-  const { state, tier, pageSize, pageToken } = query.value
+  const { state, tier } = query.value
+  const page = pages.read(request)
+  if (!page.ok) return page
   const filter = { ...(state === undefined ? {} : { state }), ...(tier === undefined ? {} : { tier }) }
-  const page = await listTenants(deps, { filter, pageSize, pageToken })
-  return page.ok ? ok({ status: 200, json: page.value }) : page
+  const { items, next } = await listTenants(deps, { filter, ...page.value })
+  return ok({ status: 200, json: { items, nextPageToken: pages.next(request, next) } })
 }
 
 async function onGetTenant(deps: LifecycleDeps, request: TenantRequest): ReturnType<TenantHandler> {
   const tenant = await readTenant(deps, request.ctx)
   if (!tenant.ok) return tenant
-  return ok({ status: 200, headers: { etag: `"${tenant.value.revision}"` }, json: tenant.value })
+  const { revision, operation } = tenant.value
+  const headers = { etag: revisionTag(revision) }
+  // While an operation runs its step changes within a revision, and whoever asks wants to see it.
+  if (operation === null && isNotModified(request, headers.etag)) return ok({ status: 304, headers })
+  return ok({ status: 200, headers, json: tenant.value })
 }
 
 /** Text people read: no control characters, no half of a surrogate pair, no blank ends. */
@@ -96,7 +111,7 @@ const createSchema = z.strictObject({
 const parseBody = parser(createSchema)
 
 function parseCreate(bytes: Uint8Array): Result<TenantRequestBody> {
-  const json = parseJson(bytes)
+  const json = parseJson(bytes, 8)
   if (!json.ok) return json
   const body = parseBody(json.value)
   if (!body.ok) return body
@@ -110,23 +125,14 @@ const parseQuery = parser(
   z.strictObject({
     state: z.enum(TENANT_STATES).optional(),
     tier: z.enum(TIERS).optional(),
-    pageSize: z
-      .string()
-      .regex(/^[1-9]\d{0,2}$/, 'must be 1 to 100')
-      .transform(Number)
-      .refine((size) => size <= 100, 'must be 1 to 100')
-      .default(50),
+    pageSize: z.string().optional(),
     pageToken: z.string().optional(),
   }),
 )
 
-/** The claim of a request that carries `Idempotency-Key`; none without one. */
-function claimOf(request: TenantRequest, body: TenantRequestBody): Result<Claim | undefined> {
-  const key = request.header('idempotency-key')
-  if (key === undefined) return ok(undefined)
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    const hint = 'Idempotency-Key: must be 1 to 255 visible ASCII characters'
-    return refuse('request.malformed', 'idempotency key', hint)
-  }
-  return ok(requestClaim(request.token.claims.subject, request.operationId, key, digestOf(body)))
+/** Demo projects have nobody to keep a secret from, and no place where it would be kept. */
+function pageKey(config: Platform['config']): Uint8Array {
+  const { GOOGLE_CLOUD_PROJECT: project, PAGE_TOKEN_KEY: key } = config
+  if (key === undefined && isDemoProject(project)) return createHash('sha256').update(project).digest()
+  return required('PAGE_TOKEN_KEY', key)
 }

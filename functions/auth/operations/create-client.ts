@@ -1,8 +1,7 @@
 import { clientCreated } from '#shared/contracts/events/client-created.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
-import { requestClaim } from '#shared/firestore/claim.ts'
+import type { Claim } from '#shared/firestore/claim.ts'
 import type { Ids, TenantId } from '#shared/ids.ts'
-import { digestOf } from '#shared/json.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
@@ -34,7 +33,8 @@ export type CreateClientCommand = {
   /** Who gives, by their own token; the deployer's command line gives whatever the tenant may have. */
   readonly giver: (ScopeGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
   readonly wanted: NewClient
-  readonly idempotencyKey?: string | undefined
+  /** From `Idempotency-Key`, if the caller sent one. */
+  readonly claim?: Claim | undefined
   readonly preset?: PresetCredentials | undefined
   readonly nowMs: number
   readonly trace?: Trace
@@ -62,7 +62,7 @@ export async function createClient(
   const credentials = await newCredentials(deps, ctx.tenantId, command.preset, command.nowMs)
   const creatorId = giver === 'deployer' || giver.tenantId !== ctx.tenantId ? undefined : giver.clientId
   const ids = { clientId: credentials.clientId, creatorId: creatorId as ClientId | undefined }
-  const added = await deps.clients.add(ctx, claimOf(command), ids, (found) => {
+  const added = await deps.clients.add(ctx, command.claim, ids, (found) => {
     if (found.existing !== undefined) return ok({ value: viewOf(found.existing) })
     const room = checkRoomForClient(found.state, found.clientCount)
     return room.ok ? ok(commitOf(clientOf(command, credentials, found), command)) : room
@@ -153,12 +153,4 @@ function clientOf(
     notBefore: 0,
     createdAt: command.nowMs,
   }
-}
-
-function claimOf(command: CreateClientCommand) {
-  const { giver, idempotencyKey, ctx, wanted } = command
-  if (idempotencyKey === undefined || giver === 'deployer') return undefined
-  const route = `createClient/${ctx.tenantId}`
-  const digest = digestOf({ tenantId: ctx.tenantId, ...wanted })
-  return requestClaim(giver.subject, route, idempotencyKey, digest)
 }
