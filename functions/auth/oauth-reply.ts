@@ -7,7 +7,7 @@ import type { IssuedToken } from './operations/issue-token.ts'
 const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' }
 
 /** Our codes in the words of OAuth (RFC 6749 §5.2, RFC 8707 §2). */
-const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
+export const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
   'client.invalid': 'invalid_client',
   'client.unauthorized': 'unauthorized_client',
   'grant.invalid': 'invalid_grant',
