@@ -21,6 +21,8 @@ export type Subscription = {
   readonly queue: Queue
   /** Acknowledged deliveries kept for seeks, by entry. */
   readonly retained: Map<number, Delivery>
+  /** The latest acknowledged deliveries, in this process alone, to be looked at. */
+  readonly done: Map<number, Delivery>
   /** Ends the streams that are open on it. */
   readonly streams: Set<(reason: RpcError) => void>
 }

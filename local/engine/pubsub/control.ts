@@ -12,8 +12,7 @@ type MessageView = {
   readonly topic: string
   readonly subscription: string
   readonly state: MessageState
-  /** Not known of a message that was acknowledged and forgotten. */
-  readonly attempts?: number
+  readonly attempts: number
   /** Milliseconds of real time until the lease or the back-off ends. */
   readonly remainingMs?: number
   readonly publishTime: string
@@ -57,8 +56,7 @@ export function createControl(broker: Broker): MessageControl {
     return found
   }
   return {
-    messages: (query = {}) =>
-      [...broker.subscriptions.values()].flatMap((each) => viewsOf(broker, each, query)),
+    messages: (query = {}) => [...broker.subscriptions.values()].flatMap((each) => viewsOf(each, query)),
     deliver: (messageId, subscription) => {
       for (const place of places(messageId, subscription)) place.subscription.queue.deliverNow(place.delivery)
     },
@@ -102,44 +100,26 @@ function findMessage(broker: Broker, messageId: string): Message | undefined {
   return undefined
 }
 
-function viewsOf(broker: Broker, subscription: Subscription, query: MessageQuery): MessageView[] {
-  const { config, queue, retained } = subscription
+function viewsOf(subscription: Subscription, query: MessageQuery): MessageView[] {
+  const { config, queue, retained, done } = subscription
   if (!matches(config.name, query.subscription)) return []
-  const wanted = (message: Message, state: MessageState): boolean =>
-    matches(message.topic, query.topic) && (query.state ?? state) === state
-  return [
-    ...[...queue.deliveries.values(), ...retained.values()]
-      .filter(({ message, state }) => wanted(message, state))
-      .map((delivery) => toView(config.name, delivery)),
-    ...acknowledged(broker, subscription)
-      .filter((message) => wanted(message, 'acked'))
-      .map((message) => ({ ...viewOf(config.name, message), state: 'acked' as const })),
-  ]
-}
-
-/** The latest messages this subscription is done with: Pub/Sub forgets them, who looks on may want them again. */
-function acknowledged(broker: Broker, { config, matches: passes, queue, retained }: Subscription): Message[] {
-  const held = new Set([...queue.deliveries.values(), ...retained.values()].map(({ message }) => message))
-  return [...broker.recent.values()].filter(
-    (message) => message.topic === config.topic && passes(message.attributes) && !held.has(message),
-  )
+  // What is kept for seeks is among the latest done, too.
+  const byEntry = new Map([...done, ...retained, ...queue.deliveries])
+  return [...byEntry.values()]
+    .filter(({ message, state }) => matches(message.topic, query.topic) && (query.state ?? state) === state)
+    .sort((left, right) => left.entry - right.entry)
+    .map((delivery) => toView(config.name, delivery))
 }
 
 function toView(subscription: string, { message, state, attempts, untilMs }: Delivery): MessageView {
   const waits = state === 'leased' || state === 'delayed'
   return {
-    ...viewOf(subscription, message),
-    state,
-    attempts,
-    ...(waits && { remainingMs: Math.max(0, Math.round(untilMs - realNow())) }),
-  }
-}
-
-function viewOf(subscription: string, message: Message) {
-  return {
     messageId: message.messageId,
     topic: message.topic,
     subscription,
+    state,
+    attempts,
+    ...(waits && { remainingMs: Math.max(0, Math.round(untilMs - realNow())) }),
     publishTime: new Date(message.publishMs).toISOString(),
     orderingKey: message.orderingKey,
     attributes: message.attributes,

@@ -59,6 +59,7 @@ export function newSubscription(broker: Broker, given: SubscriptionConfig): Subs
     matches,
     queue,
     retained: new Map(),
+    done: new Map(),
     streams: new Set(),
   }
   return subscription
@@ -71,6 +72,7 @@ export function retentionMs(subscription: Subscription): number {
 }
 
 function onAcked(broker: Broker, subscription: Subscription, delivery: Delivery): void {
+  remember(subscription, delivery)
   if (!subscription.config.retainAckedMessages) {
     forgetDelivery(broker, delivery)
     return
@@ -104,4 +106,13 @@ function deadLetter(broker: Broker, subscription: Subscription, delivery: Delive
     forgetDelivery(broker, delivery)
   })
   return true
+}
+
+/** How many acknowledged deliveries a subscription remembers for whoever looks on. */
+const DONE_KEPT = 1_000
+
+function remember({ done }: Subscription, delivery: Delivery): void {
+  done.set(delivery.entry, { ...delivery, state: 'acked' })
+  const [oldest] = done.keys()
+  if (done.size > DONE_KEPT && oldest !== undefined) done.delete(oldest)
 }

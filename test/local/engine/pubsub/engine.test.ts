@@ -122,7 +122,7 @@ describe('the control door', () => {
     const [received] = await pullNow(client, subscription)
     const subscriber = await subscriberOf(client)
     await subscriber.acknowledge({ subscription: subscription.name, ackIds: [received?.ackId ?? ''] })
-    expect(engine.messages()).toEqual([])
+    expect(engine.messages()).toMatchObject([{ messageId, state: 'acked' }])
     engine.duplicate(messageId)
     expect(await pullNow(client, subscription)).toMatchObject([{ text: 'twice', messageId }])
   })
