@@ -1,4 +1,4 @@
-import { asRecord } from '../json.ts'
+import { asRecord, checkJson } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
 
 export type JwtParts = {
@@ -15,7 +15,7 @@ const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 /**
  * The checks before any cryptography (RFC 8725): size, three canonical base64url parts, a header of
  * only `alg`, `typ` and `kid`, and JSON that is byte for byte what a serializer writes, so that no
- * duplicate member can mean two things to two readers.
+ * duplicate member can mean two things to two readers, and without members that reach a prototype.
  */
 export function splitOwnJwt(token: string): Result<JwtParts> {
   if (token.length > MOST_BYTES) return refuse('token.invalid', 'longer than 8 KiB')
@@ -43,7 +43,8 @@ function parseExact(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'))
     // Compared as bytes, so that invalid UTF-8 does not pass as the character that replaces it.
-    return Buffer.from(JSON.stringify(value), 'utf8').equals(bytes) ? asRecord(value) : undefined
+    const exact = Buffer.from(JSON.stringify(value), 'utf8').equals(bytes)
+    return exact && checkJson(value).ok ? asRecord(value) : undefined
   } catch {
     return undefined
   }
