@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
+import { findRepeatedMember } from './json-members.ts'
 import type { RefusalCode } from './refusals.ts'
 import { ok, type Result, refuse } from './result.ts'
 
@@ -17,10 +18,15 @@ export function parseJson(bytes: Uint8Array, maxDepth = 16): Result<unknown> {
   return value.ok ? checkJson(value.value, maxDepth) : value
 }
 
-/** Only what the bytes spell. For whoever checks the parts one by one with `checkJson`. */
+/** Only what the bytes spell, where no member stands twice. For whoever checks the parts one by one with `checkJson`. */
 export function parseJsonText(bytes: Uint8Array): Result<unknown> {
   try {
-    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const value: unknown = JSON.parse(text)
+    const repeated = findRepeatedMember(text)
+    if (repeated === undefined) return ok(value)
+    const name = JSON.stringify(repeated.slice(0, 100))
+    return refuse('request.malformed', 'repeated member', `The member ${name} stands twice in one object.`)
   } catch (error) {
     return error instanceof SyntaxError
       ? refuse('request.malformed', String(error), 'The body must be one JSON value.')

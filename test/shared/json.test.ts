@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { asRecord, canonicalJson, digestOf, parseJson, parser } from '#shared/json.ts'
+import { findRepeatedMember } from '#shared/json-members.ts'
 
 const bytes = (text: string) => Buffer.from(text, 'utf8')
 
@@ -116,6 +117,45 @@ describe('JSON from outside', () => {
   )
 
   // JSON.parse reads it as Infinity, which no digest takes: the message would come again for ever.
+  // JSON.parse keeps the last of two: whoever checked the first was deceived.
+  test.each([
+    ['{"a":1,"a":1}', 'a'],
+    ['{"a":1,"\\u0061":2}', 'a'],
+    ['[{},{"b":{"c":[{"d":1,"e":"d","d":2}]}}]', 'd'],
+    ['{"":1,"":2}', ''],
+    ['{"x\\"y" : 1 ,\n\t"x\\"y"\r: 2}', 'x\\"y'],
+    ['{"a\\\\":1,"a\\\\":2}', 'a\\\\'],
+  ])('%s names a member twice', (text, name) => {
+    expect(parseJson(bytes(text))).toMatchObject({
+      ok: false,
+      hint: `The member "${name}" stands twice in one object.`,
+    })
+  })
+
+  test.each([
+    '{"a":"a","b":"a"}',
+    '[{"a":1},{"a":2}]',
+    '{"a":{"a":{"a":1}}}',
+    '{"a":"\\"a\\":1","b":"a:"}',
+    '["a","a"]',
+    '{"a":["a",":","a"]}',
+    '{"a\\\\":1,"a":2}',
+  ])('%s names none twice', (text) => {
+    expect(parseJson(bytes(text))).toMatchObject({ ok: true })
+  })
+
+  test('whatever JSON.stringify writes names no member twice, and one named twice is always found', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { minKeys: 1 }), (value) => {
+        const text = JSON.stringify(value)
+        expect(findRepeatedMember(text)).toBeUndefined()
+        const [name = '', member] = Object.entries(value)[0] ?? []
+        const twice = `${text.slice(0, -1)},${JSON.stringify(name)}:${JSON.stringify(member)}}`
+        expect(findRepeatedMember(twice)).toBe(name)
+      }),
+    )
+  })
+
   test.each(['1e400', '[-1e400]', '{"a":{"b":1e999}}'])('%s is larger than any number', (text) => {
     expect(parseJson(bytes(text))).toMatchObject({ ok: false, hint: 'A number is too large.' })
   })
