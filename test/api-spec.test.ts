@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Document, isAlias, parseDocument, visit } from 'yaml'
 import { FUNCTION_IDS } from '#shared/catalogue/functions.ts'
-import { ROUTES, type Route } from '#shared/catalogue/routes.ts'
+import { CALLED_BY_PAGES, ROUTES, type Route } from '#shared/catalogue/routes.ts'
 import { DEPLOYMENT_MODELS, TIERS } from '#shared/catalogue/tiers.ts'
 
 type Parameter = {
@@ -80,8 +80,28 @@ test('it has the operations of the catalogue, each once, and no job of the sched
 
 test('every path item holds nothing but methods and parameters', () => {
   for (const item of Object.values(spec.paths)) {
-    for (const key of Object.keys(item)) expect([...METHODS, 'parameters']).toContain(key)
+    for (const key of Object.keys(item)) expect([...METHODS, 'options', 'parameters']).toContain(key)
   }
+})
+
+// The gateway answers no preflight itself: without these, a browser gets its 405 and the page an error.
+test('browsers may ask before they call, on the paths of pages and on no other', () => {
+  for (const [path, item] of Object.entries(spec.paths)) {
+    const preflight = item['options'] as Operation | undefined
+    const backends = new Set(
+      METHODS.flatMap(
+        (method) => (item[method] as Operation | undefined)?.['x-google-backend']?.address ?? [],
+      ),
+    )
+    expect(preflight !== undefined, path).toBe(CALLED_BY_PAGES.test(path))
+    if (preflight === undefined) continue
+    expect(preflight.operationId).toMatch(/^preflight[A-Z]\w+$/)
+    expect(preflight.security).toEqual([])
+    expect(preflight['x-google-backend']?.path_translation).toBe('APPEND_PATH_TO_ADDRESS')
+    // Whoever answers the path answers the question about it.
+    expect([...backends]).toEqual([preflight['x-google-backend']?.address])
+  }
+  expect(TEXT).not.toContain('allowCors')
 })
 
 describe.each(operations)('%s', (id, { path, method, operation, item }) => {

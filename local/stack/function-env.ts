@@ -32,6 +32,8 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     GOOGLE_CLOUD_PROJECT: project,
     FUNCTION_URI: functionUri(project, id),
     PUBLIC_BASE_URL: parts.publicBaseUrl,
+    // Pages of the stack itself, under either of its names; in the cloud it is the console's origin.
+    CORS_ORIGINS: [parts.publicBaseUrl, parts.publicBaseUrl.replace('127.0.0.1', 'localhost')].join(','),
     CALLER_CHECK: parts.stack.callerCheck,
     // Without the fronts of Cloud Run the gateway is the only proxy there is.
     PROXY_HOPS: parts.stack.callerCheck === 'platform' ? '1' : '0',
