@@ -39,7 +39,7 @@ export function measure(registry: Registry, message: LogMessage, line: LogFields
     if (spec.kind === 'counter') registry.count(name, labels)
     else {
       const durationMs = spec.valueMs === undefined ? undefined : valueAt(line, spec.valueMs)
-      if (typeof durationMs === 'number') registry.observe(name, durationMs / 1000, labels)
+      if (Number.isFinite(durationMs)) registry.observe(name, Number(durationMs) / 1000, labels)
     }
   }
 }
@@ -58,8 +58,10 @@ function labelsOf(spec: MetricSpec, line: LogFields): Labels {
 }
 
 function labelOf({ field, values }: LabelSpec, line: LogFields): string {
-  const value = String(valueAt(line, field))
-  return values.includes(value) ? value : OTHER
+  const value = valueAt(line, field)
+  // Anything else has no text to compare, and some of it not even a way to get one.
+  const text = typeof value === 'number' ? String(value) : value
+  return typeof text === 'string' && values.includes(text) ? text : OTHER
 }
 
 function valueAt(line: LogFields, field: LineField): unknown {

@@ -1,43 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRegistry } from '#shared/metrics.ts'
-
-type Sample = { name: string; labels: Record<string, string>; value: number }
-
-/** Reads Prometheus text (format 0.0.4) and throws at anything the format does not allow. */
-function parsePrometheus(text: string): { types: Record<string, string>; samples: Sample[] } {
-  if (text !== '' && !text.endsWith('\n')) throw new Error('the last line has no end')
-  const types: Record<string, string> = {}
-  const samples: Sample[] = []
-  for (const line of text.split('\n').slice(0, -1)) {
-    if (line === '') continue
-    const meta = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/.exec(line)
-    if (meta?.[1] === 'TYPE' && meta[2] !== undefined && meta[3] !== undefined) {
-      if (types[meta[2]] !== undefined) throw new Error(`two types of ${meta[2]}`)
-      if (!['counter', 'histogram', 'gauge'].includes(meta[3])) throw new Error(line)
-      types[meta[2]] = meta[3]
-    } else if (meta?.[1] === 'HELP') {
-      if (/\\[^\\n]/.test(meta[3]?.replaceAll('\\\\', '') ?? '')) throw new Error(line)
-    } else samples.push(parseSample(line))
-  }
-  return { types, samples }
-}
-
-function parseSample(line: string): Sample {
-  const found =
-    /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*"(?:,(?=[a-z])|(?=\})))*)\})? (\S+)$/i.exec(
-      line,
-    )
-  if (found?.[1] === undefined) throw new Error(`not a sample: ${line}`)
-  const labels: Record<string, string> = {}
-  for (const [, name = '', value = ''] of (found[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
-    if (name in labels) throw new Error(`two labels ${name}`)
-    labels[name] = value.replace(/\\(.)/g, (_all, escaped) => (escaped === 'n' ? '\n' : escaped))
-  }
-  const value = found[3] === '+Inf' ? Number.POSITIVE_INFINITY : Number(found[3])
-  if (Number.isNaN(value)) throw new Error(`no number: ${line}`)
-  return { name: found[1], labels, value }
-}
+import { parsePrometheus } from '../support/prometheus.ts'
 
 describe('metrics in Prometheus text', () => {
   test('count by label, whatever order the labels came in', () => {
@@ -84,9 +48,29 @@ describe('metrics in Prometheus text', () => {
     expect(parsePrometheus(createRegistry().render()).samples).toEqual([])
   })
 
-  test('this parser does find faults', () => {
-    for (const text of ['a', 'a{x="1} 1\n', 'a{x=1} 1\n', 'a 1 \n', '1a 1\n', 'a{x="a\\q"} 1\n', 'a x\n']) {
-      expect(() => parsePrometheus(text), text).toThrow()
-    }
+  const family = '# HELP a_total A.\n# TYPE a_total counter\n'
+  const histogram = '# HELP b_seconds B.\n# TYPE b_seconds histogram\n'
+  test.each([
+    'a',
+    'a{x="1} 1\n',
+    'a{x=1} 1\n',
+    'a 1 \n',
+    '1a 1\n',
+    'a{x="a\\q"} 1\n',
+    'a x\n',
+    'a_total 1\n',
+    '# TYPE a_total counter\na_total 1\n',
+    '# HELP a A.\n# TYPE a counter\na 1\n',
+    `${family}a_total 1\na_total 1\n`,
+    `${family}a_total{x="1",x="2"} 1\n`,
+    `${family}a_total -1\n`,
+    `${family}${family}a_total 1\n`,
+    `${family}b_total 1\n`,
+    `${histogram}b_seconds_bucket{le="1"} 1\nb_seconds_sum 1\nb_seconds_count 1\n`,
+    `${histogram}b_seconds_bucket{le="1"} 2\nb_seconds_bucket{le="+Inf"} 1\nb_seconds_sum 1\nb_seconds_count 1\n`,
+    `${histogram}b_seconds_bucket{le="+Inf"} 1\nb_seconds_sum 1\nb_seconds_count 2\n`,
+    `${histogram}b_seconds_bucket{le="+Inf"} 1\nb_seconds_count 1\n`,
+  ])('this parser does find the fault in %j', (text) => {
+    expect(() => parsePrometheus(text)).toThrow()
   })
 })
