@@ -88,7 +88,7 @@ async function sourceDigest(): Promise<string> {
 }
 
 /** Builds all groups unless the bundles in `dist/` were made from these very sources. Returns whether it built. */
-export async function buildIfStale(): Promise<boolean> {
+export async function buildIfStale(beforeBuild: () => void = () => {}): Promise<boolean> {
   const stamp = join(ROOT, 'dist', '.sources')
   const digest = await sourceDigest()
   const built = await readFile(stamp, 'utf8').catch(() => '')
@@ -96,6 +96,7 @@ export async function buildIfStale(): Promise<boolean> {
     .then(() => true)
     .catch(() => false)
   if (built === digest && complete) return false
+  beforeBuild()
   await buildAll()
   return true
 }

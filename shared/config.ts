@@ -90,7 +90,8 @@ export function isDemoProject(project: string): boolean {
 }
 
 /** Reads all settings, or throws one `ConfigError` that lists everything wrong. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(given: Readonly<Record<string, string | undefined>>): Config {
+  const env = given['CALLER_CHECK'] === 'direct' ? { ...DIRECT_DEFAULTS, ...given } : given
   const faults: string[] = []
   const demoProject = isDemoProject(env['GOOGLE_CLOUD_PROJECT'] ?? '')
   const values = Object.entries(SETTINGS).map(([name, entry]: [string, Setting<unknown>]) => {
@@ -121,6 +122,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (faults.length > 0) throw new ConfigError(`Configuration is not usable:\n  ${faults.join('\n  ')}`)
   return config
+}
+
+/** So that a bundle runs under functions-framework by hand, with nothing set but `CALLER_CHECK=direct`. */
+const DIRECT_DEFAULTS = {
+  GOOGLE_CLOUD_PROJECT: 'demo-energent',
+  FUNCTION_TARGET: 'function',
+  FUNCTION_URI: 'http://127.0.0.1:8080',
+  PUBLIC_BASE_URL: 'http://127.0.0.1:8080',
 }
 
 /** A setting that this function cannot do without although others can. */

@@ -29,7 +29,7 @@ export async function playJourney(stack: JourneyStack, tenantId: string, say: Na
     return { value, note: client.clientId }
   })
   await keepOut(api, stack, token, say)
-  const sent = await reportUsage(api, token, tenantId, say)
+  const sent = await reportUsage(api, stack, token, tenantId, say)
   await readUsage(api, token, tenantId, sent, say)
   await readInvoice(api, token, tenantId, say)
 }
@@ -154,9 +154,16 @@ async function keepOut(api: ApiClient, stack: JourneyStack, token: string, say: 
 
 const RUNS = 120
 
-async function reportUsage(api: ApiClient, token: string, tenantId: string, say: Narrator): Promise<string> {
+async function reportUsage(
+  api: ApiClient,
+  stack: JourneyStack,
+  token: string,
+  tenantId: string,
+  say: Narrator,
+): Promise<string> {
   return say.step(`POST /v1/usage reports ${RUNS} workflow runs, each batch twice`, async () => {
-    const time = new Date().toISOString()
+    const clock = await fetch(`${stack.controlUrl}/clock`)
+    const { now: time } = (await clock.json()) as { now: string }
     const events = Array.from({ length: RUNS }, (_, index) => ({
       specversion: '1.0',
       id: `${tenantId}-run-${index}`,

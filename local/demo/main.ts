@@ -2,6 +2,8 @@ import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { keepToOwnStack } from '#local/stack/clean-env.ts'
+import { explain } from '#local/stack/explain.ts'
 import { DEFAULT_OPTIONS, parseOptions, StackError } from '#local/stack/options.ts'
 import { readStackInfo, type Stack, startStack } from '#local/stack/stack.ts'
 import { buildIfStale } from '../../scripts/build.ts'
@@ -14,20 +16,23 @@ Usage: npm run demo -- [--engine embedded|google] [--caller-check jwks|platform]
 
   --attach   on the stack that npm start runs, with a new tenant, instead of a fresh one`
 
-process.env['METADATA_SERVER_DETECTION'] = 'none'
+const FLAGS = ['--engine', '--caller-check', '--attach', '--help', '-h']
+
+keepToOwnStack(process.env)
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 try {
   process.exitCode = await main()
 } catch (error) {
-  const known = error instanceof StackError || error instanceof StepFailed
-  process.stderr.write(`${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
+  process.stderr.write(`${error instanceof StepFailed ? error.message : explain(error)}\n`)
   process.exitCode = 1
 }
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2)
+  const unknown = argv.find((word) => word.startsWith('-') && !FLAGS.includes(word.split('=')[0] ?? ''))
+  if (unknown !== undefined) throw new StackError(`There is no option ${unknown}.\n\n${USAGE}`)
   if (argv.includes('--help') || argv.includes('-h')) {
     print(USAGE)
     return 0

@@ -14,6 +14,8 @@ type IdpOptions = {
   /** Where the signing and cookie keys are kept. */
   readonly dataDir: string
   readonly tenants: readonly IdpTenant[]
+  /** Hears one sentence when the process ends by itself; it is started again. */
+  readonly onCrash?: (sentence: string) => void
 }
 
 export type Idp = {
@@ -27,6 +29,7 @@ export type Idp = {
 
 /** Real time on purpose: how long another process may take to listen. */
 const START_MS = 20_000
+const RESTART_MS = 200
 
 /**
  * Starts the enterprise identity provider in a process of its own and waits until it accepts
@@ -36,7 +39,51 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
   const port = options.port === undefined || options.port === 0 ? await freePort() : options.port
   if (await acceptsConnections(port)) throw new Error(`port ${port} of the identity provider is taken`)
   const settings: IdpSettings = { port, dataDir: options.dataDir, tenants: options.tenants }
-  const child = spawn(
+  const launch = (): ChildProcess => spawnIdp(options, settings)
+  let child = launch()
+  let closing = false
+  try {
+    await untilListening(child, port)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
+  const supervise = (running: ChildProcess): void => {
+    running.once('exit', (code, signal) => {
+      if (closing) return
+      options.onCrash?.(`The identity provider ended (${signal ?? `exit code ${code}`}); starting it again`)
+      setTimeout(() => {
+        if (closing) return
+        child = launch()
+        supervise(child)
+      }, RESTART_MS)
+    })
+  }
+  supervise(child)
+  const issuer = `http://127.0.0.1:${port}`
+  return {
+    issuer,
+    logout: async (login) => {
+      const response = await fetch(`${issuer}/admin/logout`, {
+        method: 'POST',
+        body: JSON.stringify({ login }),
+      })
+      if (!response.ok) throw new Error(await response.text())
+      return ((await response.json()) as { told: number }).told
+    },
+    setFault: async (fault) => {
+      const body = JSON.stringify({ fault: fault ?? null })
+      await fetch(`${issuer}/admin/fault`, { method: 'POST', body })
+    },
+    close: () => {
+      closing = true
+      return end(child)
+    },
+  }
+}
+
+function spawnIdp(options: IdpOptions, settings: IdpSettings): ChildProcess {
+  return spawn(
     process.execPath,
     [
       '--disable-warning=ExperimentalWarning',
@@ -55,29 +102,6 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
       },
     },
   )
-  try {
-    await untilListening(child, port)
-  } catch (error) {
-    child.kill('SIGKILL')
-    throw error
-  }
-  const issuer = `http://127.0.0.1:${port}`
-  return {
-    issuer,
-    logout: async (login) => {
-      const response = await fetch(`${issuer}/admin/logout`, {
-        method: 'POST',
-        body: JSON.stringify({ login }),
-      })
-      if (!response.ok) throw new Error(await response.text())
-      return ((await response.json()) as { told: number }).told
-    },
-    setFault: async (fault) => {
-      const body = JSON.stringify({ fault: fault ?? null })
-      await fetch(`${issuer}/admin/fault`, { method: 'POST', body })
-    },
-    close: () => end(child),
-  }
 }
 
 async function untilListening(child: ChildProcess, port: number): Promise<void> {

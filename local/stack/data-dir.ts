@@ -1,14 +1,16 @@
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
+import { takeLock } from './lock.ts'
 import { StackError } from './options.ts'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
@@ -25,8 +27,7 @@ export type DataDir = {
 /** Takes the folder, or says which process has it. */
 export function openDataDir(dir: string): DataDir {
   const path = isAbsolute(dir) ? dir : join(ROOT, dir)
-  // It holds keys and secrets, if only of demo tenants.
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolder(path)
   const lock = join(path, 'lock')
   takeLock(lock, path)
   mkdirSync(join(path, 'logs'), { recursive: true })
@@ -43,37 +44,33 @@ export function openDataDir(dir: string): DataDir {
   }
 }
 
-function takeLock(lock: string, path: string): void {
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const descriptor = openSync(lock, 'wx')
-      writeSync(descriptor, String(process.pid))
-      closeSync(descriptor)
-      return
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-      const owner = Number(readFileSync(lock, 'utf8'))
-      if (isAlive(owner)) {
-        throw new StackError(
-          `Another stack (process ${owner}) uses ${path}; stop it, or choose another folder with --data.`,
-        )
-      }
-      // Its process is gone without having said good-bye.
-      rmSync(lock, { force: true })
-    }
+function makeFolder(path: string): void {
+  if (!existsSync(dirname(path)))
+    throw new StackError(`${dirname(path)} does not exist, so ${path} cannot be made.`)
+  try {
+    // It holds keys and secrets, if only of demo tenants.
+    if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+    if (!statSync(path).isDirectory()) throw new StackError(`${path} is not a folder.`)
+  } catch (error) {
+    if (error instanceof StackError) throw error
+    throw new StackError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`)
   }
-  throw new StackError(`${lock} cannot be taken.`)
 }
 
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
+/**
+ * Opens what keeps its state in a file. A file that cannot be read is the usual reason why it fails, and
+ * the user should hear which.
+ */
+export async function opening<T>(file: string, open: () => Promise<T>): Promise<T> {
   try {
-    process.kill(pid, 0)
-    return true
+    return await open()
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    const message = error instanceof Error ? error.message : String(error)
+    throw new StackError(`${file} cannot be used (${message}). ${START_AFRESH}`)
   }
 }
+
+export const START_AFRESH = 'If it is damaged or of another version: npm start -- --fresh begins anew.'
 
 /** The stack's clock: the machine's, moved by an offset that all its processes read from one file. */
 type ClockFile = {

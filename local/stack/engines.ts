@@ -2,7 +2,7 @@ import type { FirestoreEngine } from '#local/engine/firestore/index.ts'
 import type { PubsubEngine } from '#local/engine/pubsub/index.ts'
 import type { SecretManagerEngine } from '#local/engine/secrets/index.ts'
 import { COMPOSITE_INDEXES, TTL_POLICIES } from '#shared/firestore/indexes.ts'
-import type { DataDir } from './data-dir.ts'
+import { type DataDir, opening } from './data-dir.ts'
 import { type EngineName, StackError } from './options.ts'
 import type { Ports } from './ports.ts'
 
@@ -36,15 +36,21 @@ async function startEmbedded(options: EngineOptions): Promise<Engines> {
     import('#local/engine/firestore/index.ts'),
     import('#local/engine/pubsub/index.ts'),
   ])
-  const firestore = await startFirestoreEngine({
-    port: ports.firestore,
-    file: data.file('firestore.sqlite'),
-    now,
-    // A query without its index fails here as it would in production.
-    indexes: COMPOSITE_INDEXES,
-    ttl: TTL_POLICIES,
-  })
-  const pubsub = await startPubsubEngine({ port: ports.pubsub, file: data.file('pubsub.sqlite'), now })
+  const firestoreFile = data.file('firestore.sqlite')
+  const pubsubFile = data.file('pubsub.sqlite')
+  const firestore = await opening(firestoreFile, () =>
+    startFirestoreEngine({
+      port: ports.firestore,
+      file: firestoreFile,
+      now,
+      // A query without its index fails here as it would in production.
+      indexes: COMPOSITE_INDEXES,
+      ttl: TTL_POLICIES,
+    }),
+  )
+  const pubsub = await opening(pubsubFile, () =>
+    startPubsubEngine({ port: ports.pubsub, file: pubsubFile, now }),
+  )
   const secrets = await startSecrets(options)
   return {
     name: 'embedded',
@@ -92,9 +98,8 @@ async function startGoogle(options: EngineOptions): Promise<Engines> {
 
 async function startSecrets(options: EngineOptions): Promise<SecretManagerEngine> {
   const { startSecretManagerEngine } = await import('#local/engine/secrets/index.ts')
-  return startSecretManagerEngine({
-    port: options.ports.secrets,
-    file: options.data.file('secrets.sqlite'),
-    now: options.now,
-  })
+  const file = options.data.file('secrets.sqlite')
+  return opening(file, () =>
+    startSecretManagerEngine({ port: options.ports.secrets, file, now: options.now }),
+  )
 }

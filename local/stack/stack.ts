@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RequestRecord } from '#local/gateway/gateway.ts'
 import { type ApiClient, apiClient } from './api-client.ts'
@@ -11,6 +11,7 @@ import type { StackOptions } from './options.ts'
 import { type Parts, startParts } from './parts.ts'
 import { choosePorts, type Ports } from './ports.ts'
 import { demoConnections, type Seed, seedTenants } from './seed.ts'
+import { markFirstStart, readSeed, wasInterrupted, writeSecret, writeSeed } from './seed-file.ts'
 
 /** What `.local/stack.json` says: where everything is, and with which credentials. */
 export type StackInfo = {
@@ -59,7 +60,8 @@ export async function startStack(options: StackOptions, hooks: StackHooks): Prom
   let booted: Booted | undefined
   let door: ControlDoor | undefined
   try {
-    if (options.fresh || options.engine === 'google') data.clear()
+    if (options.fresh || options.engine === 'google' || wasInterrupted(data)) data.clear()
+    readSeed(data, options)
     const ports = await choosePorts(options.port)
     const boot = async (): Promise<Booted> => bootAll(options, hooks, data, ports)
     booted = await boot()
@@ -112,11 +114,11 @@ async function bootAll(
   data: DataDir,
   ports: Ports,
 ): Promise<Booted> {
-  const idpStarting = startIdentityProvider(options, data, ports)
+  const idpStarting = startIdentityProvider(options, hooks, data, ports)
   // Waited for below; a failure before that must not go unheard of, nor unhandled.
   idpStarting.catch(() => {})
-  const file = data.file('seed.json')
-  let seed = readSeed(file)
+  let seed = readSeed(data, options)
+  if (seed === undefined) markFirstStart(data)
   let parts: Parts | undefined
   try {
     parts = await startParts({
@@ -128,11 +130,10 @@ async function bootAll(
       alongside: async (env, now) => {
         // What an earlier run made is still there, secrets included; only what is missing is made.
         seed ??= { operators: await seedOperators(env, now()), tenants: [] }
-        writeSecret(file, seed)
       },
     })
     seed = await withTenants(options, parts, seed)
-    writeSecret(file, seed)
+    writeSeed(data, options, seed)
     return { parts, faults: faultList(parts), idp: await idpStarting, seed }
   } catch (error) {
     await parts?.close()
@@ -141,12 +142,18 @@ async function bootAll(
   }
 }
 
-async function startIdentityProvider(options: StackOptions, data: DataDir, ports: Ports): Promise<Idp> {
+async function startIdentityProvider(
+  options: StackOptions,
+  hooks: StackHooks,
+  data: DataDir,
+  ports: Ports,
+): Promise<Idp> {
   const { startIdp } = await import('#local/idp/index.ts')
   return startIdp({
     port: ports.idp,
     clockFile: data.file('clock'),
     dataDir: data.file('idp'),
+    onCrash: hooks.print,
     tenants: options.seed ? demoConnections(`http://127.0.0.1:${ports.gateway}`) : [],
   })
 }
@@ -157,14 +164,6 @@ async function withTenants(options: StackOptions, parts: Parts, seed: Seed | und
   const settle = (): Promise<void> => parts.pusher.idle()
   const tenants = await seedTenants(apiClient(parts.gateway.url), seed.operators[0], settle)
   return { operators: seed.operators, tenants }
-}
-
-function readSeed(file: string): Seed | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Seed
-  } catch {
-    return undefined
-  }
 }
 
 async function halt(booted: Booted): Promise<void> {
@@ -206,10 +205,6 @@ function infoOf(
 
 function save(data: DataDir, info: StackInfo): void {
   writeSecret(data.file('stack.json'), info)
-}
-
-function writeSecret(file: string, value: unknown): void {
-  writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
 }
 
 /** Where a running stack wrote what it is; undefined when none runs. */

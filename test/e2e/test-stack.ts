@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findGoogleEmulators } from '#local/engine/google.ts'
+import { keepToOwnStack } from '#local/stack/clean-env.ts'
 import { parseOptions } from '#local/stack/options.ts'
 import { type Stack, startStack } from '#local/stack/stack.ts'
 
@@ -13,6 +14,7 @@ export type TestStack = Stack & {
 
 /** A whole stack in a folder of its own, on free ports; `close` leaves nothing behind. */
 export async function startTestStack(...flags: readonly string[]): Promise<TestStack> {
+  keepToOwnStack(process.env)
   const dataDir = await mkdtemp(join(tmpdir(), 'energent-test-'))
   const options = parseOptions(['--port', '0', '--data', dataDir, ...flags], {})
   if (options === 'help') throw new Error('no help wanted')
