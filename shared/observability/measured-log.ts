@@ -39,7 +39,7 @@ export function measure(registry: Registry, message: LogMessage, line: LogFields
     if (spec.kind === 'counter') registry.count(name, labels)
     else {
       const durationMs = spec.valueMs === undefined ? undefined : valueAt(line, spec.valueMs)
-      if (Number.isFinite(durationMs)) registry.observe(name, Number(durationMs) / 1000, labels)
+      if (typeof durationMs === 'number' && durationMs >= 0) registry.observe(name, durationMs / 1000, labels)
     }
   }
 }

@@ -82,7 +82,7 @@ describe('metrics of lines', () => {
     }
 
     const { samples } = parsePrometheus(registry.render())
-    expect(samples.length).toBeGreaterThan(100)
+    expect(samples.length).toBeGreaterThan(50)
     expectBounded(samples)
   })
 
@@ -112,10 +112,10 @@ describe('metrics of lines', () => {
         const { samples } = parsePrometheus(registry.render())
 
         for (const metric of cloudMetrics()) {
+          if (metric.value_extractor !== undefined) continue
           const counted = lines.filter(([message, fields]) =>
             passes(metric.filter, { ...fields, message, durationMs: fields['durationMs'] ?? 1 }),
           )
-          if (metric.value_extractor !== undefined) continue
           const shown = samples.filter(({ name }) => name === metric.name)
           expect(
             shown.reduce((sum, { value }) => sum + value, 0),
