@@ -7,7 +7,8 @@ import { hashedId } from '../ids.ts'
 import { canonicalJson, parser } from '../json.ts'
 import { errorFields, type Logger } from '../log.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
-import type { SystemFirestore } from './system.ts'
+import { compareVersions, type Doc } from './scoped.ts'
+import type { SystemFirestore, SystemScope } from './system.ts'
 import { timestamp } from './values.ts'
 
 /** An event that leaves with a commit, and the topic it leaves on. */
@@ -30,7 +31,10 @@ export type OutboxRow = {
 }
 
 export type Outbox = {
-  /** Publishes rows just committed. Never fails: what is not published stays for the sweep. */
+  /**
+   * Publishes rows just committed, after what still waits of the same tenants. Never fails: what is not
+   * published stays for the sweep.
+   */
   dispatch(rows: readonly OutboxRow[]): Promise<void>
   /** Publishes rows that have waited for more than 30 s, up to 1,000 of them; returns how many went out. */
   sweep(): Promise<{ published: number; failed: number }>
@@ -41,6 +45,8 @@ const SENT_KEPT_MS = 7 * 24 * 3_600_000
 const SWEEP_PAGE = 200
 const MOST_PAGES = 5
 const MOST_LANES = 16
+/** A tenant with as many rows waiting is left to the sweep, which can sort them all. */
+const MOST_WAITING = 100
 
 type Swept = { published: number; failed: number }
 
@@ -163,9 +169,7 @@ export function createOutbox(deps: {
         },
         parseRow,
       )
-      const rows = pending.map((doc) => ({ id: doc.id, ...doc.value }))
-      rows.sort((left, right) => left.createdAtMs - right.createdAtMs || left.position - right.position)
-      const sent = await sendAll(rows)
+      const sent = await sendAll(inOrder(pending))
       total.published += sent.published
       total.failed += sent.failed
       const last = pending.at(-1)
@@ -175,5 +179,43 @@ export function createOutbox(deps: {
     return total
   }
 
-  return { dispatch: async (rows) => void (await sendAll(rows)), sweep }
+  const sendWaiting = async (tenantId: string): Promise<void> => {
+    try {
+      const where = [
+        ['tenantId', '==', tenantId],
+        ['status', '==', 'pending'],
+      ] as const
+      const waiting = await deps.system.list(collection, { where, limit: MOST_WAITING }, parseRow)
+      if (waiting.length < MOST_WAITING) await sendInOrder(inOrder(waiting))
+    } catch (error) {
+      deps.log.warn('outbox row not published', { tenantId, ...errorFields(error) })
+    }
+  }
+
+  const turns = new Map<string, Promise<void>>()
+  /** One after the other for a tenant: two at once would publish the same rows twice. */
+  const takeTurn = (tenantId: string): Promise<void> => {
+    const turn = (turns.get(tenantId) ?? Promise.resolve()).then(() => sendWaiting(tenantId))
+    turns.set(tenantId, turn)
+    return turn.then(() => {
+      if (turns.get(tenantId) === turn) turns.delete(tenantId)
+    })
+  }
+
+  return {
+    dispatch: async (rows) => {
+      await Promise.all([...new Set(rows.map((row) => row.tenantId))].map(takeTurn))
+    },
+    sweep,
+  }
+}
+
+/** As the store committed them: clocks of two instances need not agree. */
+function inOrder(docs: readonly Doc<SystemScope, Omit<OutboxRow, 'id'>>[]): OutboxRow[] {
+  return [...docs]
+    .sort(
+      (left, right) =>
+        compareVersions(left.version, right.version) || left.value.position - right.value.position,
+    )
+    .map((doc) => ({ id: doc.id, ...doc.value }))
 }

@@ -139,6 +139,13 @@ function sameDocument(path: DocumentPath, doc: { readonly id: string }, tenantId
   throw new TypeError(`${path.join('/')} is not the document that was read (${doc.id})`)
 }
 
+/** Negative when `left` is of an earlier commit than `right`, by the store's time. */
+export function compareVersions(left: string, right: string): number {
+  const [leftSeconds = '', leftNanos = ''] = left.split('.')
+  const [rightSeconds = '', rightNanos = ''] = right.split('.')
+  return Number(leftSeconds) - Number(rightSeconds) || Number(leftNanos) - Number(rightNanos)
+}
+
 /** Makes a write. For `shared/firestore/` alone. */
 export function writeOf<S>(kind: Write<S>['kind'], detail: WriteDetail): Write<S> {
   const write: Write<S> = { kind }
