@@ -28,7 +28,9 @@ export function openConnection(
   target: { readonly host: string; readonly port: number },
   hooks: ConnectionHooks,
 ): Connection {
-  const server = connect(target)
+  // Without it every small frame waits some 40 ms for its neighbour's acknowledgement.
+  client.setNoDelay(true)
+  const server = connect({ ...target, noDelay: true })
   const readUp = frameReader('up')
   const readDown = frameReader('down')
   let isHttp2 = true
