@@ -29,7 +29,7 @@ export function parseJsonText(bytes: Uint8Array): Result<unknown> {
     return refuse('request.malformed', 'repeated member', `The member ${name} stands twice in one object.`)
   } catch (error) {
     return error instanceof SyntaxError
-      ? refuse('request.malformed', String(error), 'The body must be one JSON value.')
+      ? refuse('request.malformed', 'not JSON', 'The body must be one JSON value.')
       : refuse('request.malformed', 'not UTF-8', 'The body must be UTF-8.')
   }
 }
@@ -40,19 +40,31 @@ export function checkJson(value: unknown, maxDepth = 16): Result<unknown> {
   return fault === undefined ? ok(value) : refuse('request.malformed', fault, fault)
 }
 
-/** Turns a zod schema into a parser that refuses with `code` and names each fault by its path. */
+/**
+ * Turns a zod schema into a parser that refuses with `code` and names each fault by its path.
+ *
+ * The sender is told which members of theirs are not known; the log is not, for they are their words.
+ */
 export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.malformed'): Parse<T> {
   return (raw) => {
     const parsed = schema.safeParse(raw)
     if (parsed.success) return ok(parsed.data)
-    const faults = parsed.error.issues
-      .slice(0, 8)
-      .map((issue) => `${issue.path.length === 0 ? 'body' : issue.path.join('.')}: ${issue.message}`)
-      // Names of members come from outside and can be as long as the body.
-      .map((fault) => (fault.length <= 200 ? fault : `${fault.slice(0, 200)}…`))
-      .join('; ')
-    return refuse(code, faults, faults)
+    const issues = parsed.error.issues.slice(0, 8)
+    const hint = issues.map((issue) => faultOf(issue.path, issue.message)).join('; ')
+    const detail = issues.map((issue) => faultOf(issue.path.slice(0, 2), ownWords(issue))).join('; ')
+    return refuse(code, detail, hint)
   }
+}
+
+function faultOf(path: readonly PropertyKey[], message: string): string {
+  const fault = `${path.length === 0 ? 'body' : path.join('.')}: ${message}`
+  // Names of members come from outside and can be as long as the body.
+  return fault.length <= 200 ? fault : `${fault.slice(0, 200)}…`
+}
+
+/** What is wrong, without a name that was sent. */
+function ownWords({ code, message }: z.core.$ZodIssue): string {
+  return code === 'unrecognized_keys' ? 'unknown members' : message
 }
 
 /**

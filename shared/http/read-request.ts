@@ -61,7 +61,7 @@ function readMediaType(request: FrameworkRequest, route: Pick<Route, 'accepts'>)
   if (route.accepts === undefined) return ok(contentType === '' ? undefined : contentType)
   if (!route.accepts.includes(contentType)) {
     const hint = `Send Content-Type: ${route.accepts.join(' or ')}.`
-    return refuse('request.unsupported_media_type', `content-type ${contentType.slice(0, 100)}`, hint)
+    return refuse('request.unsupported_media_type', 'content-type', hint)
   }
   const charsets = parameters
     .map((parameter) => parameter.trim())

@@ -2,16 +2,19 @@ import type { AddressInfo } from 'node:net'
 import { getTestServer } from '@google-cloud/functions-framework/testing'
 import { expect, test, vi } from 'vitest'
 import { startFirestoreEngine } from '#local/engine/firestore/index.ts'
+import { startPubsubEngine } from '#local/engine/pubsub/index.ts'
 import { aTenantFact } from './support/world.ts'
 
 test('both entry points are registered under the names of the catalogue and answer', async () => {
   const engine = await startFirestoreEngine({ now: () => Date.parse('2026-11-23T09:30:00Z') })
+  const pubsub = await startPubsubEngine({ now: () => Date.parse('2026-11-23T09:30:00Z') })
   vi.stubEnv('GOOGLE_CLOUD_PROJECT', 'demo-test')
   vi.stubEnv('FUNCTION_TARGET', 'billingApiHandler')
   vi.stubEnv('FUNCTION_URI', 'http://127.0.0.1:1')
   vi.stubEnv('PUBLIC_BASE_URL', 'http://127.0.0.1:1')
   vi.stubEnv('CALLER_CHECK', 'direct')
   vi.stubEnv('FIRESTORE_EMULATOR_HOST', engine.host)
+  vi.stubEnv('PUBSUB_EMULATOR_HOST', pubsub.host)
   await import('../../functions/billing/index.ts')
   const servers = ['billingApiHandler', 'billingHandler'].map((name) => getTestServer(name))
   try {
@@ -44,6 +47,6 @@ test('both entry points are registered under the names of the catalogue and answ
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     }
-    await engine.close()
+    await Promise.all([engine.close(), pubsub.close()])
   }
 })

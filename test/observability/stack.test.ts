@@ -23,9 +23,10 @@ const MARK = {
   odd: 'canary-scheme-77b3aa',
   body: 'canary-body-1f9b',
   member: 'canary_member_c60e',
-  broken: 'canary-broken-json-a8d2',
+  // Short: an engine quotes the first ten characters of what it cannot parse.
+  broken: 'qX7_vK9',
   query: 'canary-query-e014b7',
-  path: 'canary-path-5dd29c',
+  path: 'Canary_path_5dd29c',
   userAgent: 'canary-agent-60cc3e',
   eventData: 'canary-event-data-b7a4f1',
   eventId: 'canary-event-id-3e3e01',
@@ -168,7 +169,10 @@ async function publishPoison(): Promise<void> {
     data: { x: MARK.eventData },
   }
   await poison('tenant-facts', MARK.eventData)
-  await poison('billing-commands', JSON.stringify({ ...event, type: MARK.eventData }))
+  const whole = { ...event, source: '//canary', time: new Date().toISOString() }
+  const command = 'ai.energent.billing.subscription-requested.v1'
+  await poison('billing-commands', JSON.stringify({ ...whole, type: MARK.eventData }))
+  await poison('billing-commands', JSON.stringify({ ...whole, type: command }))
   await poison(
     'tenant-work',
     JSON.stringify({

@@ -27,7 +27,8 @@ export async function previewInvoice(
 ): Promise<Result<InvoicePreview>> {
   const { ctx, nowMs } = request
   const stray = Object.keys(request.query).find((name) => name !== 'at')
-  if (stray !== undefined) return refuse('request.malformed', stray, `There is no parameter '${stray}'.`)
+  if (stray !== undefined)
+    return refuse('request.malformed', 'unknown parameter', `There is no parameter '${stray}'.`)
   const atText = request.query['at']
   const atMs = atText === undefined ? nowMs : parseInstant(atText)
   if (atMs === undefined) return refuse('request.malformed', 'at', 'at: must be an RFC 3339 instant')
