@@ -8,16 +8,16 @@ import http, {
 import type { Socket } from 'node:net'
 import { FUNCTIONS, type FunctionSpec } from '../catalogue/functions.ts'
 import { systemIds } from '../ids.ts'
-import { recordRequest } from '../observability/records.ts'
 import { type Refusal, refuse } from '../result.ts'
-import { readTrace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
 import { corsHeaders } from './cors.ts'
 import { type Drain, drainOnSignal } from './drain.ts'
 import { type LoadGate, loadGate } from './load-gate.ts'
 import { problemReply } from './problem.ts'
-import { faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
+import { recordFront } from './record-front.ts'
+import { declaresMore, faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
 import { sendReply } from './send-reply.ts'
+import { shedder } from './shed.ts'
 
 export { MOST_BODY_BYTES } from './request-faults.ts'
 
@@ -36,6 +36,8 @@ const MOST_LAG_MS = 500
 /** Open whatever the load: who looks after the service must see it, and its own jobs make room. */
 const OPEN_PATHS = /^\/(?:health|internal)(?:[/?]|$)/
 
+/** A body up to this size is let run past, and its connection goes on. */
+const LITTLE_BYTES = 256 * 1024
 /** How long a refused body is let run past, so that its sender hears the answer and no reset. */
 const LINGER_MS = 2_000
 
@@ -86,11 +88,17 @@ function serve(
 ): Server {
   const gate = gateOf(options)
   let drain: Drain | undefined
+  const shed = shedder(options)
   const take = (request: IncomingMessage, response: ServerResponse, proceed: () => void): void => {
+    // Before everything else: what is turned away must cost next to nothing.
+    if (gate !== undefined && !gate.hasRoom() && !OPEN_PATHS.test(request.url ?? '')) {
+      shed(request, response)
+      return
+    }
     drain?.enter(response)
     // A connection that breaks while we answer is the caller's affair.
     request.on('error', () => undefined)
-    const refusal = faultOf(request) ?? shed(gate, request)
+    const refusal = faultOf(request)
     if (refusal !== undefined) {
       refuseUnread(options, request, response, refusal)
       return
@@ -127,11 +135,6 @@ function serve(
   return server
 }
 
-function shed(gate: LoadGate | undefined, request: IncomingMessage): Refusal | undefined {
-  if (gate === undefined || gate.hasRoom() || OPEN_PATHS.test(request.url ?? '')) return undefined
-  return refuse('overload.shed', 'no room')
-}
-
 function refuseUnread(
   options: FrontOptions,
   request: IncomingMessage,
@@ -139,11 +142,11 @@ function refuseUnread(
   refusal: Refusal,
 ): void {
   const { headers, method } = request
-  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  const lingers = declaresMore(request, LITTLE_BYTES)
   const requestId = systemIds.bytes(16).toString('hex')
   const problem = problemReply(refusal, requestId)
   const cors = corsHeaders(options.platform?.config.CORS_ORIGINS, headers.origin)
-  if (hasBody) {
+  if (lingers) {
     // What is still on its way may be endless: the connection ends with the answer.
     response.shouldKeepAlive = false
     request.resume()
@@ -152,9 +155,9 @@ function refuseUnread(
     response,
     { ...problem, headers: { ...problem.headers, ...cors } },
     requestId,
-    hasBody ? ending(request) : undefined,
+    lingers ? ending(request) : undefined,
   )
-  record(options, { refusal, requestId, method, status: problem.status, headers })
+  recordFront(options.platform, { refusal, requestId, method, status: problem.status, headers })
 }
 
 /** Resolves when the body has run past, or has taken too long: a socket closed earlier resets its sender. */
@@ -185,25 +188,5 @@ function refuseConnection(
   const problem = problemReply(refusal, requestId)
   sendReply(response, problem, requestId)
   response.once('finish', () => socket.end())
-  record(options, { refusal, requestId, method, status: problem.status, headers: {} })
-}
-
-function record(
-  { platform }: FrontOptions,
-  answered: {
-    readonly refusal: Refusal
-    readonly requestId: string
-    readonly method: string | undefined
-    readonly status: number
-    readonly headers: IncomingMessage['headers']
-  },
-): void {
-  if (platform === undefined) return
-  const { traceparent, 'x-cloud-trace-context': cloud } = answered.headers
-  const trace = readTrace(
-    systemIds,
-    typeof traceparent === 'string' ? traceparent : undefined,
-    typeof cloud === 'string' ? cloud : undefined,
-  )
-  recordRequest(platform.log.with({}, trace), { ...answered, operationId: undefined, durationMs: 0 })
+  recordFront(options.platform, { refusal, requestId, method, status: problem.status, headers: {} })
 }

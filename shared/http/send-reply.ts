@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { ApiReply } from './types.ts'
 
 /** Nothing we answer is a page, is cached by default, or says where it came from. */
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',

@@ -23,6 +23,7 @@ export type FieldSpec = {
 export const LOG_FIELDS = {
   attempt: field('number', 'How often the step was tried in this operation.'),
   code: field('text', 'The public error code (`docs/errors.md`), or the failure code of a step.'),
+  count: field('number', 'How many there were.'),
   deliveryAttempt: field('number', 'How often Pub/Sub has delivered the message.'),
   dependency: field('text', 'The dependency that did not answer.'),
   detail: field('text', 'What exactly was wrong, in words of ours.'),
@@ -86,6 +87,11 @@ export const LOG_MESSAGES = {
     fields: ['subscription', 'outcome', 'durationMs'],
     optional: ['messageId', 'deliveryAttempt', 'type', 'tenantId', ...ERROR],
   },
+  'requests shed': notice(
+    'WARNING',
+    'So many more requests were turned away in a second than have a line of their own.',
+    ['count'],
+  ),
   'push refused': notice('WARNING', 'A push was no delivery to this function.', ['code', 'detail']),
   'event quarantined': notice(
     'WARNING',
