@@ -20,6 +20,8 @@ type IdpOptions = {
 
 export type Idp = {
   readonly issuer: string
+  /** The process of the moment. */
+  pid(): number | undefined
   /** Ends every session of a user and tells each client over its back channel; answers how many. */
   logout(login: string): Promise<number>
   /** Makes the next `count` requests fail; `undefined` takes the fault back. */
@@ -63,6 +65,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
   const issuer = `http://127.0.0.1:${port}`
   return {
     issuer,
+    pid: () => child.pid,
     logout: async (login) => {
       const response = await fetch(`${issuer}/admin/logout`, {
         method: 'POST',

@@ -32,7 +32,7 @@ export type StackInfo = {
   readonly stripe: { readonly url: string; readonly webhookSecret: string }
   readonly kubernetes: { readonly url: string }
   readonly storage: { readonly url: string }
-  readonly idp: { readonly issuer: string }
+  readonly idp: { readonly issuer: string; readonly pid: number | undefined }
   readonly clusterIssuer: { readonly url: string; readonly issuer: string }
   readonly functions: Readonly<Record<string, { readonly url: string; readonly pid: number | undefined }>>
 }
@@ -52,7 +52,7 @@ type StackHooks = {
 }
 
 type Booted = { readonly parts: Parts; readonly faults: FaultList; readonly idp: Idp; readonly seed: Seed }
-type Idp = { readonly issuer: string; close(): Promise<unknown> }
+type Idp = { readonly issuer: string; pid(): number | undefined; close(): Promise<unknown> }
 
 /** Starts the whole system and resolves when it takes requests and its demo tenants are active. */
 export async function startStack(options: StackOptions, hooks: StackHooks): Promise<Stack> {
@@ -192,7 +192,7 @@ function infoOf(
     stripe: { url: parts.stripe.url, webhookSecret: parts.stripe.webhookSecret },
     kubernetes: { url: parts.kubernetes.url },
     storage: { url: parts.storage.url },
-    idp: { issuer: idp.issuer },
+    idp: { issuer: idp.issuer, pid: idp.pid() },
     clusterIssuer: { url: parts.cluster.url, issuer: parts.cluster.issuer },
     functions: Object.fromEntries(
       parts.backends.all.map(({ id, internalUrl, process: running }) => [

@@ -1,68 +1,15 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { playJourney } from '#local/demo/journey.ts'
 import { createNarrator } from '#local/demo/narrator.ts'
-import type { StackInfo } from '#local/stack/stack.ts'
+import { infoIn, lastLine, npmStart, ROOT, ready, stackFolder } from './npm-start.ts'
 import { eventually } from './test-stack.ts'
 
-// What a stranger does: the command in a terminal, nothing imported.
-const ROOT = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
-const folders: string[] = []
-const children: ChildProcess[] = []
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-type Started = {
-  readonly child: ChildProcess
-  readonly output: () => string
-  readonly exited: Promise<number | null>
-}
-
-function npmStart(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  const child = spawn(process.execPath, ['local/main.ts', ...flags], {
-    cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.push(child)
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-    })
-  }
-  return { child, output: () => text, exited: new Promise((resolve) => child.once('exit', resolve)) }
-}
-
-async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'energent-start-'))
-  folders.push(path)
-  return path
-}
-
-async function ready(started: Started): Promise<void> {
-  await eventually(
-    'ready',
-    async () => {
-      if (started.child.exitCode !== null) throw new Error(started.output())
-      return started.output().includes('Ctrl-C stops everything') ? true : undefined
-    },
-    60_000,
-  )
-}
-
-function infoIn(data: string): StackInfo {
-  return JSON.parse(readFileSync(join(data, 'stack.json'), 'utf8')) as StackInfo
-}
 
 function isAlive(pid: number): boolean {
   try {
@@ -75,7 +22,7 @@ function isAlive(pid: number): boolean {
 
 describe('npm start', () => {
   test('prints calls that work as printed, keeps data over a restart, and leaves nothing running', async () => {
-    const data = await folder()
+    const data = await stackFolder()
     const first = npmStart(['--port', '0', '--data', data])
     await ready(first)
 
@@ -108,7 +55,7 @@ describe('npm start', () => {
   }, 180_000)
 
   test('takes its children with it when it is killed', async () => {
-    const data = await folder()
+    const data = await stackFolder()
     const started = npmStart(['--port', '0', '--data', data, '--no-seed'])
     await ready(started)
     const pids = Object.values(infoIn(data).functions).flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
@@ -129,7 +76,7 @@ describe('npm start', () => {
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
 
-    const started = npmStart(['--port', String(port), '--data', await folder()])
+    const started = npmStart(['--port', String(port), '--data', await stackFolder()])
 
     expect(await started.exited).toBe(1)
     expect(lastLine(started)).toMatch(new RegExp(`^Port ${port} \\(gateway\\) is in use.*--port`))
@@ -154,7 +101,7 @@ describe('npm start', () => {
   ])(
     'refuses %s in one clear line',
     async (_name, flags, env, line) => {
-      const started = npmStart([...flags, '--data', await folder()], env)
+      const started = npmStart([...flags, '--data', await stackFolder()], env)
 
       expect(await started.exited).toBe(1)
       expect(lastLine(started)).toMatch(line)
@@ -163,7 +110,7 @@ describe('npm start', () => {
   )
 
   test('refuses a folder that another stack uses', async () => {
-    const data = await folder()
+    const data = await stackFolder()
     const first = npmStart(['--port', '0', '--data', data, '--no-seed'])
     await ready(first)
 
@@ -184,7 +131,3 @@ test('the README names no command of npm that package.json does not have', async
 
   expect(named.filter((name) => name !== undefined && !(name in scripts))).toEqual([])
 })
-
-function lastLine(started: Started): string {
-  return started.output().trim().split('\n').at(-1) ?? ''
-}
