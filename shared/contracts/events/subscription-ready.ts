@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineEvent } from '../define-event.ts'
+import { operationIdSchema } from '../operation-id.ts'
 
 /** Fact of billing: the subscription an operation asked for exists. */
 export type SubscriptionReady = {
@@ -13,7 +14,7 @@ export const subscriptionReady = defineEvent<SubscriptionReady>(
   'ai.energent.billing.subscription-ready.v1',
   z.object({
     tenantId: z.string(),
-    operationId: z.string().min(1).max(128),
+    operationId: operationIdSchema,
     subscriptionId: z.string().min(1).max(128),
     planId: z.string().min(1).max(128),
   }),

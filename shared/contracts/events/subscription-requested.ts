@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { TIERS, type Tier } from '../../catalogue/tiers.ts'
 import { defineEvent } from '../define-event.ts'
+import { operationIdSchema } from '../operation-id.ts'
 
 /** Command to billing: give this tenant a subscription; answered by `subscription-ready` or `charge-refused`. */
 export type SubscriptionRequested = {
@@ -16,7 +17,7 @@ export const subscriptionRequested = defineEvent<SubscriptionRequested>(
   z.object({
     tenantId: z.string(),
     tier: z.enum(TIERS),
-    operationId: z.string().min(1).max(128),
+    operationId: operationIdSchema,
     trialEndsAt: z.iso.datetime().optional(),
   }),
   { tenantId: 'acme', tier: 'standard', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA' },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DEPLOYMENT_MODELS, type DeploymentModel, TIERS, type Tier } from '../../catalogue/tiers.ts'
 import { defineEvent, type EventContract } from '../define-event.ts'
+import { operationIdSchema } from '../operation-id.ts'
 
 /** Every state a tenant can be in (tenancy.md §2). */
 export const TENANT_STATES = [
@@ -63,7 +64,7 @@ const SHAPE = z.object({
   deploymentModel: z.enum(DEPLOYMENT_MODELS),
   cluster: z.string(),
   namespace: z.string(),
-  operationId: z.string().optional(),
+  operationId: operationIdSchema.optional(),
   revision: z.number().int().nonnegative(),
   at: z.iso.datetime(),
 })
