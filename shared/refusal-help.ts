@@ -112,12 +112,20 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'Choose a plan of the tier, or change the tier first.',
   ),
   'usage.conflict': help(
-    'The event id was sent before with other content; the first one counts.',
-    'A collector has to give every measurement its own id, and repeat it unchanged.',
+    'The event id was sent before with other content. The one that counts is the same in whatever order they came: a collector’s before a tenant’s, then the larger value.',
+    'A producer has to give every measurement its own id, and repeat it unchanged.',
   ),
   'usage.range_invalid': help(
     'The time range is empty, too long, or does not fit the window.',
     'Ask for a shorter range, or a larger window.',
+  ),
+  'usage.collector_only': help(
+    'The event says something that only the platform can know, such as that a run failed because of it. It came through the API, where tenants report for themselves.',
+    'Report the run with the outcome you saw; the platform’s collectors report its own failures.',
+  ),
+  'invoice.out_of_range': help(
+    'A line or the total is beyond 2^53 − 1 of the currency’s smallest units, which JSON cannot state exactly. Nothing was billed.',
+    'Look at the usage of the period for a value that cannot be, and have it corrected; then ask again.',
   ),
   'cluster.refused': help(
     'The Kubernetes API refused an object, and will refuse it again.',

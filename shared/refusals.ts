@@ -37,6 +37,8 @@ export const REFUSALS = {
   'plan.tier_mismatch': { status: 409, title: 'The plan belongs to another tier' },
   'usage.conflict': { status: 409, title: 'The same event id was sent with other content' },
   'usage.range_invalid': { status: 422, title: 'The time range of the usage query is not accepted' },
+  'usage.collector_only': { status: 403, title: 'Only a collector of the platform may report this' },
+  'invoice.out_of_range': { status: 422, title: 'The amount is larger than an invoice can state' },
   'cluster.refused': { status: 422, title: 'The cluster refused an object for good' },
   'overload.shed': { status: 503, title: 'The service is overloaded; try again later' },
   'rate.limited': { status: 429, title: 'Too many requests; try again later' },

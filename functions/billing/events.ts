@@ -6,13 +6,19 @@ import { on } from '#shared/pubsub/types.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
 import { cancelSubscription } from './operations/cancel-subscription.ts'
 import { ingestUsage } from './operations/ingest-usage.ts'
+import { parseUsageJson } from './operations/parse-usage-json.ts'
 import { requestSubscription } from './operations/request-subscription.ts'
 import type { BillingDeps } from './ports.ts'
 
 /** What `billingHandler` hears: usage, commands of tenant-events, and facts about tenants. */
 export function billingEvents(deps: BillingDeps): EventHandlers {
   return {
-    batches: { 'billing-events': { handleBatch: (received) => ingestUsage(deps, received) } },
+    batches: {
+      'billing-events': {
+        parseBytes: parseUsageJson,
+        handleBatch: (received) => ingestUsage(deps, received),
+      },
+    },
     events: [
       on(subscriptionRequested, (received) => requestSubscription(deps, received)),
       on(subscriptionCancelRequested, (received) => cancelSubscription(deps, received)),

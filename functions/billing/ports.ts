@@ -5,10 +5,11 @@ import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import type { Period } from './domain/calendar.ts'
+import type { Steps } from './domain/steps.ts'
 import type { OperationAnswer, Subscription } from './domain/subscription.ts'
 import type { TenantProjection } from './domain/tenant-projection.ts'
 import type { UsageBatch } from './domain/usage-batch.ts'
-import type { UsageEvent } from './domain/usage-event.ts'
+import type { CountedEvent, Producer, UsageEvent } from './domain/usage-event.ts'
 
 /** Every usage event that counts, in immutable batches. */
 export type Ledger = {
@@ -19,9 +20,31 @@ export type Ledger = {
   append(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<'stored' | 'duplicate'>
   /**
    * The events of all batches that touch the period's days, copies and neighbours included: the
-   * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer.
+   * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer, and with
+   * `rate.limited` what the reading does not admit.
    */
-  read(ctx: TenantContext, period: Period): Promise<Result<UsageEvent[]>>
+  read(ctx: TenantContext, period: Period, reading?: Reading): Promise<Result<readonly CountedEvent[]>>
+}
+
+/** One read under way, among others. */
+export type Reading = {
+  /** Whether the tenant may read so many events now; false when it has too many large reads already. */
+  admit(events: number): boolean
+  /** Does all steps, with pauses in which others get their turn. */
+  work<T>(steps: Steps<T>): Promise<T>
+}
+
+/** Reads that must not starve those of others. */
+export type Reads = {
+  /**
+   * Answers a question about a tenant. Asked again while it is being answered, the same question gets
+   * that answer: it may be as old as the first one's asking.
+   */
+  share<T>(
+    ctx: TenantContext,
+    question: string,
+    answer: (reading: Reading) => Promise<Result<T>>,
+  ): Promise<Result<T>>
 }
 
 /** What billing knows of tenants. */
@@ -30,8 +53,11 @@ export type TenantDirectory = {
   find(ctx: TenantContext): Promise<TenantProjection | undefined>
   /** The same, read now. */
   findFresh(ctx: TenantContext): Promise<TenantProjection | undefined>
-  /** Keeps what is newer than what is known, and returns what is known then. */
-  apply(ctx: TenantContext, fact: TenantProjection): Promise<TenantProjection>
+  /**
+   * Keeps what is newer than what is known, and returns what is known then; a copy changes nothing.
+   * Refuses a fact whose id was used for another.
+   */
+  apply(ctx: TenantContext, claim: Claim, fact: TenantProjection): Promise<Result<TenantProjection>>
 }
 
 /** Usage of tenants that are not active yet. */
@@ -43,6 +69,7 @@ export type WaitingUsage = {
 
 export type WaitingBatch = {
   readonly batchId: string
+  readonly producer: Producer
   readonly receivedAtMs: number
   readonly events: readonly UsageEvent[]
   settle(): Promise<void>
@@ -55,6 +82,7 @@ export type UsageQuarantine = {
     readonly code: RefusalCode
     readonly detail: string
     readonly messageId: string
+    readonly producer: Producer
     readonly payload: unknown
     readonly atMs: number
   }): Promise<void>
@@ -62,7 +90,7 @@ export type UsageQuarantine = {
 
 /** Takes validated usage on its way to the ledger. */
 export type UsageQueue = {
-  /** Resolves once one message with all the events is durable. */
+  /** Resolves once one message with all the events, marked as a tenant's, is durable. */
   publish(tenantId: string, events: readonly UsageEvent[], trace: Trace): Promise<void>
 }
 
@@ -108,6 +136,7 @@ export type Collector = {
 
 export type BillingDeps = {
   readonly ledger: Ledger
+  readonly reads: Reads
   readonly tenants: TenantDirectory
   readonly waiting: WaitingUsage
   readonly quarantine: UsageQuarantine

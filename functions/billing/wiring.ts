@@ -1,6 +1,7 @@
 import type { Config } from '#shared/config.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { firestoreLedger } from './adapters/ledger.ts'
+import { sharedReads } from './adapters/shared-reads.ts'
 import { firestoreSubscriptions } from './adapters/subscriptions.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
 import { usageQuarantine } from './adapters/usage-quarantine.ts'
@@ -17,6 +18,7 @@ export function wireBilling(
   const { clock, ids, publisher, quarantine, system, tenants } = platform
   const deps: BillingDeps = {
     ledger: firestoreLedger(tenants),
+    reads: sharedReads(),
     tenants: firestoreTenantDirectory(tenants, clock),
     waiting: firestoreWaitingUsage({ system, ids, clock }),
     quarantine: usageQuarantine(quarantine),

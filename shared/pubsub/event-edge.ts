@@ -156,7 +156,8 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
   }
   const batch = handlers.batches?.[subscription.topic]
   // The elements of a batch are checked one by one: a bad one must not take its neighbours with it.
-  const json = batch === undefined ? parseJson(message.data) : parseJsonText(message.data)
+  const json =
+    batch === undefined ? parseJson(message.data) : (batch.parseBytes ?? parseJsonText)(message.data)
   if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data, '')
   if (batch !== undefined)
     return deliverBatch(delivery, batch, Array.isArray(json.value) ? json.value : [json.value])
@@ -213,7 +214,8 @@ async function deliverBatch(
     return [{ ctx: new TenantContext(first.proof), events: events.map((verified) => verified.event) }]
   })
   if (parts.length === 0) return outcome
-  const handled = await handler.handleBatch({ ...delivery, parts, messageId: delivery.message.messageId })
+  const { attributes, messageId } = delivery.message
+  const handled = await handler.handleBatch({ ...delivery, parts, attributes, messageId })
   return handled.ok ? outcome : quarantine(delivery, handled, delivery.message.data, 'batch')
 }
 
@@ -234,7 +236,10 @@ function verify(delivery: Delivery, element: unknown): Result<Verified> {
   const topic: Topic = TOPICS[delivery.subscription.topic]
   return topic.types.includes(verified.value.event.type)
     ? verified
-    : refuse('event.unknown_type', `${verified.value.event.type} on ${delivery.subscription.topic}`)
+    : refuse(
+        'event.unknown_type',
+        `${knownType(verified.value.event.type)} on ${delivery.subscription.topic}`,
+      )
 }
 
 async function quarantine(
@@ -245,6 +250,7 @@ async function quarantine(
   about: { tenantId?: string; type?: string } = {},
 ): Promise<Outcome> {
   const { platform, subscription, message } = delivery
+  const producer = message.attributes['producer']
   const { status } = REFUSALS[refusal.code]
   // A handler that says "later" in the form of a refusal must not lose its message.
   if (status >= 500 || status === 429) throw new Error(`${refusal.code}: ${refusal.detail}`)
@@ -257,6 +263,7 @@ async function quarantine(
     messageId: message.messageId,
     payload,
     atMs: delivery.nowMs,
+    ...(producer === undefined ? {} : { producer: producer.slice(0, 64) }),
     ...about,
   })
   delivery.log.warn('event quarantined', {

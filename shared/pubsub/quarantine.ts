@@ -13,6 +13,8 @@ export type Quarantined = {
   readonly messageId: string
   readonly type?: string
   readonly tenantId?: string
+  /** What the message said of its publisher: a redrive must not give it more trust than it came with. */
+  readonly producer?: string
   /** The bytes as they came; beyond 512 KiB only the beginning. */
   readonly payload: Uint8Array
   readonly atMs: number

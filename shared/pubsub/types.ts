@@ -52,6 +52,8 @@ export function on<T>(
  * handler's own, with one context for each tenant.
  */
 export type BatchHandler = {
+  /** How the bytes become JSON, where the spelling matters; as `parseJsonText` does unless given. */
+  readonly parseBytes?: (bytes: Uint8Array) => Result<unknown>
   readonly handleBatch: (received: ReceivedBatch) => Promise<Result<unknown>>
 }
 
@@ -61,6 +63,8 @@ export type ReceivedBatch = {
     readonly ctx: TenantContext
     readonly events: readonly CloudEvent<Record<string, unknown>>[]
   }[]
+  /** Of the message, not of an event: what its publisher says of itself. */
+  readonly attributes: Readonly<Record<string, string>>
   readonly messageId: string
   readonly nowMs: number
   readonly trace: Trace

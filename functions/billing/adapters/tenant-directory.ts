@@ -31,8 +31,8 @@ export function firestoreTenantDirectory(tenants: TenantFirestore, clock: Clock)
       const cached = cache.get(ctx.tenantId)
       return cached !== undefined && clock.now() < cached.untilMs ? cached.projection : findFresh(ctx)
     },
-    apply: async (ctx, fact) => {
-      const committed = await tenants.optimistic(ctx, undefined, async (db) => {
+    apply: async (ctx, claim, fact) => {
+      const committed = await tenants.optimistic(ctx, claim, async (db) => {
         const known = await db.find(CURRENT, parseProjection)
         if (known !== undefined && !isNewer(fact.sequence, known.value)) {
           return ok({ value: known.value, writes: [] })
@@ -40,8 +40,11 @@ export function firestoreTenantDirectory(tenants: TenantFirestore, clock: Clock)
         const write = known === undefined ? db.create(CURRENT, fact) : db.update(CURRENT, known, fact)
         return ok({ value: fact, writes: [write] })
       })
-      if (!committed.ok || committed.value.duplicate) throw new Error('a projection takes no claim')
-      return remember(ctx, committed.value.value)
+      if (!committed.ok) return committed
+      if (!committed.value.duplicate) return ok(remember(ctx, committed.value.value))
+      const known = await findFresh(ctx)
+      if (known === undefined) throw new Error('a fact was taken and left nothing')
+      return ok(known)
     },
   }
 }

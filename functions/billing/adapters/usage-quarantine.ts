@@ -1,5 +1,6 @@
 import { hashedId } from '#shared/ids.ts'
 import type { Quarantine } from '#shared/pubsub/quarantine.ts'
+import { producerAttributes } from '../domain/producer.ts'
 import type { UsageQuarantine } from '../ports.ts'
 
 const SUBSCRIPTION = 'billing-events-to-billing'
@@ -7,11 +8,12 @@ const SUBSCRIPTION = 'billing-events-to-billing'
 /** Sets single events of a message aside; the same event again does not fill the quarantine. */
 export function usageQuarantine(quarantine: Quarantine): UsageQuarantine {
   return {
-    put: async ({ payload, detail, ...entry }) => {
+    put: async ({ payload, detail, producer, ...entry }) => {
       // Not canonical: what is set aside may be just what canonical JSON cannot say.
       const body = JSON.stringify(payload)
       await quarantine.put({
         ...entry,
+        ...producerAttributes(producer),
         id: hashedId(SUBSCRIPTION, entry.tenantId, body),
         detail: detail.slice(0, 500),
         subscription: SUBSCRIPTION,

@@ -4,7 +4,7 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import { removed, timestamp } from '#shared/firestore/values.ts'
 import { hashedId, type Ids } from '#shared/ids.ts'
 import { canonicalJson, parser } from '#shared/json.ts'
-import { restoreUsageEvent } from '../domain/usage-event.ts'
+import { PRODUCERS, restoreUsageEvent } from '../domain/usage-event.ts'
 import type { WaitingBatch, WaitingUsage } from '../ports.ts'
 
 const COLLECTION = 'billing_quarantine'
@@ -15,6 +15,7 @@ const KEPT_MS = 30 * 24 * 3_600_000
 const parseWaiting = parser(
   z.object({
     batchId: z.string(),
+    producer: z.enum(PRODUCERS).default('tenant'),
     atMs: z.number(),
     payload: z.instanceof(Uint8Array),
   }),
@@ -32,9 +33,11 @@ export function firestoreWaitingUsage(deps: {
   const { system, ids, clock } = deps
   return {
     put: async (ctx, batch, receivedAtMs) => {
-      const write = system.create(COLLECTION, hashedId('usage', ctx.tenantId, batch.batchId), {
+      const kind = batch.producer === 'collector' ? 'usage' : 'reported usage'
+      const write = system.create(COLLECTION, hashedId(kind, ctx.tenantId, batch.batchId), {
         tenantId: ctx.tenantId,
         batchId: batch.batchId,
+        producer: batch.producer,
         code: 'resource.not_found',
         detail: 'usage of a tenant that is not active yet',
         subscription: 'billing-events-to-billing',
@@ -59,9 +62,10 @@ export function firestoreWaitingUsage(deps: {
       return found.map(
         (doc): WaitingBatch => ({
           batchId: doc.value.batchId,
+          producer: doc.value.producer,
           receivedAtMs: doc.value.atMs,
-          events: (JSON.parse(Buffer.from(doc.value.payload).toString('utf8')) as unknown[]).map(
-            restoreUsageEvent,
+          events: (JSON.parse(Buffer.from(doc.value.payload).toString('utf8')) as unknown[]).map((raw) =>
+            restoreUsageEvent(raw, doc.value.producer),
           ),
           settle: async () => {
             const expireAt = timestamp(clock.now() + KEPT_MS)

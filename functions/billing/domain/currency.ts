@@ -46,10 +46,13 @@ export function toMinor(amount: Rational, currency: Currency): bigint {
   return toScaled(amount, minorDigits(currency), 'half_up')
 }
 
+/** Whether JSON can say so many minor units exactly. */
+export function isStatable(minor: bigint): boolean {
+  return Number.isSafeInteger(Number(minor))
+}
+
 /** Throws a RangeError beyond 2^53 minor units: JSON could not say the number exactly. */
 export function money(minor: bigint, currency: Currency): Money {
-  const number = Number(minor)
-  if (!Number.isSafeInteger(number))
-    throw new RangeError(`${minor} minor units are too many to state exactly`)
-  return { amount: formatScaled(minor, minorDigits(currency)), minor: number, currency }
+  if (!isStatable(minor)) throw new RangeError(`${minor} minor units are too many to state exactly`)
+  return { amount: formatScaled(minor, minorDigits(currency)), minor: Number(minor), currency }
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { METERS } from '#shared/catalogue/meters.ts'
 import { digestOf } from '#shared/json.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant, type Period } from './calendar.ts'
-import { type Currency, type Money, money, toMinor } from './currency.ts'
+import { type Currency, isStatable, type Money, money, toMinor } from './currency.ts'
 import { type MeterEvents, measure } from './meter-usage.ts'
 import type { Plan, Price } from './plans.ts'
 import { componentJson, type RatedUnits, rateUnits } from './rating/unit-price.ts'
@@ -69,14 +70,24 @@ export type InvoiceInput = {
  *
  * A period is charged from the later of its beginning, the subscription's and the trial's end; fee
  * and allowances are cut to that share of the period, exactly. Each line is exact until it is rounded
- * once, halves away from zero, and the lines add up to the total.
+ * once, halves away from zero, and the lines add up to the total. An amount that JSON cannot state
+ * exactly is refused with `invoice.out_of_range`.
  */
-export function computeInvoice(input: InvoiceInput): Invoice {
+export function computeInvoice(input: InvoiceInput): Result<Invoice> {
   const { tenantId, subscription, plan, period } = input
   const charged = chargedPart(subscription, period)
   const invoiceId = `inv_${hash(tenantId, subscription.subscriptionId, formatInstant(period.fromMs), 'cycle')}`
-  const lines = charged === undefined ? [] : linesOf(input, invoiceId, charged)
-  const sum = lines.reduce((minor, line) => minor + BigInt(line.amount.minor), 0n)
+  const rated = charged === undefined ? [] : linesOf(input, invoiceId, charged)
+  const sum = rated.reduce((minor, line) => minor + line.minor, 0n)
+  const tooLarge = [...rated.map((line) => line.minor), sum].find((minor) => !isStatable(minor))
+  if (tooLarge !== undefined) return refuse('invoice.out_of_range', `${tooLarge} minor units`)
+  const lines = rated.map(
+    ({ minor, evidence, ...line }): InvoiceLine => ({
+      ...line,
+      amount: money(minor, plan.currency),
+      evidence,
+    }),
+  )
   const invoice = {
     invoiceId,
     tenantId,
@@ -92,18 +103,25 @@ export function computeInvoice(input: InvoiceInput): Invoice {
     subtotal: money(sum, plan.currency),
     total: money(sum < 0n ? 0n : sum, plan.currency),
   }
-  return { ...invoice, digest: digestOf(invoice) }
+  return ok({ ...invoice, digest: digestOf(invoice) })
 }
 
-/** The part of the period that is charged, or undefined when none is. */
+/**
+ * The part of the period that is charged, or undefined when none is.
+ *
+ * A cancelled subscription owes nothing. What cancels one is the operation that began it, when it undoes
+ * what it did: the tenant never became active, and must not pay for our attempt.
+ */
 export function chargedPart(subscription: Subscription, period: Period): Period | undefined {
+  if (subscription.status === 'cancelled') return undefined
   const fromMs = Math.max(period.fromMs, subscription.startedAtMs, subscription.trialEndsAtMs ?? 0)
-  const ended = subscription.status === 'cancelled' ? (subscription.history.at(-1)?.atMs ?? 0) : period.toMs
-  const toMs = Math.min(period.toMs, ended)
-  return fromMs < toMs ? { fromMs, toMs } : undefined
+  return fromMs < period.toMs ? { fromMs, toMs: period.toMs } : undefined
 }
 
-function linesOf(input: InvoiceInput, invoiceId: string, charged: Period): InvoiceLine[] {
+/** A line whose amount is exact in minor units, however large. */
+type RatedLine = Omit<InvoiceLine, 'amount'> & { readonly minor: bigint }
+
+function linesOf(input: InvoiceInput, invoiceId: string, charged: Period): RatedLine[] {
   const { plan, period, events } = input
   const share = rational(BigInt(charged.toMs - charged.fromMs), BigInt(period.toMs - period.fromMs))
   const fee = feeLine(plan, invoiceId, charged, share)
@@ -125,7 +143,7 @@ function linesOf(input: InvoiceInput, invoiceId: string, charged: Period): Invoi
   return [fee, ...usage]
 }
 
-function feeLine(plan: Plan, invoiceId: string, charged: Period, share: Rational): InvoiceLine {
+function feeLine(plan: Plan, invoiceId: string, charged: Period, share: Rational): RatedLine {
   const exact = multiply(decimal(plan.baseFee), share)
   return {
     lineId: lineId(invoiceId, 'fee', 'base-fee', '', charged),
@@ -150,7 +168,7 @@ function usageLine(
   invoiceId: string,
   charged: Period,
   usage: { value: Rational; count: number; included: Rational; rated: RatedUnits },
-): InvoiceLine {
+): RatedLine {
   return {
     lineId: lineId(invoiceId, 'usage', price.priceId, '', charged),
     kind: 'usage',
@@ -175,10 +193,10 @@ function allowance(price: Price, share: Rational): Rational {
   return whole ? fromScaled(toScaled(exact, 0, 'floor'), 0) : exact
 }
 
-function amounts(exact: Rational, currency: Currency): Pick<InvoiceLine, 'exact' | 'amount'> {
+function amounts(exact: Rational, currency: Currency): Pick<RatedLine, 'exact' | 'minor'> {
   return {
     exact: { n: String(exact.n), d: String(exact.d) },
-    amount: money(toMinor(exact, currency), currency),
+    minor: toMinor(exact, currency),
   }
 }
 

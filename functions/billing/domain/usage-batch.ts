@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { dayKey, hourKey } from './calendar.ts'
 import { merkleRoot } from './merkle.ts'
-import type { UsageEvent } from './usage-event.ts'
+import type { CountedEvent, Producer, UsageEvent } from './usage-event.ts'
 
 /** Events of one tenant that are stored by one commit. */
 export type UsageBatch = {
   /** Base64url; a repeated batch has the same one, which is what makes its effect happen once. */
   readonly batchId: string
+  /** Who said it, all of it. */
+  readonly producer: Producer
   /** By time, then key. */
   readonly events: readonly UsageEvent[]
   /** Of the first and the last event, in milliseconds. */
@@ -19,40 +21,9 @@ export type UsageBatch = {
   readonly root: string
 }
 
-export type Deduplicated = {
-  readonly events: readonly UsageEvent[]
-  /** How many copies were dropped. */
-  readonly duplicates: number
-  /** Same key, other content: these lost and count for nothing. */
-  readonly conflicts: readonly UsageEvent[]
-}
-
 const MOST_EVENTS = 500
 const MOST_BYTES = 256 * 1024
 const MOST_HOURS = 48
-
-/**
- * Keeps each event once. Of two events with one key and different content the lower digest stays:
- * a rule that gives the same answer in whatever order, and however often, they arrive.
- */
-export function deduplicate(events: Iterable<UsageEvent>): Deduplicated {
-  const byKey = new Map<string, UsageEvent>()
-  const losers = new Map<string, UsageEvent>()
-  let duplicates = 0
-  for (const event of events) {
-    const kept = byKey.get(event.key)
-    if (kept === undefined) {
-      byKey.set(event.key, event)
-    } else if (kept.digest === event.digest || losers.has(`${event.key}${event.digest}`)) {
-      duplicates += 1
-    } else {
-      const [winner, loser] = kept.digest < event.digest ? [kept, event] : [event, kept]
-      byKey.set(event.key, winner)
-      losers.set(`${loser.key}${loser.digest}`, loser)
-    }
-  }
-  return { events: [...byKey.values()], duplicates, conflicts: [...losers.values()] }
-}
 
 /** Base64url SHA-256 of all keys and digests, sorted: the same events in any order give the same id. */
 export function batchIdOf(events: readonly { readonly key: string; readonly digest: string }[]): string {
@@ -71,7 +42,12 @@ export function batchIdOf(events: readonly { readonly key: string; readonly dige
  */
 export function makeBatches(
   events: readonly UsageEvent[],
-  message: { readonly batchId: string; readonly tenantId: string; readonly mixed: boolean },
+  message: {
+    readonly batchId: string
+    readonly tenantId: string
+    readonly mixed: boolean
+    readonly producer: Producer
+  },
 ): UsageBatch[] {
   const parts = split([...events].sort(byTimeThenKey))
   return parts.map((part, index) => {
@@ -79,6 +55,7 @@ export function makeBatches(
     const days = new Set(part.map((event) => dayKey(event.timeMs)))
     return {
       batchId: childId(message, parts.length === 1 ? undefined : index),
+      producer: message.producer,
       events: part,
       firstMs: part[0]?.timeMs ?? 0,
       lastMs: part.at(-1)?.timeMs ?? 0,
@@ -90,7 +67,7 @@ export function makeBatches(
 }
 
 /** Events in the one order that aggregation uses: time, then source, then id. */
-export function byTimeThenKey(left: UsageEvent, right: UsageEvent): number {
+export function byTimeThenKey(left: CountedEvent, right: CountedEvent): number {
   if (left.timeMs !== right.timeMs) return left.timeMs - right.timeMs
   if (left.source !== right.source) return left.source < right.source ? -1 : 1
   return left.id < right.id ? -1 : left.id > right.id ? 1 : 0

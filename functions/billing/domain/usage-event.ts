@@ -6,8 +6,16 @@ import { canonicalJson, parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { decimal, findDecimal, type Rational, rational } from './rational.ts'
 
-/** One measured fact, checked, with what identifies it. */
-export type UsageEvent = {
+/**
+ * Who said it: `collector` for the platform's own, which publish on the topic, `tenant` for what came
+ * through the API, where tenants report for themselves. It is no part of an event's identity.
+ */
+export const PRODUCERS = ['collector', 'tenant'] as const
+export type Producer = (typeof PRODUCERS)[number]
+
+/** One measured fact, checked, with what identifies it and all that any answer is made from. */
+export type CountedEvent = {
+  readonly producer: Producer
   readonly meter: MeterId
   readonly source: string
   readonly id: string
@@ -21,6 +29,11 @@ export type UsageEvent = {
   readonly key: string
   /** Hex SHA-256 of what the event says; the same key with another digest is a conflict. */
   readonly digest: string
+  /** Whether it counts for nothing: a run that the platform failed, on the word of a collector. */
+  readonly free: boolean
+}
+
+export type UsageEvent = CountedEvent & {
   /** The event as it came, kept in the ledger with all its extra members. */
   readonly raw: Readonly<Record<string, unknown>>
 }
@@ -31,8 +44,11 @@ export type UsageRules = {
   readonly nowMs: number
   /** How far back an event may lie, in milliseconds. */
   readonly maxAgeMs: number
-  /** Whether a quantity may be negative, which corrects an earlier one: for control-plane sources alone. */
-  readonly corrections: boolean
+  /**
+   * Who says it. A collector alone may correct sums by negative quantities, and say that a run failed
+   * because of the platform.
+   */
+  readonly producer: Producer
 }
 
 const DAY_MS = 24 * 3_600_000
@@ -44,7 +60,13 @@ const MAX_AHEAD_MS = 5 * 60_000
 /** A batch document holds many events; CloudEvents 1.0 asks carriers for no more than this. */
 const MOST_BYTES = 64 * 1024
 
-const text = (max: number) => z.string().min(1).max(max)
+/** No control characters: a NUL cuts texts short in half of the world's tools. */
+const text = (least: number, most: number) =>
+  z
+    .string()
+    .min(least)
+    .max(most)
+    .regex(/^\P{Cc}*$/u, 'must not hold control characters')
 
 const parseUsage = parser(
   z.looseObject({
@@ -53,8 +75,8 @@ const parseUsage = parser(
       tenantId: z.string().optional(),
       value: z.union([z.string(), z.number()]).optional(),
       mode: z.enum(['level', 'delta']).optional(),
-      dimensions: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), z.string().max(64)).optional(),
-      resource: text(200).optional(),
+      dimensions: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), text(0, 64)).optional(),
+      resource: text(1, 200).optional(),
     }),
   }),
   'event.malformed',
@@ -89,30 +111,38 @@ export function checkUsageEvent(
   const event = { ...envelope, ...shape.value }
   if (![undefined, rules.tenantId].includes(event.data.tenantId)) return malformed(`subject: must be ${own}`)
   const meter = USAGE_TYPE.exec(event.type)?.[1]
-  if (!isMeterId(meter)) return refuse('event.unknown_type', event.type, 'type: names no meter')
+  if (!isMeterId(meter)) return refuse('event.unknown_type', 'type: names no meter', 'type: names no meter')
   const timeMs = Date.parse(event.time)
   if (!(timeMs <= rules.nowMs + MAX_AHEAD_MS)) return malformed('time: lies more than 5 minutes ahead')
   if (timeMs < rules.nowMs - rules.maxAgeMs) return malformed('time: lies too far back')
-  const value = parseQuantity(METERS[meter], event.data, rules.corrections)
+  const value = parseQuantity(METERS[meter], event.data, rules.producer === 'collector')
   if (!value.ok) return value
   const dimensions = event.data.dimensions ?? {}
   const unknown = Object.keys(dimensions).find(
     (key) => !(METERS[meter].dimensions as readonly string[]).includes(key),
   )
-  if (unknown !== undefined) return malformed(`data.dimensions: ${meter} has no dimension ${unknown}`)
+  if (unknown !== undefined)
+    return malformed(
+      `data.dimensions: ${meter} has no dimension ${unknown}`,
+      'data.dimensions: an unknown one',
+    )
   if (METERS[meter].needsResource && event.data.resource === undefined)
     return malformed('data.resource: is required')
-  return ok(usageEventOf(event, meter, timeMs, value.value))
+  if (rules.producer === 'tenant' && isPlatformError(dimensions)) {
+    const fault = `data.dimensions.outcome: only the platform reports ${PLATFORM_ERROR}`
+    return refuse('usage.collector_only', fault, fault)
+  }
+  return ok(usageEventOf(event, meter, timeMs, value.value, rules.producer))
 }
 
 /** An event read back from our own ledger, where it was put after it had been checked. */
-export function restoreUsageEvent(raw: unknown): UsageEvent {
+export function restoreUsageEvent(raw: unknown, producer: Producer): UsageEvent {
   const event = raw as StoredEvent
   const meter = USAGE_TYPE.exec(event.type)?.[1]
   if (!isMeterId(meter)) throw new TypeError(`the ledger holds an event of type ${event.type}`)
   const { value } = event.data
   const quantity = value === undefined ? undefined : decimal(String(value))
-  return usageEventOf(event, meter, Date.parse(event.time), quantity)
+  return usageEventOf(event, meter, Date.parse(event.time), quantity, producer)
 }
 
 type StoredEvent = {
@@ -133,20 +163,30 @@ function usageEventOf(
   meter: MeterId,
   timeMs: number,
   value: Rational | undefined,
+  producer: Producer,
 ): UsageEvent {
   const said = { type: event.type, subject: event.subject, time: timeMs, data: event.data }
+  const dimensions = event.data.dimensions ?? {}
   return {
+    producer,
     meter,
     source: event.source,
     id: event.id,
     timeMs,
     value,
     resource: event.data.resource,
-    dimensions: event.data.dimensions ?? {},
+    dimensions,
     key: eventKey(event.source, event.id),
     digest: sha256(canonicalJson(said)),
+    free: producer === 'collector' && isPlatformError(dimensions),
     raw: event,
   }
+}
+
+const PLATFORM_ERROR = 'platform_error'
+
+function isPlatformError(dimensions: Readonly<Record<string, string>>): boolean {
+  return dimensions['outcome'] === PLATFORM_ERROR
 }
 
 /** Hex SHA-256 of source, NUL and id. */
@@ -197,8 +237,8 @@ function isMeterId(name: string | undefined): name is MeterId {
   return name !== undefined && Object.hasOwn(METERS, name)
 }
 
-function malformed(fault: string): Result<never> {
-  return refuse('event.malformed', fault, fault)
+function malformed(fault: string, detail = fault): Result<never> {
+  return refuse('event.malformed', detail, fault)
 }
 
 function sha256(value: string): string {

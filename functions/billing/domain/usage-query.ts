@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { METER_IDS, METERS, type MeterId } from '#shared/catalogue/meters.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant, monthOf, type Period, windowOf } from './calendar.ts'
-import { lookBackMs, type MeterEvents, measure } from './meter-usage.ts'
+import { type Folded, lookBackMs, type MeterEvents, measure } from './meter-usage.ts'
 import { formatDecimal, formatScaled, type Rational, toScaled } from './rational.ts'
-import { deduplicate } from './usage-batch.ts'
-import type { UsageEvent } from './usage-event.ts'
+import type { Steps } from './steps.ts'
+import type { CountedEvent } from './usage-event.ts'
 
 export type UsageQuery = {
   readonly meters: readonly MeterId[]
@@ -36,7 +36,7 @@ export function parseUsageQuery(
   timeZone: string,
 ): Result<UsageQuery> {
   const stray = Object.keys(query).find((name) => !['meter', 'from', 'to', 'window'].includes(name))
-  if (stray !== undefined) return malformed(`There is no parameter '${stray}'.`)
+  if (stray !== undefined) return malformed(`There is no parameter '${stray}'.`, 'unknown parameter')
   const { meter, window } = query
   if (meter !== undefined && !isMeter(meter)) return malformed('meter: names no meter')
   if (window !== undefined && !isWindow(window)) return malformed('window: must be hour, day or month')
@@ -61,29 +61,37 @@ export function periodToRead(query: UsageQuery): Period {
   return { fromMs: query.period.fromMs - back, toMs: query.period.toMs }
 }
 
+/** What measuring a window costs, and each event in it, in microseconds. */
+const WINDOW_COST = 2
+const EVENT_COST = 0.5
+
 /** One row for each meter, or for each of its windows in which something was measured. */
-export function usageRows(query: UsageQuery, events: MeterEvents, timeZone: string): UsageRow[] {
-  return query.meters.flatMap((meter) => {
-    if (query.window === undefined) return [row(meter, measure(meter, events, query.period))]
-    return windowsOf(query.period, query.window, timeZone).flatMap((window) => {
+export function* usageRows(query: UsageQuery, events: MeterEvents, timeZone: string): Steps<UsageRow[]> {
+  const rows: UsageRow[] = []
+  const windows = query.window === undefined ? undefined : windowsOf(query.period, query.window, timeZone)
+  for (const meter of query.meters) {
+    for (const window of windows ?? [query.period]) {
       const usage = measure(meter, events, window)
-      if (usage.events === 0 && (usage.value === undefined || usage.value.n === 0n)) return []
-      return [row(meter, usage, window)]
-    })
-  })
+      yield WINDOW_COST + usage.events * EVENT_COST
+      if (windows === undefined) rows.push(row(meter, usage))
+      else if (usage.events > 0 || (usage.value !== undefined && usage.value.n !== 0n)) {
+        rows.push(row(meter, usage, window))
+      }
+    }
+  }
+  return rows
 }
 
 /** What the ledger holds in the range beside what counts. */
-export function repeatsIn(
-  query: UsageQuery,
-  events: readonly UsageEvent[],
-): { duplicates: number; conflicts: number } {
+export function repeatsIn(query: UsageQuery, folded: Folded): { duplicates: number; conflicts: number } {
   const { fromMs, toMs } = query.period
   const asked = new Set(query.meters)
-  const { duplicates, conflicts } = deduplicate(
-    events.filter(({ meter, timeMs }) => asked.has(meter) && timeMs >= fromMs && timeMs < toMs),
-  )
-  return { duplicates, conflicts: conflicts.length }
+  const isAsked = ({ meter, timeMs }: CountedEvent): boolean =>
+    asked.has(meter) && timeMs >= fromMs && timeMs < toMs
+  return {
+    duplicates: folded.copies.filter(isAsked).length,
+    conflicts: folded.conflicts.filter(isAsked).length,
+  }
 }
 
 /** RFC 3339 with an offset; undefined for anything else. */
@@ -136,8 +144,8 @@ function isWindow(name: string): name is 'hour' | 'day' | 'month' {
   return name === 'hour' || name === 'day' || name === 'month'
 }
 
-function malformed(hint: string): Result<never> {
-  return refuse('request.malformed', hint, hint)
+function malformed(hint: string, detail = hint): Result<never> {
+  return refuse('request.malformed', detail, hint)
 }
 
 function badRange(hint: string): Result<never> {

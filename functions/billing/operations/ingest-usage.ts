@@ -1,8 +1,10 @@
 import type { ReceivedBatch } from '#shared/pubsub/types.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
+import { deduplicate } from '../domain/deduplicate.ts'
+import { producerOf } from '../domain/producer.ts'
 import { admitUsage } from '../domain/tenant-projection.ts'
-import { batchIdOf, deduplicate, makeBatches, type UsageBatch } from '../domain/usage-batch.ts'
+import { batchIdOf, makeBatches, type UsageBatch } from '../domain/usage-batch.ts'
 import { checkUsageEvent, MAX_AGE_WHEN_APPLIED_MS, type UsageEvent } from '../domain/usage-event.ts'
 import type { BillingDeps } from '../ports.ts'
 import { redriveUsage } from './redrive-usage.ts'
@@ -22,6 +24,7 @@ const PARALLEL = 8
  * does not hold up the others, and the message comes again for it.
  */
 export async function ingestUsage(deps: IngestDeps, received: ReceivedBatch): Promise<Result<unknown>> {
+  const producer = producerOf(received.attributes)
   const parts: Part[] = []
   for (const part of received.parts) {
     const events = await admissible(deps, received, part)
@@ -34,7 +37,7 @@ export async function ingestUsage(deps: IngestDeps, received: ReceivedBatch): Pr
         deps,
         received,
         ctx,
-        makeBatches(events, { batchId, tenantId: ctx.tenantId, mixed: parts.length > 1 }),
+        makeBatches(events, { batchId, tenantId: ctx.tenantId, mixed: parts.length > 1, producer }),
       ),
     ),
   )
@@ -50,9 +53,10 @@ async function admissible(
   part: ReceivedBatch['parts'][number],
 ): Promise<readonly UsageEvent[]> {
   const { tenantId } = part.ctx
-  const rules = { tenantId, nowMs: received.nowMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS, corrections: true }
+  const producer = producerOf(received.attributes)
+  const rules = { tenantId, nowMs: received.nowMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS, producer }
   const good: UsageEvent[] = []
-  const entry = { tenantId, messageId: received.messageId, atMs: received.nowMs }
+  const entry = { tenantId, messageId: received.messageId, producer, atMs: received.nowMs }
   const refused: Parameters<IngestDeps['quarantine']['put']>[0][] = []
   for (const raw of part.events) {
     const event = checkUsageEvent(raw, rules)
@@ -98,6 +102,7 @@ async function refuseBatch(
     code: 'tenant.state_conflict',
     detail: 'usage of a tenant that is gone or refused',
     messageId: received.messageId,
+    producer: batch.producer,
     payload: { batchId: batch.batchId, events: batch.events.length },
     atMs: received.nowMs,
   })

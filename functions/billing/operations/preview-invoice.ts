@@ -1,30 +1,37 @@
+import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { formatInstant, monthOf } from '../domain/calendar.ts'
 import { exactThroughMs } from '../domain/exactness.ts'
 import { computeInvoice, type Invoice } from '../domain/invoice.ts'
-import { collectEvents, STALENESS_MS } from '../domain/meter-usage.ts'
+import { folding, STALENESS_MS } from '../domain/meter-usage.ts'
 import { getPlan } from '../domain/plans.ts'
 import { parseInstant } from '../domain/usage-query.ts'
-import type { BillingDeps } from '../ports.ts'
+import type { BillingDeps, Reading } from '../ports.ts'
 
 export type InvoicePreview = Invoice & { readonly exactThrough: string; readonly provisional: boolean }
 
 const YEAR_MS = 366 * 24 * 3_600_000
 const LEDGER_MS = 396 * 24 * 3_600_000
 
+type Deps = Pick<BillingDeps, 'ledger' | 'reads' | 'subscriptions'>
+
+type Request = {
+  readonly ctx: TenantContext
+  readonly query: Readonly<Record<string, string>>
+  readonly nowMs: number
+}
+
 /**
  * The invoice of the period that contains `at`, as it would be on what is known now. Nothing is
  * written, and without new usage the same question gets the same digest.
  */
-export async function previewInvoice(
-  deps: Pick<BillingDeps, 'ledger' | 'subscriptions'>,
-  request: {
-    readonly ctx: TenantContext
-    readonly query: Readonly<Record<string, string>>
-    readonly nowMs: number
-  },
-): Promise<Result<InvoicePreview>> {
+export function previewInvoice(deps: Deps, request: Request): Promise<Result<InvoicePreview>> {
+  const question = `invoice ${canonicalJson(request.query)}`
+  return deps.reads.share(request.ctx, question, (reading) => answer(deps, request, reading))
+}
+
+async function answer(deps: Deps, request: Request, reading: Reading): Promise<Result<InvoicePreview>> {
   const { ctx, nowMs } = request
   const stray = Object.keys(request.query).find((name) => name !== 'at')
   if (stray !== undefined)
@@ -39,15 +46,18 @@ export async function previewInvoice(
   if (subscription === undefined) return refuse('resource.not_found', 'no subscription')
   const period = monthOf(atMs, subscription.timeZone)
   if (period.toMs <= subscription.startedAtMs) return refuse('resource.not_found', 'before the subscription')
-  const events = await deps.ledger.read(ctx, { fromMs: period.fromMs - STALENESS_MS, toMs: period.toMs })
+  const held = { fromMs: period.fromMs - STALENESS_MS, toMs: period.toMs }
+  const events = await deps.ledger.read(ctx, held, reading)
   if (!events.ok) return events
+  const folded = await reading.work(folding(events.value, period))
   const invoice = computeInvoice({
     tenantId: ctx.tenantId,
     subscription,
     plan: getPlan(subscription.planId, subscription.planVersion),
     period,
-    events: collectEvents(events.value),
+    events: folded.events,
   })
+  if (!invoice.ok) return invoice
   const exactMs = exactThroughMs(period, nowMs)
-  return ok({ ...invoice, exactThrough: formatInstant(exactMs), provisional: exactMs < period.toMs })
+  return ok({ ...invoice.value, exactThrough: formatInstant(exactMs), provisional: exactMs < period.toMs })
 }

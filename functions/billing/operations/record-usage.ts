@@ -1,11 +1,13 @@
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from '#shared/contracts/cloud-event.ts'
-import { parseJson } from '#shared/json.ts'
+import { checkJson } from '#shared/json.ts'
 import type { RefusalCode } from '#shared/refusals.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { Trace } from '#shared/trace.ts'
-import { batchIdOf, deduplicate } from '../domain/usage-batch.ts'
+import { deduplicate } from '../domain/deduplicate.ts'
+import { batchIdOf } from '../domain/usage-batch.ts'
 import { MAX_AGE_MS, parseUsageEvent, type UsageEvent } from '../domain/usage-event.ts'
 import type { BillingDeps } from '../ports.ts'
+import { parseUsageJson } from './parse-usage-json.ts'
 
 const MOST_EVENTS = 500
 
@@ -36,7 +38,8 @@ export async function recordUsage(
 ): Promise<Result<RecordedUsage>> {
   const elements = parseElements(request.body, request.contentType)
   if (!elements.ok) return elements
-  const rules = { tenantId: request.tenantId, nowMs: request.nowMs, maxAgeMs: MAX_AGE_MS, corrections: false }
+  const { tenantId, nowMs } = request
+  const rules = { tenantId, nowMs, maxAgeMs: MAX_AGE_MS, producer: 'tenant' as const }
   const rejected: Rejection[] = []
   const parsed: { index: number; event: UsageEvent }[] = []
   elements.value.forEach((raw, index) => {
@@ -53,13 +56,14 @@ export async function recordUsage(
   rejected.sort((left, right) => left.index - right.index)
   const accepted = elements.value.length - rejected.length
   if (accepted === 0) return ok({ accepted, rejected, batchId: null })
-  await deps.queue.publish(request.tenantId, events, request.trace)
+  await deps.queue.publish(tenantId, events, request.trace)
   return ok({ accepted, rejected, batchId: batchIdOf(events) })
 }
 
 /** The media type says whether one event or an array must come; plain JSON may be either. */
 function parseElements(body: Uint8Array, contentType: string | undefined): Result<readonly unknown[]> {
-  const json = parseJson(body)
+  const parsed = parseUsageJson(body)
+  const json = parsed.ok ? checkJson(parsed.value) : parsed
   if (!json.ok) return json
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
   const isArray = Array.isArray(json.value)

@@ -17,8 +17,9 @@ export async function redriveUsage(
     const page = await deps.waiting.next(ctx)
     if (page.length === 0) return redriven
     for (const waiting of page) {
-      const { batchId, events } = waiting
-      for (const batch of makeBatches(events, { batchId, tenantId: ctx.tenantId, mixed: false })) {
+      const { batchId, events, producer } = waiting
+      const message = { batchId, tenantId: ctx.tenantId, mixed: false, producer }
+      for (const batch of makeBatches(events, message)) {
         await deps.ledger.append(ctx, batch, waiting.receivedAtMs)
       }
       await waiting.settle()

@@ -42,12 +42,12 @@ describe.each(firestoreEngines())('the ledger on the $name engine', (engine) => 
 
   const batchesOf = (tenantId: TenantId, ...events: Parameters<typeof aUsageEvent>[0][]) => {
     const parsed = events.map((fields): UsageEvent => {
-      const rules = { tenantId, nowMs: NOW, maxAgeMs: 35 * 86_400_000, corrections: false }
+      const rules = { tenantId, nowMs: NOW, maxAgeMs: 35 * 86_400_000, producer: 'collector' } as const
       const event = parseUsageEvent(aUsageEvent({ ...fields, tenant: tenantId }), rules)
       if (!event.ok) throw new Error(event.detail)
       return event.value
     })
-    return makeBatches(parsed, { batchId: batchIdOf(parsed), tenantId, mixed: false })
+    return makeBatches(parsed, { batchId: batchIdOf(parsed), tenantId, mixed: false, producer: 'collector' })
   }
 
   test('a batch is stored once, and says so when it comes again', async () => {

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Period } from '../../../functions/billing/domain/calendar.ts'
+import { deduplicate } from '../../../functions/billing/domain/deduplicate.ts'
 import { computeInvoice } from '../../../functions/billing/domain/invoice.ts'
 import { liveDays } from '../../../functions/billing/domain/live.ts'
 import { collectEvents, measure } from '../../../functions/billing/domain/meter-usage.ts'
 import { getPlan } from '../../../functions/billing/domain/plans.ts'
-import { batchIdOf, deduplicate, makeBatches } from '../../../functions/billing/domain/usage-batch.ts'
+import { batchIdOf, makeBatches } from '../../../functions/billing/domain/usage-batch.ts'
 import {
   parseUsageEvent,
   restoreUsageEvent,
@@ -17,7 +18,9 @@ const NOVEMBER: Period = {
   fromMs: Date.parse('2026-11-01T00:00:00Z'),
   toMs: Date.parse('2026-12-01T00:00:00Z'),
 }
-const RULES = { tenantId: 'acme', nowMs: NOW, maxAgeMs: 35 * 86_400_000, corrections: false }
+const RULES = { tenantId: 'acme', nowMs: NOW, maxAgeMs: 35 * 86_400_000, producer: 'collector' } as const
+
+const MESSAGE = { batchId: 'b', tenantId: 'acme', mixed: false, producer: 'collector' } as const
 
 function event(fields: { id: string; meter: string; minute: number; value: number }): UsageEvent {
   const parsed = parseUsageEvent(
@@ -82,11 +85,11 @@ test('order, copies and batches leave every measurement and the invoice byte-equ
       const again = shuffled([...list, ...list.filter(() => (chance.next().value ?? 0) % 2 === 0)], chance)
       const batches = [again.slice(0, again.length / 2), again.slice(again.length / 3)]
       const stored = batches.flatMap((batch) =>
-        makeBatches(deduplicate(batch).events, { batchId: 'b', tenantId: 'acme', mixed: false }).flatMap(
-          (one) => one.events.map(({ raw }) => restoreUsageEvent(JSON.parse(JSON.stringify(raw)))),
+        makeBatches(deduplicate(batch).events, MESSAGE).flatMap((one) =>
+          one.events.map(({ raw }) => restoreUsageEvent(JSON.parse(JSON.stringify(raw)), 'collector')),
         ),
       )
-      const [once, many] = [collectEvents(list), collectEvents(stored)]
+      const [once, many] = [collectEvents(list, NOVEMBER), collectEvents(stored, NOVEMBER)]
       for (const meter of ['agent_minutes', 'storage_gib_hours', 'active_users'] as const) {
         expect(measure(meter, many, NOVEMBER)).toEqual(measure(meter, once, NOVEMBER))
       }
@@ -102,7 +105,7 @@ test('a period split anywhere measures what the whole does', () => {
   fc.assert(
     fc.property(events, fc.integer({ min: 1, max: 30 * 1440 - 1 }), (list, minute) => {
       const cut = NOVEMBER.fromMs + minute * 60_000
-      const all = collectEvents(list)
+      const all = collectEvents(list, NOVEMBER)
       for (const meter of ['agent_minutes', 'workflow_runs', 'storage_gib_hours'] as const) {
         const [first, second, whole] = [
           measure(meter, all, { fromMs: NOVEMBER.fromMs, toMs: cut }),
@@ -126,7 +129,7 @@ test('of two contents for one id the same one stays in any order, and the other 
       expect(digests(other.events)).toEqual(digests(one.events))
       expect(digests(other.conflicts)).toEqual(digests(one.conflicts))
       expect(batchIdOf(other.events)).toBe(batchIdOf(one.events))
-      expect(one.events.length + one.conflicts.length + one.duplicates).toBe(list.length)
+      expect(one.events.length + one.conflicts.length + one.copies.length).toBe(list.length)
     }),
   )
 })
@@ -135,7 +138,7 @@ test('batches hold every event once and keep to the limits of a document', () =>
   const spread = Array.from({ length: 700 }, (_, index) =>
     event({ id: `e${index}`, meter: 'agent_minutes', minute: (index * 60) % (22 * 1440), value: index }),
   )
-  const batches = makeBatches(spread, { batchId: 'b', tenantId: 'acme', mixed: false })
+  const batches = makeBatches(spread, MESSAGE)
   expect(
     batches
       .flatMap((batch) => batch.events)
@@ -152,7 +155,7 @@ test('the live counters of a batch add up to its events', () => {
     fc.property(events, (list) => {
       const { events: kept } = deduplicate(list)
       fc.pre(kept.length > 0)
-      const live = makeBatches(kept, { batchId: 'b', tenantId: 'acme', mixed: false }).flatMap(liveDays)
+      const live = makeBatches(kept, MESSAGE).flatMap(liveDays)
       const counted = live
         .flatMap(({ hours }) => Object.values(hours))
         .flatMap((meters) => Object.values(meters))

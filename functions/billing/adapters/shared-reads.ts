@@ -1,0 +1,98 @@
+import type { TenantId } from '#shared/ids.ts'
+import type { Result } from '#shared/result.ts'
+import { TenantContext } from '#shared/tenancy/context.ts'
+import { finish, type Steps } from '../domain/steps.ts'
+import type { Reading, Reads } from '../ports.ts'
+
+/** A read of more than this is heavy: it is among the few that a tenant may have at a time. */
+const LIGHT_EVENTS = 5_000
+/** Heavy reads of one tenant under way at once: each may hold a quarter of a million events. */
+const MOST_HEAVY = 3
+/** Microseconds of work between two turns of the event loop; about what one small request takes. */
+const SLICE = 4_000
+
+/**
+ * Reads that leave room for others: the same question asked again while it is being answered shares the
+ * answer, a tenant has few heavy ones at a time, and all of an instance work in turns.
+ */
+export function sharedReads(): Reads {
+  const underWay = new Map<string, Promise<Result<unknown>>>()
+  const heavyOf = new Map<TenantId, number>()
+  const turn = fairTurns()
+  const enter = (tenantId: TenantId): boolean => {
+    const heavy = heavyOf.get(tenantId) ?? 0
+    if (heavy >= MOST_HEAVY) return false
+    heavyOf.set(tenantId, heavy + 1)
+    return true
+  }
+  const leave = (tenantId: TenantId): void => {
+    const heavy = (heavyOf.get(tenantId) ?? 1) - 1
+    if (heavy === 0) heavyOf.delete(tenantId)
+    else heavyOf.set(tenantId, heavy)
+  }
+  const begin = async <T>(
+    tenantId: TenantId,
+    answer: (reading: Reading) => Promise<Result<T>>,
+  ): Promise<Result<T>> => {
+    let isHeavy = false
+    try {
+      return await answer({
+        admit: (events) => {
+          if (!isHeavy && events > LIGHT_EVENTS) isHeavy = enter(tenantId)
+          return isHeavy || events <= LIGHT_EVENTS
+        },
+        work: inSlices(turn),
+      })
+    } finally {
+      if (isHeavy) leave(tenantId)
+    }
+  }
+  return {
+    share: <T>(
+      ctx: TenantContext,
+      question: string,
+      answer: (reading: Reading) => Promise<Result<T>>,
+    ): Promise<Result<T>> => {
+      // Whoever joins is not checked by the store, which only the first one asks.
+      if (!TenantContext.is(ctx)) throw new TypeError('not a tenant context')
+      const name = `${ctx.tenantId} ${question}`
+      const known = underWay.get(name)
+      if (known !== undefined) return known as Promise<Result<T>>
+      const answering = begin(ctx.tenantId, answer).finally(() => underWay.delete(name))
+      underWay.set(name, answering)
+      return answering
+    },
+  }
+}
+
+/** A reading with no bounds, for one that is alone. */
+export const aloneReading: Reading = { admit: () => true, work: async (steps) => finish(steps) }
+
+/** Does steps until a slice is used up, then waits for its turn; what is short never waits. */
+function inSlices(turn: () => Promise<void>): Reading['work'] {
+  let spent = 0
+  return async <T>(steps: Steps<T>): Promise<T> => {
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+      spent += step.value
+      if (spent < SLICE) continue
+      await turn()
+      spent = 0
+    }
+  }
+}
+
+/** Wakes one of those that wait in each round of the event loop, so that everything else comes between. */
+function fairTurns(): () => Promise<void> {
+  const waiting: (() => void)[] = []
+  const wakeOne = (): void => {
+    waiting.shift()?.()
+    if (waiting.length > 0) setImmediate(wakeOne)
+  }
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve)
+      if (waiting.length === 1) setImmediate(wakeOne)
+    })
+}
