@@ -1,0 +1,154 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
+import { EDGE, EVENTS, FUZZ, type Mutation, mutationsOf, TOKENS } from './mutation.ts'
+
+const CLAIM_CHECKS = [
+  ['iss', 'claims.value.iss !== config.CALLER_ISSUER'],
+  ['aud', 'claims.value.aud !== config.FUNCTION_URI'],
+  ['exp', 'claims.value.exp * 1000 <= clock.now()'],
+] as const
+
+/** Tokens, callers and events: where a tenant is proven. */
+export const EDGES: readonly Mutation[] = [
+  ...mutationsOf(
+    'shared/pubsub/verify-event.ts',
+    [EVENTS],
+    [
+      [
+        'the form of the subject',
+        "event.subject.startsWith('tenants/') ? event.subject.slice(8) : undefined",
+        'event.subject.slice(8)',
+      ],
+      [
+        'the parsing of the tenant',
+        "if (!tenantId.ok) return refuse('event.malformed', 'subject is not tenants/{tenantId}')",
+        "if (!tenantId.ok) return refuse('internal.error', '')",
+      ],
+      ['the extension', '[event.tenantid, asRecord', '[asRecord'],
+      ['the tenant in the data', "asRecord(event.data)?.['tenantId'], ", ''],
+      ['the attribute', ", attributes['tenantid']]", ']'],
+      [
+        'the refusal of a disagreement',
+        "if (other !== undefined) return refuse('event.tenant_mismatch'",
+        "if (false) return refuse('event.tenant_mismatch'",
+      ],
+      [
+        'the attribute of the content type',
+        'if (contentType !== undefined && !CONTENT_TYPES.has(contentType)) {',
+        'if (false) {',
+      ],
+      [
+        'the attribute of the type',
+        "if (attributes['type'] !== undefined && attributes['type'] !== event.type) {",
+        'if (false) {',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/strict-jwt.ts',
+    [TOKENS, FUZZ],
+    [
+      ['the length', 'if (token.length > MOST_BYTES)', 'if (false)'],
+      ['the canonical base64url', '![headerSegment, payloadSegment, signature].every(isCanonical)', 'false'],
+      [
+        'the exact JSON',
+        "const exact = Buffer.from(JSON.stringify(value), 'utf8').equals(bytes)",
+        'const exact = true',
+      ],
+      ['the ban on prototypes', 'exact && checkJson(value).ok', 'exact', [FUZZ]],
+      ['the ban on other header members', 'if (extra !== undefined) return', 'if (false) return'],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/verify-access-token.ts',
+    [TOKENS, FUZZ],
+    [
+      [
+        'the gateway’s copy',
+        'if (userInfo !== undefined && userInfo !== parts.value.payloadSegment) {',
+        'if (false) {',
+      ],
+      [
+        'the signature',
+        'if (!signed.ok) return signed',
+        'const payload = signed.ok ? signed.value : (parts.value.payload as JWTPayload)',
+      ],
+      [
+        'the unknown key',
+        "if (key === undefined) return refuse('token.invalid', 'unknown key')",
+        'if (key === undefined) return ok(parts.payload as JWTPayload)',
+      ],
+      ['the type', "typ: 'at+jwt',", ''],
+      ['the issuer', 'issuer: deps.issuer,', ''],
+      ['the audience', 'audience: deps.audience,', ''],
+      ['the expiry', 'currentDate: new Date(deps.clock.now()),', 'currentDate: new Date(0),'],
+      ['the time of issue', 'if (claims.iat > nowSeconds + SKEW_SECONDS)', 'if (false)'],
+      ['the longest life', 'if (claims.exp - claims.iat > LONGEST_LIFE_SECONDS)', 'if (false)'],
+      [
+        'the parsing of the tenant',
+        "if (!tenant.ok) return refuse('token.invalid', 'no tenant')",
+        "if (!tenant.ok) return refuse('internal.error', '')",
+      ],
+      [
+        'the unknown tenant',
+        "if (state === undefined) return refuse('token.invalid', 'unknown tenant')",
+        "if (state === undefined) return refuse('internal.error', '')",
+      ],
+      ['the watermark', 'if (claims.iat <= state.notBefore)', 'if (false)'],
+      [
+        'the watermark’s own second',
+        'if (claims.iat <= state.notBefore)',
+        'if (claims.iat < state.notBefore)',
+      ],
+      ['the policy version', 'if (claims.ver < state.version)', 'if (false)'],
+      ['the state of the tenant', 'scopes: new Set(scopes),', "scopes: new Set(claims.scope.split(' ')),"],
+      ['the tenant without any scope left', "if (scopes.length === 0 && claims.scope !== '')", 'if (false)'],
+      ['the bound token', 'cnf: z.never().optional(),', ''],
+      ['the kind of the audience', 'aud: z.string(),', 'aud: z.unknown(),'],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/tenant-access.ts',
+    [TOKENS],
+    [
+      [
+        'the roles of a restricted tenant',
+        'if (!roles.some((role) => access.roles.includes(role))) return []',
+        '',
+      ],
+      [
+        'the scopes of a restricted tenant',
+        'return scopes.filter((scope) => access.scopes.includes(scope))',
+        'return scopes',
+      ],
+      [
+        'the nothing of a tenant that is none',
+        "if (access.kind === 'none') return []",
+        "if (access.kind === 'none') return scopes",
+      ],
+      ['the purged', 'PURGED: NONE,', 'PURGED: ALL,'],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/verify-caller.ts',
+    [EDGE, FUZZ],
+    [
+      [
+        'the ban on the other header',
+        "if (header('x-serverless-authorization') !== undefined) {",
+        'if (false) {',
+      ],
+      ['the mark of a verified token', 'signature !== REMOVED_SIGNATURE', 'false'],
+      ['the three parts', 'rest.length > 0', 'false'],
+      ['the verified address', 'email_verified: z.literal(true),', ''],
+      ...CLAIM_CHECKS.map(
+        ([claim, check]) => [`the caller’s ${claim}`, `if (${check})`, 'if (false)'] as const,
+      ),
+      ['the algorithm', "algorithms: ['RS256'],", "algorithms: ['RS256', 'HS256', 'ES256', 'PS256'],"],
+      [
+        'the single header',
+        "request.headersDistinct[name]?.join(', ')",
+        'request.headersDistinct[name]?.[0]',
+      ],
+    ],
+  ),
+]
