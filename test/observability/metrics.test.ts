@@ -14,6 +14,8 @@ import { measuredLog } from '#shared/observability/measured-log.ts'
 import { LOG_FIELDS, LOG_MESSAGES, type LogMessage } from '#shared/observability/messages.ts'
 import { METRICS, type MetricSpec, mostSeries } from '#shared/observability/metrics-table.ts'
 import { ok, refuse } from '#shared/result.ts'
+import { GRANTS } from '../../functions/auth/domain/client.ts'
+import { STEP_KEYS } from '../../functions/tenant-events/domain/provisioning.ts'
 import { closeServer, listen, START_MS, testConfig, testPlatform } from '../shared/support/platform.ts'
 import { parsePrometheus, type Sample, seriesOf } from '../support/prometheus.ts'
 
@@ -45,6 +47,12 @@ describe('the table of metrics', () => {
     expect(spec.help).toMatch(/^[A-Z].{8,}\.$/)
     for (const field of used) expect(fields).toContain(field.split('.')[0])
     for (const label of Object.keys(spec.labels)) expect(label).toMatch(/^[a-z]+$/)
+  })
+
+  // The shared library may not import the functions, so their words stand in the table a second time.
+  test('knows the steps and the grants of the functions', () => {
+    expect(METRICS.energent_steps_total.labels.step.values).toEqual(STEP_KEYS)
+    expect(METRICS.energent_tokens_issued_total.labels.grant.values).toEqual(GRANTS)
   })
 
   test('has labels of few values, and none that names a tenant, a request or a person', () => {

@@ -139,8 +139,9 @@ async function sendEverything(): Promise<Canary[]> {
     ),
     await post(`[${usage({ subject: MARK.eventData })}]`, asTenant, '/v1/usage'),
   ]
+  await refusedByTheStore(() => post(JSON.stringify({ ...aTenant, tenantId: 'canary-two' }), asOperator))
   for (const status of [200, 202, 400, 401, 404]) if (status !== 200) expect(statuses).toContain(status)
-  expect(statuses.filter((status) => status >= 500)).toEqual([])
+  expect(statuses.filter((status) => status === 500)).toEqual([])
   await publishPoison()
   return [
     { name: "the operator's secret", value: operator.clientSecret },
@@ -150,6 +151,13 @@ async function sendEverything(): Promise<Canary[]> {
     ...tenants.map(({ tenantId, clientSecret: value }) => ({ name: `the secret of ${tenantId}`, value })),
     ...tenants.flatMap(({ users }) => users.map(({ login, password }) => ({ name: login, value: password }))),
   ]
+}
+
+/** What fails inside says in its line what failed, and not for whom. */
+async function refusedByTheStore(send: () => Promise<number>): Promise<void> {
+  const fault = { target: 'firestore', operation: 'Commit', mode: 'error', code: 3, count: 1 }
+  await control(stack, 'POST', '/faults', fault)
+  expect(await send()).toBe(500)
 }
 
 /** Events that can never be applied, published beside the API. */
@@ -245,6 +253,19 @@ describe('the log of a running system', () => {
 describe('what was secret or private', () => {
   test('was sent, and is where it belongs', async () => {
     expect(JSON.stringify(await documents())).toContain('Könary')
+  })
+
+  // The same search, for what is there: it looks in the right places.
+  test('would be found: what may stand there is', async () => {
+    const { kubernetes } = await control(stack, 'GET', '/dump')
+    const { messages } = (await control(stack, 'GET', '/messages')) as { messages: { attributes?: object }[] }
+    const found = (text: string, value: string): boolean => leaksIn(text, [{ name: '', value }]).length > 0
+
+    expect(found(stack.lines().join('\n'), 'canary-one')).toBe(true)
+    expect(found(JSON.stringify(kubernetes), 'canary-one')).toBe(true)
+    expect(found(JSON.stringify(messages.map(({ attributes }) => attributes)), 'canary-one')).toBe(true)
+    expect(found((await metricsTexts()).join('\n'), 'createTenant')).toBe(true)
+    expect(found(JSON.stringify(await documents()), MARK.clientName)).toBe(true)
   })
 
   test('is in no line of the log and in nothing the stack printed', () => {

@@ -57,6 +57,10 @@ describe('nothing is left out', () => {
   )
 })
 
+test.each(Object.keys(LOG_MESSAGES))('somebody writes the line %s', (message) => {
+  expect(SOURCES.filter((source) => source.includes(`('${message}'`)).length).toBeGreaterThan(0)
+})
+
 describe('failure codes of operations', () => {
   test('every one that a step gives is explained', () => {
     const given = SOURCES.flatMap((source) => [...source.matchAll(/\bcode: '([a-z_]+\.[a-z_]+)'/g)])
