@@ -27,7 +27,8 @@ export const DELIVERY_FAULTS = [
 export type DeliveryFault = (typeof DELIVERY_FAULTS)[number]
 
 /** What goes wrong outside of single calls. */
-export type WorldFault = 'outage' | 'skew' | 'ack-overrun' | 'dead-letter' | 'client-retry'
+export const WORLD_FAULTS = ['outage', 'skew', 'ack-overrun', 'dead-letter', 'client-retry'] as const
+export type WorldFault = (typeof WORLD_FAULTS)[number]
 
 export type Fault = CallFault | DeliveryFault | WorldFault
 
@@ -108,7 +109,7 @@ export function faultPlan(seed: number, phases: Phases, ports: readonly string[]
     mostAttempts,
     callFault: (port, nowMs) => {
       const chance = chances.get(port)?.next() ?? 1
-      if (outage !== undefined && outage.ports.has(port) && nowMs >= outage.fromMs && nowMs < outage.toMs) {
+      if (outage?.ports.has(port) && nowMs >= outage.fromMs && nowMs < outage.toMs) {
         return outage.ambiguous && chance < 0.5 ? 'deadline-after' : 'unavailable'
       }
       let bound = 0

@@ -18,9 +18,9 @@ export function expectedUsage(
   for (const message of messages) {
     const own = message.good.get(tenant)
     if (own === undefined) continue
-    // The same events in the same company are the same batch.
+    // The same events in the same company, said by the same, are the same batch.
     const company = [...message.good.values()].flat().map(({ id }) => id)
-    batches.set(company.sort().join(' '), own)
+    batches.set([message.producer, ...company.sort()].join(' '), own)
   }
   const tally = new Map<string, bigint>()
   const add = (key: string, by: bigint): void => void tally.set(key, (tally.get(key) ?? 0n) + by)

@@ -106,8 +106,11 @@ export function checkEnd(
   expect('what waits in outboxes', pendingRows(documents), [])
   expect('tenants with an operation', busyTenants(documents), [])
   for (const tenant of workload.tenants) checkTenant(tenant, documents, world, expect)
+  if (workload.cancelled !== undefined) checkCancelled(workload.cancelled, documents, expect)
   checkUsage(documents, workload, expect)
-  for (const [key, fact] of world.facts) checkCommitted(key, fact, documents, violated)
+  for (const [key, fact] of world.facts) {
+    if (fact['tenantid'] !== workload.cancelled) checkCommitted(key, fact, documents, violated)
+  }
 }
 
 type Expect = (what: string, actual: unknown, wanted: unknown) => void
@@ -157,6 +160,20 @@ function checkTenant(
     (path) => path === `Namespace//tenant-${tenant}`,
   )
   expect(`namespaces of ${tenant}`, namespaces.length, 1)
+  expect(`doubled audit entries of ${tenant}`, doubledAudit(tenant, documents), [])
+}
+
+/** Whichever command came first, the later one counts, and what the earlier one began is over. */
+function checkCancelled(tenant: string, documents: Documents, expect: Expect): void {
+  const at = (path: string): Json[] =>
+    [...documents].filter(([name]) => name.startsWith(`tenants/${tenant}/${path}`)).map(([, doc]) => doc)
+  expect(
+    `answers to ${tenant}`,
+    at('billing_operations/').map((doc) => doc['outcome']),
+    ['cancelled'],
+  )
+  const standing = at('billing_subscriptions/').filter((doc) => doc['status'] !== 'cancelled')
+  expect(`subscriptions of ${tenant}`, standing, [])
   expect(`doubled audit entries of ${tenant}`, doubledAudit(tenant, documents), [])
 }
 

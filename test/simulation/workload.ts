@@ -1,6 +1,9 @@
-import { CLOUD_EVENT_BATCH_TYPE } from '#shared/contracts/cloud-event.ts'
+import { CLOUD_EVENT_BATCH_TYPE, type CloudEvent } from '#shared/contracts/cloud-event.ts'
+import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
+import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
 import { tenantFactType } from '#shared/contracts/events/tenant-fact.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
+import type { TopicName } from '#shared/contracts/topics.ts'
 import { outboxRow } from '#shared/firestore/outbox.ts'
 import type { ApiReply, TenantHandler, TenantRequest } from '#shared/http/types.ts'
 import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
@@ -20,11 +23,15 @@ export type Workload = {
   readonly messages: readonly UsageMessage[]
   /** Ids of events that can never count. */
   readonly poison: ReadonlySet<string>
+  /** A tenant whose subscription was asked for and cancelled, in whatever order the two arrive. */
+  readonly cancelled: string | undefined
   /** Requests not answered yet. */
   pending(): number
 }
 
 export type UsageMessage = {
+  /** Whether the tenant sends it to the API, or a collector publishes it: what each says is a batch of its own. */
+  readonly producer: 'tenant' | 'collector'
   /** Good events by tenant. */
   readonly good: ReadonlyMap<string, readonly UsageRaw[]>
   readonly elements: readonly UsageRaw[]
@@ -41,6 +48,8 @@ export type UsageRaw = {
 
 /** A tenant that was deleted before it all began: nothing of it may ever count. */
 export const GHOST = 'ghost'
+/** A tenant of somebody's own scripts, which billing alone hears of. */
+const REGRETFUL = 'umbrella'
 const NAMES = ['acme', 'globex', 'initech'] as const
 const METERS = [
   ['agent_minutes', 3],
@@ -72,16 +81,19 @@ export function startWorkload(simulation: Simulation, fleet: Fleet, pubsub: Simu
       })
     time.after(chance.between(0, loadMs), attempt)
   }
+  const cancelled = chance.chance(0.5) ? REGRETFUL : undefined
+  for (const command of cancelled === undefined ? [] : regret(cancelled, phases.startMs)) {
+    time.after(chance.between(0, loadMs), () => pubsub.publish(command))
+  }
   if (known.includes(GHOST)) pubsub.publish(ghostFact(phases.startMs))
   for (const tenant of tenants) client(askForTenant(simulation, fleet, tenant))
   for (const message of [...messages, ...copied]) {
     const [tenant] = message.good.keys()
-    const single = message.good.size === 1 && message.elements.every(({ id }) => !poison.has(id))
-    if (single && tenant !== undefined && chance.chance(0.5))
+    if (message.producer === 'tenant' && tenant !== undefined)
       client(sendUsage(simulation, fleet, tenant, message))
     else time.after(chance.between(0, loadMs), () => pubsub.publish(usageOn(message)))
   }
-  return { tenants, messages: [...messages, ...copied], poison, pending: () => pending }
+  return { tenants, messages: [...messages, ...copied], poison, cancelled, pending: () => pending }
 }
 
 function usageMessage(
@@ -105,7 +117,9 @@ function usageMessage(
     poison.add(bad.id)
     elements.splice(chance.between(0, elements.length), 0, bad)
   }
-  return { good, elements }
+  const [bad] = elements.filter(({ id }) => poison.has(id))
+  const single = good.size === 1 && bad === undefined
+  return { producer: single && chance.chance(0.5) ? 'tenant' : 'collector', good, elements }
 }
 
 /** Some of a message's events again, in a message of their own: copies that only the ledger can tell. */
@@ -114,7 +128,7 @@ function partOf(message: UsageMessage): UsageMessage {
   if (first === undefined) throw new TypeError('a message without events')
   const [tenant, events] = first
   const part = events.slice(0, 1)
-  return { good: new Map([[tenant, part]]), elements: part }
+  return { producer: message.producer, good: new Map([[tenant, part]]), elements: part }
 }
 
 function usageEvent(chance: Random, tenant: string, id: string, startMs: number): UsageRaw {
@@ -150,6 +164,30 @@ function usageOn(message: UsageMessage) {
   }
 }
 
+/** Two commands of one operation; the sender's numbers say which is the later. */
+function regret(tenant: string, nowMs: number) {
+  const tenantId = tenant as TenantId
+  const operationId = 'op_regret'
+  const data = { tenantId, operationId }
+  const asked = { type: subscriptionRequested.type, data: { ...data, tier: 'standard' } }
+  return [asked, { type: subscriptionCancelRequested.type, data }].map((command, at) => {
+    const id = `${operationId}.${at}`
+    const source = '//energent.ai/tenant-events'
+    const event = newEvent({ ...command, id, source, tenantId, nowMs, commandSequence: BigInt(at + 1) })
+    return messageOf('billing-commands', event, nowMs)
+  })
+}
+
+function messageOf(topic: TopicName, event: CloudEvent, nowMs: number) {
+  const row = outboxRow({ topic, event }, String(event.tenantid), 0, nowMs)
+  return {
+    topic: row.topic,
+    data: Buffer.from(row.body),
+    attributes: row.attributes,
+    orderingKey: row.orderingKey,
+  }
+}
+
 function ghostFact(nowMs: number) {
   const tenantId = GHOST as TenantId
   const event = newEvent({
@@ -165,13 +203,7 @@ function ghostFact(nowMs: number) {
       at: new Date(nowMs).toISOString(),
     },
   })
-  const row = outboxRow({ topic: 'tenant-facts', event }, tenantId, 0, nowMs)
-  return {
-    topic: row.topic,
-    data: Buffer.from(row.body),
-    attributes: row.attributes,
-    orderingKey: row.orderingKey,
-  }
+  return messageOf('tenant-facts', event, nowMs)
 }
 
 type Ask = (answered: (again: boolean) => void) => void
