@@ -51,7 +51,7 @@ export const TTL_POLICIES: readonly TtlPolicy[] = GROUPS.flatMap((group) => [
   {
     collectionGroup: `${group}_quarantine`,
     field: 'expireAt',
-    kept: 'until an operator has settled it, and a while after',
+    kept: '30 days after it was settled; for ever while it waits',
   },
 ])
 
