@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { COMMITS, DEADLINES, FAULTS, type Mutation, mutationsOf, ORDER, STORE } from './mutation.ts'
+import { COMMITS, DEADLINES, FAULTS, LEASES, type Mutation, mutationsOf, ORDER, STORE } from './mutation.ts'
 
 const RECOGNISED =
   "if (snapshots.some((snapshot) => snapshot.get('commitId') === commitId)) return { kind: 'committed' }"
@@ -143,6 +143,21 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
       ],
       ['the mark of what was sent', "      status: 'sent',\n", "      status: 'pending',\n"],
       ['the stop after a failure', 'return { published: index, failed: rows.length - index }', 'continue'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/tenant-events/domain/lease.ts',
+    [LEASES],
+    [
+      ['the store’s time', 'if (op.leaseUntilMs > readTimeMs)', 'if (op.leaseUntilMs > nowMs)'],
+      [
+        'the store’s time in a new lease',
+        'leaseUntilMs: readTimeMs + LEASE_MS',
+        'leaseUntilMs: nowMs + LEASE_MS',
+      ],
+      ['the fence of whoever takes over', 'fence: op.fence + 1', 'fence: op.fence'],
+      ['the fence of whoever writes', ' && op.fence === worker.fence', ''],
+      ['the lease', "if (op.leaseUntilMs > readTimeMs) return 'busy'", ''],
     ],
   ),
 ]

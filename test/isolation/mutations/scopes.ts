@@ -51,7 +51,7 @@ export const SCOPES: readonly Mutation[] = [
       [
         'the secrecy of a write',
         "if (detail === undefined) throw new TypeError('not a write made by a scoped database')",
-        "if (detail === undefined) return { path: 'x/y', fields: {}, once: false, tenantId: undefined }",
+        "if (detail === undefined) return { path: 'tenants/acme/lifecycle_things/x', fields: {}, once: false, tenantId: 'acme' as TenantId }",
       ],
       ['the guard’s document', 'if (doc.id === (path.at(-1) ?? tenantId)) return path', 'return path'],
       ['the path of what is read', 'if (snapshot.ref.path !== expectedPath)', 'if (false)', [CREDENTIALS]],

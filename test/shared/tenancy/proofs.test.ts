@@ -213,6 +213,18 @@ describe('authorize', () => {
       expect(as([route.scope ?? ''])).toMatchObject({ ok: false, code: 'resource.not_found' })
     },
   )
+
+  // No route is like this today: one that forgets its operator scope must be closed, not open.
+  test('a route that names no operator scope is opened by its own tenant alone', () => {
+    const { operatorScope: _none, ...closed }: Route = ROUTES.getTenant
+    const ask = (proof: VerifiedToken, tenant: string) => authorize(closed, proof, tenant, 0)
+    const operator = token({ tenant: PLATFORM_TENANT, scopes: new Set([...PLATFORM, 'tenant:read']) })
+
+    expect(ask(token(), 'acme')).toMatchObject({ ok: true, value: { tenantId: 'acme' } })
+    for (const proof of [token(), operator]) {
+      expect(ask(proof, 'globex')).toMatchObject({ ok: false, code: 'resource.not_found' })
+    }
+  })
 })
 
 const PLATFORM = [
