@@ -58,7 +58,15 @@ export const silentLogger: Logger = {
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) }
   const code = 'code' in error ? { errorCode: error.code } : {}
-  return { error: error.message, errorName: error.name, stack_trace: error.stack, ...code }
+  const said = messageOf(error)
+  // The stack begins with the message.
+  const stack = error.stack?.replace(error.message, () => said)
+  return { error: said, errorName: error.name, stack_trace: stack, ...code }
+}
+
+/** What an error says, but for the text that could not be parsed: an engine quotes its beginning. */
+function messageOf(error: Error): string {
+  return error instanceof SyntaxError ? error.message.replace(/["'].*["']/s, '"…"') : error.message
 }
 
 function loggerWith(

@@ -167,6 +167,25 @@ test('what is said of an error is its class, message, code and stack', () => {
   expect(errorFields(undefined)).toEqual({ error: 'undefined' })
 })
 
+// An engine quotes what it cannot parse, and that is somebody's data.
+test.each(['dcs', 'Ada Lovelace', '{"name": Ada', 'A"d\'a\nb'])(
+  'of %j that is no JSON, no part is said',
+  (text) => {
+    let fields: LogFields = {}
+    try {
+      JSON.parse(text)
+    } catch (error) {
+      fields = errorFields(error)
+    }
+    expect(fields).toMatchObject({ errorName: 'SyntaxError', error: expect.stringContaining('JSON') })
+    expect(fields['stack_trace']).toContain('log.test.ts')
+    for (const part of [text, 'Ada', 'dcs']) {
+      expect(`${fields['error']}`).not.toContain(part)
+      expect(`${fields['stack_trace']}`.split('\n    at ')[0]).not.toContain(part)
+    }
+  },
+)
+
 test('the silent logger says nothing and stays silent', () => {
   expect(silentLogger.with({})).toBe(silentLogger)
   for (const method of ['debug', 'info', 'warn', 'error'] as const)
