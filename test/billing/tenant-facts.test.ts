@@ -47,3 +47,21 @@ test('a store that is down is not acknowledged', async () => {
   world.engine.setFault((rpc) => (rpc === 'Commit' ? { mode: 'error' } : undefined))
   expect(await world.fact(aTenantFact({}))).toBe(500)
 })
+
+test.each(['platform', 'system', 'energent', 'admin', 'internal'])(
+  'a fact about the reserved tenant %s changes nothing',
+  async (tenant) => {
+    expect(await world.fact(aTenantFact({ tenant, kind: 'purged', state: 'PURGED', sequence: 99n }))).toBe(
+      204,
+    )
+    expect(projection(tenant)).toBeUndefined()
+    expect(world.documents('billing_quarantine')[0]?.data).toMatchObject({ code: 'event.malformed' })
+  },
+)
+
+test('a fact id that was used for another fact changes nothing and is set aside', async () => {
+  await world.fact(aTenantFact({ id: 'f', sequence: 3n, state: 'ACTIVE' }))
+  expect(await world.fact(aTenantFact({ id: 'f', sequence: 4n, state: 'PURGED', kind: 'purged' }))).toBe(204)
+  expect(projection()).toMatchObject({ state: 'ACTIVE', sequence: '3' })
+  expect(world.documents('billing_quarantine')[0]?.data).toMatchObject({ code: 'event.id_reused' })
+})
