@@ -188,6 +188,7 @@ function origins(text: string): readonly string[] {
     const local = parsed !== null && ['localhost', '127.0.0.1', '[::1]'].includes(parsed.hostname)
     if (
       parsed?.origin !== origin ||
+      origin.includes('*') ||
       !(parsed.protocol === 'https:' || (local && parsed.protocol === 'http:'))
     ) {
       throw new Error('must be origins such as https://console.energent.ai, without a path and without *')

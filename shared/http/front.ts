@@ -15,7 +15,7 @@ import { type Drain, drainOnSignal } from './drain.ts'
 import { type LoadGate, loadGate } from './load-gate.ts'
 import { problemReply } from './problem.ts'
 import { recordFront } from './record-front.ts'
-import { declaresMore, faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
+import { faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
 import { sendReply } from './send-reply.ts'
 import { shedder } from './shed.ts'
 
@@ -35,11 +35,6 @@ const MOST_LAG_MS = 500
 
 /** Open whatever the load: who looks after the service must see it, and its own jobs make room. */
 const OPEN_PATHS = /^\/(?:health|internal)(?:[/?]|$)/
-
-/** A body up to this size is let run past, and its connection goes on. */
-const LITTLE_BYTES = 256 * 1024
-/** How long a refused body is let run past, so that its sender hears the answer and no reset. */
-const LINGER_MS = 2_000
 
 let current: FrontOptions | undefined
 
@@ -142,32 +137,11 @@ function refuseUnread(
   refusal: Refusal,
 ): void {
   const { headers, method } = request
-  const lingers = declaresMore(request, LITTLE_BYTES)
   const requestId = systemIds.bytes(16).toString('hex')
   const problem = problemReply(refusal, requestId)
   const cors = corsHeaders(options.platform?.config.CORS_ORIGINS, headers.origin)
-  if (lingers) {
-    // What is still on its way may be endless: the connection ends with the answer.
-    response.shouldKeepAlive = false
-    request.resume()
-  }
-  sendReply(
-    response,
-    { ...problem, headers: { ...problem.headers, ...cors } },
-    requestId,
-    lingers ? ending(request) : undefined,
-  )
+  sendReply(response, { ...problem, headers: { ...problem.headers, ...cors } }, requestId)
   recordFront(options.platform, { refusal, requestId, method, status: problem.status, headers })
-}
-
-/** Resolves when the body has run past, or has taken too long: a socket closed earlier resets its sender. */
-function ending(request: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    // Real time on purpose: it is the network that is waited for.
-    const timer = setTimeout(resolve, LINGER_MS)
-    request.once('close', () => resolve()).once('end', () => resolve())
-    request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer))
-  })
 }
 
 /** Answers on the bare connection: of what the parser refused there is no request to answer to. */

@@ -52,11 +52,6 @@ export function faultOfParser(error: Error): Refusal {
   }
 }
 
-/** Whether a body may be longer than `bytes`: declared so, or of no declared length. */
-export function declaresMore({ headers }: IncomingMessage, bytes: number): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > bytes
-}
-
 function faultOfFraming({ headers, headersDistinct, httpVersion }: IncomingMessage): Refusal | undefined {
   if (!(Number(headers['content-length'] ?? 0) <= MOST_BODY_BYTES)) {
     const hint = `At most ${MOST_BODY_BYTES} bytes are accepted.`

@@ -3,17 +3,15 @@ import { systemIds } from '../ids.ts'
 import { refuse } from '../result.ts'
 import type { Platform } from '../wiring.ts'
 import { corsHeaders } from './cors.ts'
+import { declaresMore, endUnread } from './linger.ts'
 import { problemReply } from './problem.ts'
 import { recordFront } from './record-front.ts'
-import { declaresMore } from './request-faults.ts'
-import { SECURITY_HEADERS } from './send-reply.ts'
+import { LITTLE_BYTES, SECURITY_HEADERS } from './send-reply.ts'
 
 /** So many requests turned away have a line each in a second; of the others one line says how many they were. */
 const LINES_PER_SECOND = 100
 
 const REFUSAL = refuse('overload.shed', 'no room')
-/** A body up to this size runs past and its connection goes on. */
-const LITTLE_BYTES = 64 * 1024
 
 /**
  * Turns a request away: 503 with Retry-After, before anything of it is looked at.
@@ -42,18 +40,24 @@ export function shedder(options: {
     if (origin !== undefined) {
       headers.push(...Object.entries(corsHeaders(platform?.config.CORS_ORIGINS, origin)).flat())
     }
-    // A body that may be long is not waited for: the sender is told, and the connection ends.
-    if (declaresMore(request, LITTLE_BYTES)) headers.push('connection', 'close')
+    const { headers: sent, method } = request
+    const long = declares(sent) && declaresMore(request, LITTLE_BYTES)
+    if (long) headers.push('connection', 'close')
     response.writeHead(made.status, headers)
-    response.end(body)
+    if (long) endUnread(request, response, body)
+    else response.end(body)
     if (platform === undefined) return
     if (lines === 0 && unsaid === 0) setTimeout(say, 1_000).unref()
     if (lines < LINES_PER_SECOND) {
       lines += 1
-      const { headers: sent, method } = request
       recordFront(platform, { refusal: REFUSAL, requestId, method, status: made.status, headers: sent })
     } else unsaid += 1
   }
+}
+
+/** Whether there is a body at all: far cheaper to see than how it is declared. */
+function declares(headers: IncomingMessage['headers']): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 /** The answer in the parts that stay the same. */

@@ -67,7 +67,7 @@ const WORD_DOORS: readonly (readonly [word: string, pattern: RegExp, files: RegE
   [
     'setTimeout',
     /\bset(?:Timeout|Interval|Immediate)\b/,
-    /^shared\/(?:deadline\.ts$|http\/(?:drain|front|load-gate|shed)\.ts$|testing\/)/,
+    /^shared\/(?:deadline\.ts$|http\/(?:drain|linger|load-gate|shed)\.ts$|testing\/)/,
   ],
   ['eval', /\beval\s*\(|\bnew\s+Function\s*\(/, /^$/],
 ]
