@@ -1,41 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { PubSub } from '@google-cloud/pubsub'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { playJourney } from '#local/demo/journey.ts'
 import { createNarrator } from '#local/demo/narrator.ts'
 import { DOCUMENTS } from '#shared/firestore/documents.ts'
 import { logLineFaults } from '#shared/observability/log-line.ts'
 import { LOG_MESSAGES } from '#shared/observability/messages.ts'
-import { control, eventually } from '../e2e/test-stack.ts'
+import { control } from '../e2e/test-stack.ts'
 import { parsePrometheus } from '../support/prometheus.ts'
 import { type Canary, leaksIn } from './canary.ts'
+import { documentsOf, MARK, sendEverything } from './inputs.ts'
 import { HEALTH_PATHS, type ObservedStack, startObservedStack } from './stack.ts'
-
-/** What strangers and friends send, each with a value that can be found again. */
-const MARK = {
-  displayName: 'Könary "Läbs" 7f3a & Söhne',
-  clientName: 'collector of q9x2-canary-name',
-  idempotencyKey: 'canary-key-4b8d6f0a2c',
-  email: 'canary.person.51d7@canary-mail.example',
-  wrongSecret: 'canary-secret-93e1c7',
-  basicUser: 'canary-user-2a60fd',
-  bearer: 'canary-bearer-8c4e19',
-  odd: 'canary-scheme-77b3aa',
-  body: 'canary-body-1f9b',
-  member: 'canary_member_c60e',
-  // Short: an engine quotes the first ten characters of what it cannot parse.
-  broken: 'qX7_vK9',
-  query: 'canary-query-e014b7',
-  path: 'Canary_path_5dd29c',
-  userAgent: 'canary-agent-60cc3e',
-  eventData: 'canary-event-data-b7a4f1',
-  eventId: 'canary-event-id-3e3e01',
-  form: 'canary-form-d41d8c',
-} as const
 
 let stack: ObservedStack
 let secrets: readonly Canary[]
-const requestIds: string[] = []
+let requestIds: readonly string[]
 const marks: readonly Canary[] = Object.entries(MARK).map(([name, value]) => ({ name, value }))
 
 beforeAll(async () => {
@@ -45,163 +23,12 @@ beforeAll(async () => {
     'journey-observed',
     createNarrator(() => undefined),
   )
-  secrets = await sendEverything()
+  const sent = await sendEverything(stack)
+  secrets = sent.secrets
+  requestIds = sent.requestIds
   await stack.settled()
 }, 90_000)
 afterAll(() => stack.close())
-
-/** Every sensitive input, in requests that succeed and in requests that fail. Returns what was secret. */
-async function sendEverything(): Promise<Canary[]> {
-  const { gatewayUrl, operator, tenants } = stack.info()
-  const api = stack.api()
-  const operatorToken = await api.token(operator)
-  const [acme] = tenants
-  if (acme === undefined) throw new Error('no demo tenant')
-  const acmeToken = await api.token(acme)
-  const send = async (method: string, path: string, init: RequestInit = {}): Promise<number> => {
-    const answer = await fetch(`${gatewayUrl}${path}`, { method, ...init })
-    requestIds.push(answer.headers.get('x-request-id') ?? '')
-    await answer.arrayBuffer()
-    return answer.status
-  }
-  const json = { 'content-type': 'application/json' }
-  const asOperator = { ...json, authorization: `Bearer ${operatorToken}` }
-  const asTenant = { ...json, authorization: `Bearer ${acmeToken}` }
-  const aTenant = {
-    tenantId: 'canary-one',
-    displayName: MARK.displayName,
-    tier: 'basic',
-    deploymentModel: 'multi_tenant',
-    region: 'us-central1',
-  }
-  const created = await fetch(`${gatewayUrl}/v1/tenants/acme/clients`, {
-    method: 'POST',
-    headers: { ...asOperator, 'idempotency-key': MARK.idempotencyKey },
-    body: JSON.stringify({ name: MARK.clientName, scopes: ['usage:read'] }),
-  })
-  const { clientSecret = '' } = (await created.json()) as { clientSecret?: string }
-  expect([created.status, clientSecret.length > 20]).toEqual([201, true])
-  const basic = (id: string, secret: string): string => `Basic ${btoa(`${id}:${secret}`)}`
-  const grant = new URLSearchParams({ grant_type: 'client_credentials' })
-  const tokenCall = (authorization: string, body = grant): Promise<number> =>
-    send('POST', '/oauth2/token', { headers: { authorization }, body })
-  const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
-  const post = (body: string, headers: Record<string, string>, path = '/v1/tenants'): Promise<number> =>
-    send('POST', path, { headers: { ...headers, 'user-agent': MARK.userAgent }, body })
-  const usage = (over: object): string =>
-    JSON.stringify({
-      specversion: '1.0',
-      id: MARK.eventId,
-      source: '//canary.example/pod',
-      type: 'ai.energent.usage.workflow_runs.v1',
-      subject: 'tenants/acme',
-      time: new Date().toISOString(),
-      data: { value: '1' },
-      ...over,
-    })
-  const statuses = [
-    await post(JSON.stringify(aTenant), { ...asOperator, 'idempotency-key': MARK.idempotencyKey }),
-    await post(JSON.stringify({ ...aTenant, region: MARK.body }), {
-      ...asOperator,
-      'idempotency-key': MARK.idempotencyKey,
-    }),
-    await post(JSON.stringify({ ...aTenant, tier: MARK.email, [MARK.member]: MARK.body }), asOperator),
-    await post(`{"displayName": "${MARK.broken}`, asOperator),
-    await post(`${MARK.broken}`, asOperator),
-    await post(
-      JSON.stringify({ name: MARK.email, scopes: [MARK.body] }),
-      asOperator,
-      '/v1/tenants/acme/clients',
-    ),
-    await post(JSON.stringify(MARK.body), { ...asOperator, 'content-type': MARK.body }),
-    await tokenCall(basic(acme.clientId, MARK.wrongSecret)),
-    await tokenCall(basic(MARK.basicUser, MARK.wrongSecret)),
-    await tokenCall(`Basic ${MARK.odd}`),
-    await tokenCall(`${MARK.odd} ${MARK.odd}`),
-    await tokenCall(
-      '',
-      new URLSearchParams({ grant_type: MARK.form, client_secret: MARK.wrongSecret, scope: MARK.form }),
-    ),
-    await send('POST', `/oauth2/token?client_secret=${MARK.query}`, { body: grant }),
-    await send('GET', '/v1/tenants/acme', bearer(MARK.bearer)),
-    await send('GET', '/v1/tenants/acme', bearer(`${operatorToken.slice(0, -8)}AAAAAAAA`)),
-    await send('GET', `/v1/tenants/${MARK.path}?q=${MARK.query}`, bearer(operatorToken)),
-    await send('GET', `/${MARK.path}/${MARK.query}`, bearer(operatorToken)),
-    await send('GET', `/v1/tenants?pageToken=${MARK.query}`, bearer(operatorToken)),
-    await send('GET', `/v1/tenants/acme/usage?meter=${MARK.query}`, bearer(acmeToken)),
-    await send('GET', `/v1/tenants/acme/invoices/upcoming?${MARK.query}=1`, bearer(acmeToken)),
-    await post(usage({ data: { value: MARK.eventData } }), asTenant, '/v1/usage'),
-    await post(usage({ type: `ai.energent.usage.${MARK.eventData}.v1` }), asTenant, '/v1/usage'),
-    await post(
-      usage({ data: { value: '1', dimensions: { outcome: MARK.eventData } } }),
-      asTenant,
-      '/v1/usage',
-    ),
-    await post(`[${usage({ subject: MARK.eventData })}]`, asTenant, '/v1/usage'),
-  ]
-  await refusedByTheStore(() => post(JSON.stringify({ ...aTenant, tenantId: 'canary-two' }), asOperator))
-  for (const status of [200, 202, 400, 401, 404]) if (status !== 200) expect(statuses).toContain(status)
-  expect(statuses.filter((status) => status === 500)).toEqual([])
-  await publishPoison()
-  return [
-    { name: "the operator's secret", value: operator.clientSecret },
-    { name: "the operator's token", value: operatorToken },
-    { name: "a tenant's token", value: acmeToken },
-    { name: "a new client's secret", value: clientSecret },
-    ...tenants.map(({ tenantId, clientSecret: value }) => ({ name: `the secret of ${tenantId}`, value })),
-    ...tenants.flatMap(({ users }) => users.map(({ login, password }) => ({ name: login, value: password }))),
-  ]
-}
-
-/** What fails inside says in its line what failed, and not for whom. */
-async function refusedByTheStore(send: () => Promise<number>): Promise<void> {
-  const fault = { target: 'firestore', operation: 'Commit', mode: 'error', code: 3, count: 1 }
-  await control(stack, 'POST', '/faults', fault)
-  expect(await send()).toBe(500)
-}
-
-/** Events that can never be applied, published beside the API. */
-async function publishPoison(): Promise<void> {
-  const client = new PubSub({
-    projectId: stack.info().project,
-    apiEndpoint: stack.info().pubsubHost,
-    emulatorMode: true,
-  })
-  const poison = (topic: string, text: string): Promise<string> =>
-    client.topic(topic).publishMessage({ data: Buffer.from(text) })
-  const event = {
-    specversion: '1.0',
-    id: MARK.eventId,
-    subject: 'tenants/acme',
-    tenantid: 'acme',
-    data: { x: MARK.eventData },
-  }
-  await poison('tenant-facts', MARK.eventData)
-  const whole = { ...event, source: '//canary', time: new Date().toISOString() }
-  const command = 'ai.energent.billing.subscription-requested.v1'
-  await poison('billing-commands', JSON.stringify({ ...whole, type: MARK.eventData }))
-  await poison('billing-commands', JSON.stringify({ ...whole, type: command }))
-  await poison(
-    'tenant-work',
-    JSON.stringify({
-      ...event,
-      source: 'x',
-      time: MARK.eventData,
-      type: 'ai.energent.tenant.step-continue.v1',
-    }),
-  )
-  await poison('billing-events', JSON.stringify([event, MARK.eventData, { [MARK.member]: MARK.eventData }]))
-  await client.close()
-  await eventually('the poison in quarantine', async () => {
-    const found = Object.keys(await documents()).filter((path) => path.includes('_quarantine/'))
-    return found.length >= 6 ? found : undefined
-  })
-}
-
-async function documents(): Promise<Record<string, Record<string, unknown>>> {
-  const dump = await control(stack, 'GET', '/dump')
-  return dump['documents'] as Record<string, Record<string, unknown>>
-}
 
 describe('the log of a running system', () => {
   test('holds no line that is not as its schema says', () => {
@@ -252,7 +79,7 @@ describe('the log of a running system', () => {
 
 describe('what was secret or private', () => {
   test('was sent, and is where it belongs', async () => {
-    expect(JSON.stringify(await documents())).toContain('Könary')
+    expect(JSON.stringify(await documentsOf(stack))).toContain('Könary')
   })
 
   // The same search, for what is there: it looks in the right places.
@@ -265,7 +92,7 @@ describe('what was secret or private', () => {
     expect(found(JSON.stringify(kubernetes), 'canary-one')).toBe(true)
     expect(found(JSON.stringify(messages.map(({ attributes }) => attributes)), 'canary-one')).toBe(true)
     expect(found((await metricsTexts()).join('\n'), 'createTenant')).toBe(true)
-    expect(found(JSON.stringify(await documents()), MARK.clientName)).toBe(true)
+    expect(found(JSON.stringify(await documentsOf(stack)), MARK.clientName)).toBe(true)
   })
 
   test('is in no line of the log and in nothing the stack printed', () => {
@@ -279,7 +106,9 @@ describe('what was secret or private', () => {
   })
 
   test('is in no text of the quarantine', async () => {
-    const quarantined = Object.entries(await documents()).filter(([path]) => path.includes('_quarantine/'))
+    const quarantined = Object.entries(await documentsOf(stack)).filter(([path]) =>
+      path.includes('_quarantine/'),
+    )
     const texts = quarantined.map(([path, { payload: _payload, ...fields }]) => path + JSON.stringify(fields))
 
     expect(quarantined.length).toBeGreaterThan(5)
@@ -303,7 +132,7 @@ describe('what was secret or private', () => {
 
   test('a secret, a token or an Idempotency-Key is in no document at all', async () => {
     const keys = marks.filter(({ name }) => ['idempotencyKey', 'wrongSecret', 'bearer'].includes(name))
-    expect(leaksIn(JSON.stringify(await documents()), [...secrets, ...keys])).toEqual([])
+    expect(leaksIn(JSON.stringify(await documentsOf(stack)), [...secrets, ...keys])).toEqual([])
   })
 })
 
@@ -432,7 +261,7 @@ test('every document of a running system is of a kind that docs/storage.md names
   const patterns = DOCUMENTS.filter(({ written }) => written).map(
     ({ path }) => new RegExp(`^${path.replaceAll(/\{[A-Za-z]+\}/g, '[^/]+')}$`),
   )
-  const paths = Object.keys(await documents())
+  const paths = Object.keys(await documentsOf(stack))
   const used = patterns.filter((pattern) => paths.some((path) => pattern.test(path)))
 
   expect(paths.filter((path) => !patterns.some((pattern) => pattern.test(path)))).toEqual([])
