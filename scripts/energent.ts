@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util'
-import { systemClock } from '#shared/clock.ts'
-import { ConfigError, isDemoProject, readConfig } from '#shared/config.ts'
+import { ConfigError } from '#shared/config.ts'
 import { closeDatabase } from '#shared/firestore/database.ts'
-import { createLogger } from '#shared/log.ts'
 import {
   addOperator,
   bootstrapOperator,
   type NewOperator,
 } from '../functions/auth/operations/bootstrap-operator.ts'
 import { wireAuth } from '../functions/auth/wiring.ts'
+import { commandConfig, deployerOf, type Surroundings, terminalLog } from './command-line.ts'
+import { isRedriveCommand, runRedrive } from './redrive/run.ts'
 
 /**
  * The operator's command line: what must be done before anybody has a token.
@@ -21,6 +21,9 @@ const HELP = `Usage: npm run energent -- <command> [options]
 Commands
   bootstrap-operator   Create the platform tenant and its first operator. Works once.
   add-operator         Add another operator; approvals that need two need two people.
+  quarantine           Look at messages that were refused for good, send them again or give them up.
+  dead-letters         The same for messages that Pub/Sub gave up on.
+                       Both have their own help: npm run energent -- quarantine --help
 
 Options
   --email ADDRESS      Whose client it is. Only a keyed hash of the address is stored.
@@ -37,13 +40,6 @@ The client secret is printed once. Nobody can show it again.`
 
 const COMMANDS = { 'bootstrap-operator': bootstrapOperator, 'add-operator': addOperator } as const
 
-/** Where a run reads and writes: the process, or a test. */
-export type Surroundings = {
-  readonly env: Readonly<Record<string, string | undefined>>
-  out(line: string): void
-  err(line: string): void
-}
-
 type Wanted = {
   readonly command: keyof typeof COMMANDS
   readonly email: string
@@ -53,6 +49,7 @@ type Wanted = {
 
 /** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly. */
 export async function run(args: readonly string[], io: Surroundings): Promise<number> {
+  if (isRedriveCommand(args)) return runRedrive(args, io)
   const wanted = readArguments(args)
   if (wanted === 'help') {
     io.out(HELP)
@@ -71,35 +68,11 @@ export async function run(args: readonly string[], io: Surroundings): Promise<nu
 }
 
 async function runCommand(wanted: Wanted, io: Surroundings): Promise<number> {
-  const project = wanted.project ?? io.env['GOOGLE_CLOUD_PROJECT']
-  // No token is made and no request taken here, so the settings of a function stand empty.
-  const unused = 'https://command-line.invalid'
-  const config = readConfig({
-    FUNCTION_TARGET: 'energent',
-    FUNCTION_URI: unused,
-    PUBLIC_BASE_URL: unused,
-    ...io.env,
-    GOOGLE_CLOUD_PROJECT: project,
-  })
-  const demo = isDemoProject(config.GOOGLE_CLOUD_PROJECT)
-  if (
-    demo &&
-    (config.FIRESTORE_EMULATOR_HOST === undefined || config.SECRET_MANAGER_EMULATOR_HOST === undefined)
-  ) {
-    throw new ConfigError(
-      'A demo project has no Google behind it: set FIRESTORE_EMULATOR_HOST and SECRET_MANAGER_EMULATOR_HOST.',
-    )
-  }
-  const log = createLogger({
-    clock: systemClock,
-    project: config.GOOGLE_CLOUD_PROJECT,
-    service: 'energent',
-    // The terminal is for the answer; what went right on the way is not news there.
-    write: (line) => (line.includes('"severity":"INFO"') ? undefined : io.err(line)),
-  })
+  const config = commandConfig(io.env, wanted.project)
+  const log = terminalLog(config, io)
   const deps = wireAuth(config, { log })
   try {
-    const deployer = demo ? 'deployer:local' : await googleIdentity()
+    const deployer = await deployerOf(config)
     const command = { email: wanted.email, deployer, nowMs: deps.platform.clock.now() }
     const made = await COMMANDS[wanted.command](deps, command)
     if (!made.ok) {
@@ -146,16 +119,6 @@ function print({ client, clientSecret, ownerUserId }: NewOperator, wanted: Wante
   io.out(`  client id      ${client.clientId}`)
   io.out(`  client secret  ${clientSecret}`)
   io.out('Keep the secret now: it is stored nowhere and cannot be shown again.')
-}
-
-/** Who runs this, as Google says: an id for the audit, which keeps no e-mail addresses. */
-async function googleIdentity(): Promise<string> {
-  const { GoogleAuth, OAuth2Client } = await import('google-auth-library')
-  const auth = new GoogleAuth({ scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
-  const token = await auth.getAccessToken()
-  if (!token) throw new Error('No Google credentials found: run gcloud auth application-default login.')
-  const info = await new OAuth2Client().getTokenInfo(token)
-  return `google:${info.sub ?? info.azp ?? info.aud}`
 }
 
 if (import.meta.main) {

@@ -1,5 +1,6 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
+import type { MessageOrigin } from '#shared/pubsub/quarantine.ts'
 import type { RefusalCode } from '#shared/refusals.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
@@ -81,7 +82,9 @@ export type UsageQuarantine = {
     readonly tenantId: string
     readonly code: RefusalCode
     readonly detail: string
-    readonly messageId: string
+    readonly origin: MessageOrigin
+    /** The payload only tells that something came; nothing can be sent again. */
+    readonly evidenceOnly?: boolean
     readonly producer: Producer
     readonly payload: unknown
     readonly atMs: number

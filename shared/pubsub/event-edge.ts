@@ -7,17 +7,17 @@ import { MOST_BODY_BYTES } from '../http/front.ts'
 import { problemReply } from '../http/problem.ts'
 import { type FrameworkRequest, receiveBody } from '../http/read-request.ts'
 import { sendReply } from '../http/send-reply.ts'
-import { hashedId, parseTenantId, sha256Hex, type TenantId } from '../ids.ts'
+import { parseTenantId, type TenantId } from '../ids.ts'
 import { checkJson, digestOf, parseJson, parseJsonText } from '../json.ts'
 import type { Logger } from '../log.ts'
 import { type EndedDelivery, knownType, recordDelivery } from '../observability/records.ts'
-import { REFUSALS } from '../refusals.ts'
 import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
 import { type PushMessage, parsePushMessage } from './push-message.ts'
+import { originOf, quarantine } from './set-aside.ts'
 import type { AnyEventHandler, BatchHandler, PlainHandler } from './types.ts'
 import { type Verified, verifyEvent } from './verify-event.ts'
 
@@ -152,17 +152,20 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
       data: message.data,
       messageId: message.messageId,
     })
-    return handled.ok ? 'done' : quarantine(delivery, handled, message.data, '')
+    return handled.ok ? 'done' : quarantine(delivery, handled, message.data)
   }
   const batch = handlers.batches?.[subscription.topic]
+  if (message.data.length === 0) {
+    return quarantine(delivery, refuse('event.malformed', 'attributes alone, no data'), message.data)
+  }
   // The elements of a batch are checked one by one: a bad one must not take its neighbours with it.
   const json =
     batch === undefined ? parseJson(message.data) : (batch.parseBytes ?? parseJsonText)(message.data)
-  if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data, '')
+  if (!json.ok) return quarantine(delivery, refuse('event.malformed', json.detail), message.data)
   if (batch !== undefined)
     return deliverBatch(delivery, batch, Array.isArray(json.value) ? json.value : [json.value])
   const verified = verify(delivery, json.value)
-  if (!verified.ok) return quarantine(delivery, verified, message.data, '')
+  if (!verified.ok) return quarantine(delivery, verified, message.data)
   return deliverOne(delivery, verified.value)
 }
 
@@ -172,7 +175,7 @@ async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promi
   if (handler === undefined) {
     // A fact is for whoever needs it; a command or continuation that nobody takes must not get lost.
     if (delivery.subscription.topic.endsWith('-facts')) return 'ignored'
-    return quarantine(delivery, refuse('event.unknown_type', event.type), delivery.message.data, '', fault)
+    return quarantine(delivery, refuse('event.unknown_type', event.type), delivery.message.data, fault)
   }
   const handled = await handler.receive({
     event,
@@ -182,7 +185,7 @@ async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promi
     trace: delivery.trace,
     log: delivery.log.with({ tenantId: proof.tenantId, eventId: event.id, type: event.type }),
   })
-  return handled.ok ? 'done' : quarantine(delivery, handled, delivery.message.data, '', fault)
+  return handled.ok ? 'done' : quarantine(delivery, handled, delivery.message.data, fault)
 }
 
 /** Elements that do not hold are set aside one by one: a bad event never takes its neighbours with it. */
@@ -193,11 +196,11 @@ async function deliverBatch(
 ): Promise<Outcome> {
   if (elements.length > MOST_EVENTS) {
     const refusal = refuse('event.malformed', `${elements.length} events in one message`)
-    return quarantine(delivery, refusal, delivery.message.data, '')
+    return quarantine(delivery, refusal, delivery.message.data)
   }
   const byTenant = new Map<TenantId, Verified[]>()
   let outcome: Outcome = 'done'
-  for (const [index, element] of elements.entries()) {
+  for (const element of elements) {
     const verified = verify(delivery, element)
     if (verified.ok) {
       const { tenantId } = verified.value.proof
@@ -205,7 +208,7 @@ async function deliverBatch(
       events.push(verified.value)
       byTenant.set(tenantId, events)
     } else {
-      outcome = await quarantine(delivery, verified, payloadOf(delivery, element), String(index))
+      outcome = await quarantine(delivery, verified, payloadOf(delivery, element))
     }
   }
   const parts = [...byTenant.values()].flatMap((events) => {
@@ -215,8 +218,14 @@ async function deliverBatch(
   })
   if (parts.length === 0) return outcome
   const { attributes, messageId } = delivery.message
-  const handled = await handler.handleBatch({ ...delivery, parts, attributes, messageId })
-  return handled.ok ? outcome : quarantine(delivery, handled, delivery.message.data, 'batch')
+  const handled = await handler.handleBatch({
+    ...delivery,
+    parts,
+    attributes,
+    messageId,
+    origin: originOf(delivery.message, delivery.trace),
+  })
+  return handled.ok ? outcome : quarantine(delivery, handled, delivery.message.data)
 }
 
 /** The element as it can be written again, or the whole message when it is nested too deep even for that. */
@@ -240,37 +249,4 @@ function verify(delivery: Delivery, element: unknown): Result<Verified> {
         'event.unknown_type',
         `${knownType(verified.value.event.type)} on ${delivery.subscription.topic}`,
       )
-}
-
-async function quarantine(
-  delivery: Delivery,
-  refusal: Refusal,
-  payload: Uint8Array,
-  part: string,
-  about: { tenantId?: string; type?: string } = {},
-): Promise<Outcome> {
-  const { platform, subscription, message } = delivery
-  const producer = message.attributes['producer']
-  const { status } = REFUSALS[refusal.code]
-  // A handler that says "later" in the form of a refusal must not lose its message.
-  if (status >= 500 || status === 429) throw new Error(`${refusal.code}: ${refusal.detail}`)
-  await platform.quarantine.put({
-    // Named by content: the same poison published again does not fill the quarantine.
-    id: hashedId(subscription.name, part, sha256Hex(payload)),
-    code: refusal.code,
-    detail: refusal.detail.slice(0, 500),
-    subscription: subscription.name,
-    messageId: message.messageId,
-    payload,
-    atMs: delivery.nowMs,
-    ...(producer === undefined ? {} : { producer: producer.slice(0, 64) }),
-    ...about,
-  })
-  delivery.log.warn('event quarantined', {
-    code: refusal.code,
-    detail: refusal.detail.slice(0, 200),
-    ...(about.tenantId === undefined ? {} : { tenantId: about.tenantId }),
-    ...(about.type === undefined ? {} : { type: knownType(about.type) }),
-  })
-  return 'quarantined'
 }

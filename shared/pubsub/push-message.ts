@@ -11,6 +11,8 @@ export type PushMessage = {
   readonly subscription: string
   readonly messageId: string
   readonly deliveryAttempt: number | undefined
+  /** Empty when the message has none. */
+  readonly orderingKey: string
   readonly attributes: Readonly<Record<string, string>>
   readonly data: Buffer
 }
@@ -22,6 +24,8 @@ const parseEnvelope = parser(
       attributes: z.record(z.string(), z.string()).optional(),
       messageId: z.string().optional(),
       message_id: z.string().optional(),
+      orderingKey: z.string().optional(),
+      ordering_key: z.string().optional(),
     }),
     subscription: z.string(),
     deliveryAttempt: z.number().int().optional(),
@@ -47,6 +51,7 @@ export function parsePushMessage(body: Uint8Array): Result<PushMessage> {
     subscription: shortName,
     messageId: message.messageId ?? message.message_id ?? '',
     deliveryAttempt,
+    orderingKey: message.orderingKey ?? message.ordering_key ?? '',
     attributes: message.attributes ?? {},
     data: Buffer.from(message.data ?? '', 'base64'),
   })

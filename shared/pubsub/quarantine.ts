@@ -1,7 +1,20 @@
+import { z } from 'zod'
 import type { Group } from '../catalogue/functions.ts'
 import type { SystemFirestore } from '../firestore/system.ts'
-import type { Ids } from '../ids.ts'
+import { removed } from '../firestore/values.ts'
+import { type Ids, sha256Hex } from '../ids.ts'
+import { parser } from '../json.ts'
 import type { RefusalCode } from '../refusals.ts'
+
+/** How a message came: what finds it in the logs, and what it is sent again with. */
+export type MessageOrigin = {
+  readonly messageId: string
+  /** Which delivery it was; absent where the transport does not count. */
+  readonly attempt?: number
+  readonly traceId: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly orderingKey: string
+}
 
 /** A message or event that can never be applied as it is, kept for an operator to look at and redrive. */
 export type Quarantined = {
@@ -15,7 +28,10 @@ export type Quarantined = {
   readonly tenantId?: string
   /** What the message said of its publisher: a redrive must not give it more trust than it came with. */
   readonly producer?: string
-  /** The bytes as they came; beyond 512 KiB only the beginning. */
+  readonly origin?: MessageOrigin
+  /** The payload only tells that something came; there is nothing to send again. */
+  readonly evidenceOnly?: boolean
+  /** The bytes as they came, all of them: up to the 10 MB of a message. */
   readonly payload: Uint8Array
   readonly atMs: number
 }
@@ -25,20 +41,76 @@ export type Quarantine = {
   put(entry: Quarantined): Promise<void>
 }
 
-const MOST_BYTES = 512 * 1024
+/** A document takes 1 MiB; what is longer goes on in documents beside it. */
+const PART_BYTES = 512 * 1024
+
+export function quarantineOf(group: Group): string {
+  return `${group}_quarantine`
+}
+
+/** Where the payload of an entry goes on; part 0 is in the entry itself. */
+export function partId(id: string, part: number): string {
+  return part === 0 ? id : `${id}_${part}`
+}
 
 export function firestoreQuarantine(group: Group, system: SystemFirestore, ids: Ids): Quarantine {
-  const collection = `${group}_quarantine`
+  const collection = quarantineOf(group)
+  const create = async (id: string, fields: Record<string, unknown>, atMs: number) => {
+    const outcome = await system.commit([system.create(collection, id, fields)], ids.uuid(atMs))
+    // Neither ours nor there: to acknowledge now would lose the message.
+    if (outcome.kind === 'conflict') throw new Error('an entry could not be put into quarantine')
+    return outcome
+  }
   return {
     put: async (entry) => {
-      const { id, payload, ...fields } = entry
-      const write = system.create(collection, id, {
-        ...fields,
-        payload: payload.subarray(0, MOST_BYTES),
-        payloadBytes: payload.length,
-        status: 'waiting',
-      })
-      await system.commit([write], ids.uuid(entry.atMs))
+      const { id, payload, atMs, tenantId } = entry
+      const parts = Math.max(1, Math.ceil(payload.length / PART_BYTES))
+      // The entry comes last: whoever finds it finds all of it.
+      for (let part = 1; part < parts; part += 1) {
+        const bytes = payload.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
+        const fields = {
+          status: 'part',
+          atMs,
+          payload: bytes,
+          ...(tenantId === undefined ? {} : { tenantId }),
+        }
+        await create(partId(id, part), fields, atMs)
+      }
+      const outcome = await create(id, { ...fieldsOf(entry), parts, times: 1 }, atMs)
+      if (outcome.kind === 'duplicate') await reopen(system, collection, entry, ids)
     },
   }
+}
+
+function fieldsOf({ id: _id, payload, origin, ...entry }: Quarantined): Record<string, unknown> {
+  return {
+    ...entry,
+    ...originFields(origin),
+    payload: payload.subarray(0, PART_BYTES),
+    payloadBytes: payload.length,
+    payloadHash: sha256Hex(payload),
+    status: 'waiting',
+  }
+}
+
+/** Attributes as text: their names come from outside, and the store takes not every name for a field. */
+function originFields(origin: MessageOrigin | undefined): Record<string, unknown> {
+  return origin === undefined ? {} : { ...origin, attributes: JSON.stringify(origin.attributes) }
+}
+
+const parseState = parser(z.object({ status: z.string(), times: z.number().int().optional() }))
+
+/** What was redriven and is refused again waits again; a copy of what still waits changes nothing. */
+async function reopen(
+  system: SystemFirestore,
+  collection: string,
+  entry: Quarantined,
+  ids: Ids,
+): Promise<void> {
+  const found = await system.find(collection, entry.id, parseState)
+  if (found === undefined) throw new Error('an entry left the quarantine while it came again')
+  if (found.value.status !== 'redriven') return
+  const again = { ...fieldsOf(entry), times: (found.value.times ?? 1) + 1, expireAt: removed() }
+  const outcome = await system.commit([system.update(collection, found, again)], ids.uuid(entry.atMs))
+  if (outcome.kind !== 'committed') throw new Error('an entry changed while it came again')
 }

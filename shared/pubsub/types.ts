@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Result } from '../result.ts'
 import type { TenantContext } from '../tenancy/context.ts'
 import type { Trace } from '../trace.ts'
+import type { MessageOrigin } from './quarantine.ts'
 
 /** One verified event, as an operation gets it. */
 export type ReceivedEvent<T> = {
@@ -65,6 +66,8 @@ export type ReceivedBatch = {
   }[]
   /** Of the message, not of an event: what its publisher says of itself. */
   readonly attributes: Readonly<Record<string, string>>
+  /** How the message came, for what must be set aside. */
+  readonly origin: MessageOrigin
   readonly messageId: string
   readonly nowMs: number
   readonly trace: Trace

@@ -32,10 +32,12 @@ function stateOf(world: World): string {
   const states = documents.map(({ path, data }) => {
     const {
       commitId: _commitId,
+      traceId: _traceId,
       fact: _fact,
       body: _body,
       attributes: _attributes,
       expireAt: _expireAt,
+      traceId: _traceId,
       ...rest
     } = data
     return [path, rest]

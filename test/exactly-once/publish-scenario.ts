@@ -43,6 +43,7 @@ export async function runPublish(
         const instance = instances[(at + sent) % INSTANCES]
         const answer = await instance?.call('POST', '/v1/usage', { as: TENANT, body: event })
         if (answer?.status === 202) return
+        if (answer !== undefined && answer.status < 500) throw new Error(JSON.stringify(answer))
       }
     })
     queue.heal()

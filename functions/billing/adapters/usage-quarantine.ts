@@ -14,6 +14,7 @@ export function usageQuarantine(quarantine: Quarantine): UsageQuarantine {
       await quarantine.put({
         ...entry,
         ...producerAttributes(producer),
+        messageId: entry.origin.messageId,
         id: hashedId(SUBSCRIPTION, entry.tenantId, body),
         detail: detail.slice(0, 500),
         subscription: SUBSCRIPTION,

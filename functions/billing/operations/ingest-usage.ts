@@ -1,3 +1,4 @@
+import { RESERVED_TENANT_IDS } from '#shared/ids.ts'
 import type { ReceivedBatch } from '#shared/pubsub/types.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
@@ -56,7 +57,7 @@ async function admissible(
   const producer = producerOf(received.attributes)
   const rules = { tenantId, nowMs: received.nowMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS, producer }
   const good: UsageEvent[] = []
-  const entry = { tenantId, messageId: received.messageId, producer, atMs: received.nowMs }
+  const entry = { tenantId, origin: received.origin, producer, atMs: received.nowMs }
   const refused: Parameters<IngestDeps['quarantine']['put']>[0][] = []
   for (const raw of part.events) {
     const event = checkUsageEvent(raw, rules)
@@ -79,7 +80,7 @@ async function applyPart(
   ctx: TenantContext,
   batches: readonly UsageBatch[],
 ): Promise<void> {
-  const admission = admitUsage(await deps.tenants.find(ctx))
+  const admission = isReserved(ctx) ? 'refuse' : admitUsage(await deps.tenants.find(ctx))
   for (const batch of batches) {
     // One commit for each: two batch ids in one commit would fail together when one is known.
     if (admission === 'apply') await deps.ledger.append(ctx, batch, received.nowMs)
@@ -88,6 +89,11 @@ async function applyPart(
   }
   // The tenant may have become known while its usage was put aside, with nobody left to fetch it.
   if (admission === 'wait') await redriveUsage(deps, ctx)
+}
+
+/** No tenant ever gets such an id, so its usage would wait for ever. */
+function isReserved(ctx: TenantContext): boolean {
+  return RESERVED_TENANT_IDS.includes(ctx.tenantId)
 }
 
 /** A tenant that is being deleted leaves no new data: only that something came is kept. */
@@ -100,8 +106,9 @@ async function refuseBatch(
   await deps.quarantine.put({
     tenantId: ctx.tenantId,
     code: 'tenant.state_conflict',
-    detail: 'usage of a tenant that is gone or refused',
-    messageId: received.messageId,
+    detail: 'usage of a tenant that is gone, refused or reserved',
+    origin: received.origin,
+    evidenceOnly: true,
     producer: batch.producer,
     payload: { batchId: batch.batchId, events: batch.events.length },
     atMs: received.nowMs,

@@ -1,0 +1,53 @@
+import { systemClock } from '#shared/clock.ts'
+import { type Config, ConfigError, isDemoProject, readConfig } from '#shared/config.ts'
+import { createLogger, type Logger } from '#shared/log.ts'
+
+/** Where a run reads and writes: the process, or a test. */
+export type Surroundings = {
+  readonly env: Readonly<Record<string, string | undefined>>
+  out(line: string): void
+  err(line: string): void
+}
+
+/** The configuration of a command; throws `ConfigError` when a demo project has no emulators named. */
+export function commandConfig(env: Surroundings['env'], project: string | undefined): Config {
+  // No token is made and no request taken here, so the settings of a function stand empty.
+  const unused = 'https://command-line.invalid'
+  const config = readConfig({
+    FUNCTION_TARGET: 'energent',
+    FUNCTION_URI: unused,
+    PUBLIC_BASE_URL: unused,
+    ...env,
+    GOOGLE_CLOUD_PROJECT: project ?? env['GOOGLE_CLOUD_PROJECT'],
+  })
+  if (
+    isDemoProject(config.GOOGLE_CLOUD_PROJECT) &&
+    (config.FIRESTORE_EMULATOR_HOST === undefined || config.SECRET_MANAGER_EMULATOR_HOST === undefined)
+  ) {
+    throw new ConfigError(
+      'A demo project has no Google behind it: set FIRESTORE_EMULATOR_HOST and SECRET_MANAGER_EMULATOR_HOST.',
+    )
+  }
+  return config
+}
+
+/** A log for the terminal: it is for the answer, and what went right on the way is not news there. */
+export function terminalLog(config: Config, io: Surroundings): Logger {
+  return createLogger({
+    clock: systemClock,
+    project: config.GOOGLE_CLOUD_PROJECT,
+    service: 'energent',
+    write: (line) => (line.includes('"severity":"INFO"') ? undefined : io.err(line)),
+  })
+}
+
+/** Who runs this, as Google says: an id for the audit, which keeps no e-mail addresses. */
+export async function deployerOf(config: Config): Promise<string> {
+  if (isDemoProject(config.GOOGLE_CLOUD_PROJECT)) return 'deployer:local'
+  const { GoogleAuth, OAuth2Client } = await import('google-auth-library')
+  const auth = new GoogleAuth({ scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
+  const token = await auth.getAccessToken()
+  if (!token) throw new Error('No Google credentials found: run gcloud auth application-default login.')
+  const info = await new OAuth2Client().getTokenInfo(token)
+  return `google:${info.sub ?? info.azp ?? info.aud}`
+}
