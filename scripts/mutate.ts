@@ -48,7 +48,7 @@ else process.exitCode = await runAll(chosen, Number(values.jobs))
 
 async function runAll(mutations: readonly Mutation[], jobs: number): Promise<number> {
   const startedMs = performance.now()
-  const first = makeCopy()
+  const first = makeCopy(ROOT)
   const tests = [...new Set(mutations.flatMap(({ caughtBy }) => (caughtBy === 'types' ? [] : caughtBy)))]
   const sound = tests.length === 0 || (await runTests(first, tests)).kind === 'survived'
   if (!sound) process.stdout.write('The tests fail without any mutation; nothing can be said.\n')
@@ -63,7 +63,7 @@ async function runAll(mutations: readonly Mutation[], jobs: number): Promise<num
       )
     }
   }
-  const copies = [first, ...Array.from({ length: Math.max(jobs, 1) - 1 }, makeCopy)]
+  const copies = [first, ...Array.from({ length: Math.max(jobs, 1) - 1 }, () => makeCopy(first))]
   await Promise.all(copies.map(work))
   for (const copy of copies) rmSync(copy, { recursive: true, force: true })
   const caught = verdicts.filter(({ kind }) => kind === 'caught').length
@@ -73,9 +73,9 @@ async function runAll(mutations: readonly Mutation[], jobs: number): Promise<num
 }
 
 /** The source as it stands, with the packages of this checkout. */
-function makeCopy(): string {
+function makeCopy(from: string): string {
   const copy = mkdtempSync(join(tmpdir(), 'energent-mutate-'))
-  for (const path of COPIED) cpSync(join(ROOT, path), join(copy, path), { recursive: true })
+  for (const path of COPIED) cpSync(join(from, path), join(copy, path), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
   return copy
 }
@@ -109,11 +109,11 @@ async function runTests(copy: string, tests: readonly string[]): Promise<Verdict
   ]
   const ran = await run(copy, vitest)
   if (ran.code === 0) return { kind: 'survived', by: tests.join(', ') }
-  const failed = failedTests(report)
+  const { failed, messages } = readReport(report)
   // A file that does not even load proves nothing about its tests.
   return failed.length > 0
     ? { kind: 'caught', by: failed[0] ?? '' }
-    : { kind: 'broken', by: ran.output.slice(-400) }
+    : { kind: 'broken', by: `${messages.join(' ')} ${ran.output}`.slice(0, 400) }
 }
 
 async function runTypes(copy: string): Promise<Verdict> {
@@ -124,17 +124,19 @@ async function runTypes(copy: string): Promise<Verdict> {
 
 type Report = {
   readonly testResults: readonly {
+    readonly message: string
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
   }[]
 }
 
-function failedTests(report: string): string[] {
+function readReport(report: string): { failed: string[]; messages: string[] } {
   try {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
     const all = testResults.flatMap(({ assertionResults }) => assertionResults)
-    return all.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName.trim())
+    const failed = all.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName.trim())
+    return { failed, messages: testResults.map(({ message }) => message) }
   } catch {
-    return []
+    return { failed: [], messages: [] }
   }
 }
 

@@ -341,6 +341,7 @@ describe('wherever an id comes in', () => {
     }
     const about = [
       { ...good, subject: `tenants/${id}` },
+      { ...good, subject: 'elsewhe/acme' },
       { ...good, subject: id },
       { ...good, tenantid: id },
       { ...good, data: { ...good.data, tenantId: id } },

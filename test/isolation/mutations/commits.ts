@@ -67,6 +67,7 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
         'the end of contention',
         'for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {',
         'for (let attempt = 1; attempt <= 1; attempt += 1) {',
+        [COMMITS],
       ],
       [
         'one commit id for all attempts',

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { EDGE, EVENTS, FUZZ, type Mutation, mutationsOf, TOKENS } from './mutation.ts'
+import { EDGE, EVENTS, FUZZ, IDS, type Mutation, mutationsOf, TOKENS } from './mutation.ts'
 
 const CLAIM_CHECKS = [
   ['iss', 'claims.value.iss !== config.CALLER_ISSUER'],
@@ -17,6 +17,7 @@ export const EDGES: readonly Mutation[] = [
         'the form of the subject',
         "event.subject.startsWith('tenants/') ? event.subject.slice(8) : undefined",
         'event.subject.slice(8)',
+        [IDS],
       ],
       [
         'the parsing of the tenant',
@@ -69,8 +70,8 @@ export const EDGES: readonly Mutation[] = [
       ],
       [
         'the signature',
-        'if (!signed.ok) return signed',
-        'const payload = signed.ok ? signed.value : (parts.value.payload as JWTPayload)',
+        "return refuse('token.invalid', error instanceof Error ? error.message : 'not verified')",
+        'return ok(parts.payload as JWTPayload)',
       ],
       [
         'the unknown key',

@@ -1,6 +1,7 @@
+import { Client, credentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
-import type { FaultHook } from '#local/faults.ts'
+import { getService, loadServices } from '#local/engine/protos.ts'
 import { systemClock } from '#shared/clock.ts'
 import { eventClaim } from '#shared/firestore/claim.ts'
 import { increment } from '#shared/firestore/values.ts'
@@ -71,21 +72,22 @@ describe('a conditional commit', () => {
     expect(() => increment(by)).toThrow(RangeError)
   })
 
-  // The first attempt took effect although it looked lost, and what it wrote made the second one conflict.
-  test('that was decided again recognises its own first attempt', async () => {
+  // A commit that was answered as failed arrives after all, when the next attempt is already under way.
+  test('that was decided again recognises its own first attempt, which came late', async () => {
     await put({ n: 1 })
-    const claim = eventClaim({ source: 's', id: 'again' }, 'd')
+    const late = lateCommit(engine)
     let decided = 0
-    // The store says of a commit that took effect that it was aborted, and cannot be read for a moment.
-    engine.setFault(lostAsAborted(engine))
+    const claim = eventClaim({ source: 's', id: 'again' }, 'd')
     const outcome = await store.tenants.optimistic(acme, claim, async (db) => {
       decided += 1
+      if (decided === 2) await late.arrive()
       const found = await db.find(PATH, parseAny)
       if (found === undefined) return refuse('resource.not_found', '')
       return ok({ value: decided, writes: [db.update(PATH, found, { n: Number(found.value['n']) + 1 })] })
     })
 
     expect(outcome).toMatchObject({ ok: true, value: { duplicate: false } })
+    expect(decided).toBe(2)
     expect(await read()).toMatchObject({ n: 2 })
   })
 })
@@ -119,13 +121,31 @@ describe('a claim of another tenant', () => {
   })
 })
 
-/** The first commit with a claim takes effect and is answered ABORTED; the look for it sees nothing yet. */
-function lostAsAborted(on: FirestoreEngine): FaultHook {
-  let commits = 0
-  return (rpc) => {
-    if (rpc !== 'Commit') return undefined
-    commits += 1
-    if (commits > 1) on.setFault(undefined)
-    return commits === 1 ? { mode: 'lostAnswer', code: 10 } : undefined
+/** Holds the next commit back and answers that it failed; `arrive` lets it take effect. */
+function lateCommit(on: FirestoreEngine): { arrive(): Promise<void> } {
+  const services = loadServices('@google-cloud/firestore', 'build/protos/v1.json', {
+    longs: String,
+    enums: String,
+  })
+  const method = getService(services, 'google.firestore.v1.Firestore')['Commit']
+  if (method === undefined) throw new Error('no Commit')
+  let held: unknown
+  on.setFault((rpc, request) => {
+    if (rpc !== 'Commit' || held !== undefined) return undefined
+    held = request
+    return { mode: 'refuse', code: 9 }
+  })
+  return {
+    arrive: async () => {
+      const client = new Client(on.host, credentials.createInsecure())
+      const bytes = method.requestSerialize(held as object)
+      const same = (value: Buffer): Buffer => value
+      await new Promise<void>((resolve, reject) => {
+        client.makeUnaryRequest(method.path, same, same, bytes, (error) =>
+          error === null ? resolve() : reject(error),
+        )
+      })
+      client.close()
+    },
   }
 }
