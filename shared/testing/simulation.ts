@@ -114,6 +114,9 @@ export function createSimulation(options: {
     if (waitMs > 0) time.after(waitMs, () => within(instance, run))
     else run()
   }
+  // Failures are part of the plan and come by the thousand; nobody reads their stacks.
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
   const restore = replaceTimers({
     after: (ms, run) => {
       const instance = current.getStore()?.instance
@@ -265,7 +268,10 @@ export function createSimulation(options: {
       }
     },
     applying: () => applying,
-    close: restore,
+    close: () => {
+      Error.stackTraceLimit = stackTraceLimit
+      restore()
+    },
   }
 }
 

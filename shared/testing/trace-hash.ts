@@ -13,15 +13,25 @@ export type TraceHash = {
 export function traceHash(keep = 0): TraceHash {
   const hash = createHash('sha256')
   const kept: string[] = []
+  // Gathered, because hashing line by line costs as much as what the lines tell of.
+  let gathered = ''
+  const flush = (): void => {
+    hash.update(gathered)
+    gathered = ''
+  }
   return {
     note: (...words) => {
       const line = words.join(' ')
-      hash.update(line).update('\n')
+      gathered += `${line}\n`
+      if (gathered.length > 65_536) flush()
       if (keep === 0) return
       kept.push(line)
       if (kept.length > 2 * keep) kept.splice(0, kept.length - keep)
     },
-    digest: () => hash.copy().digest('hex'),
+    digest: () => {
+      flush()
+      return hash.copy().digest('hex')
+    },
     tail: () => kept.slice(-keep),
   }
 }

@@ -168,13 +168,17 @@ function cursorOf(
 }
 
 function snapshotOf(path: string, state: DocumentState | undefined, readMicros: number) {
-  const data = state === undefined ? undefined : fromWireFields(toWireFields(state.fields))
+  let decoded: Record<string, unknown> | undefined
+  const data = (): Record<string, unknown> | undefined => {
+    decoded ??= state === undefined ? undefined : fromWireFields(toWireFields(state.fields))
+    return decoded
+  }
   return {
     id: path.slice(path.lastIndexOf('/') + 1),
     ref: { path },
     exists: state !== undefined,
-    data: () => data,
-    get: (field: string) => data?.[field],
+    data,
+    get: (field: string) => data()?.[field],
     updateTime: state === undefined ? undefined : Timestamp.fromMicros(state.updateTime),
     readTime: Timestamp.fromMicros(readMicros),
   }
@@ -185,7 +189,7 @@ function mergeOf({ path }: Reference, fields: Fields, options: { merge: true }):
   const { fields: set, leaves, transforms } = encodeFields(fields)
   return {
     update: { name: nameOf(path), fields: set },
-    updateMask: { fieldPaths: leaves },
+    updateMask: { fieldPaths: leaves.map(formatFieldPath) },
     updateTransforms: transforms,
   }
 }
@@ -196,8 +200,10 @@ function updateOf({ path }: Reference, fields: Fields, precondition: Preconditio
   const dotted = Object.keys(fields).find((name) => name.includes('.'))
   if (dotted !== undefined) throw new TypeError(`the client reads ${dotted} as a path`)
   const computed = new Set(transforms.map((transform) => transform.fieldPath))
-  const named = Object.keys(fields).map((name) => formatFieldPath([name]))
-  const mask = named.filter((name) => leaves.includes(name) || !computed.has(name))
+  const removed = new Set(leaves.filter((path) => path.length === 1).map(([name]) => name))
+  const mask = Object.keys(fields)
+    .filter((name) => removed.has(name) || !computed.has(formatFieldPath([name])))
+    .map((name) => formatFieldPath([name]))
   return {
     update: { name: nameOf(path), fields: set },
     updateMask: { fieldPaths: mask },

@@ -45,25 +45,25 @@ export const sdk = { Timestamp, FieldValue }
 export type Encoded = {
   readonly fields: WireFields
   /** The paths of all leaves, those of removed fields among them. */
-  readonly leaves: string[]
+  readonly leaves: (readonly string[])[]
   readonly transforms: WireFieldTransform[]
 }
 
 export function encodeFields(fields: Readonly<Record<string, unknown>>): Encoded {
-  const leaves: string[] = []
+  const leaves: (readonly string[])[] = []
   const transforms: WireFieldTransform[] = []
   const walk = (members: Readonly<Record<string, unknown>>, above: readonly string[]): WireFields => {
     const set: WireFields = {}
     for (const [name, value] of Object.entries(members)) {
       const path = [...above, name]
       if (value instanceof Computed) {
-        if (value.transform === undefined) leaves.push(formatFieldPath(path))
+        if (value.transform === undefined) leaves.push(path)
         else transforms.push({ fieldPath: formatFieldPath(path), ...value.transform })
       } else if (isMap(value) && Object.keys(value).length > 0) {
         const inner = walk(value, path)
         if (Object.keys(inner).length > 0) set[name] = { mapValue: { fields: inner } }
       } else {
-        leaves.push(formatFieldPath(path))
+        leaves.push(path)
         set[name] = toWire(value)
       }
     }

@@ -90,7 +90,7 @@ export function simulatedPubSub(simulation: Simulation, push: Push): SimulatedPu
     })
     if (plan.deliveryFault('concurrent', time.now())) {
       simulation.count('concurrent')
-      deliverExtra(copy, chance.between(0, 300))
+      deliverExtra(copy, chance.between(0, 60))
     }
     deliver(copy, (acked) => {
       if (over) return
