@@ -10,7 +10,7 @@ const HELP = `Takes each check of the table out of a copy of the source and runs
 
   node scripts/mutate.ts [--only TEXT] [--jobs N] [--list]
 
-  --only TEXT   only entries whose file or description holds TEXT
+  --only TEXT   only entries whose file or description holds TEXT; may stand several times
   --jobs N      how many at a time (2)
   --list        print the table and run nothing
 
@@ -34,13 +34,15 @@ type Verdict = { readonly kind: 'caught' | 'survived' | 'broken'; readonly by: s
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: '' },
+    only: { type: 'string', multiple: true, default: [''] },
     jobs: { type: 'string', default: '2' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
-const chosen = MUTATIONS.filter(({ file, without }) => `${file} ${without}`.includes(values.only))
+const chosen = MUTATIONS.filter(({ file, without }) =>
+  values.only.some((text) => `${file} ${without}`.includes(text)),
+)
 if (values.help) process.stdout.write(HELP)
 else if (values.list)
   for (const mutation of chosen) process.stdout.write(`${mutation.file}: without ${mutation.without}\n`)

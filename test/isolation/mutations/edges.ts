@@ -144,7 +144,7 @@ export const EDGES: readonly Mutation[] = [
       ...CLAIM_CHECKS.map(
         ([claim, check]) => [`the caller’s ${claim}`, `if (${check})`, 'if (false)'] as const,
       ),
-      ['the algorithm', "algorithms: ['RS256'],", "algorithms: ['RS256', 'HS256', 'ES256', 'PS256'],"],
+      ['the refusal of what does not verify', 'if (ABOUT_THE_TOKEN.has(code))', 'if (false)', [EDGE]],
       [
         'the single header',
         "request.headersDistinct[name]?.join(', ')",
