@@ -10,6 +10,7 @@ import { FUNCTIONS, type FunctionSpec } from '../catalogue/functions.ts'
 import { systemIds } from '../ids.ts'
 import { type Refusal, refuse } from '../result.ts'
 import type { Platform } from '../wiring.ts'
+import { failBody } from './body-fault.ts'
 import { corsHeaders } from './cors.ts'
 import { type Drain, drainOnSignal } from './drain.ts'
 import { type LoadGate, loadGate } from './load-gate.ts'
@@ -152,9 +153,19 @@ function refuseConnection(
   method: string | undefined,
 ): void {
   socket.on('error', () => undefined)
+  // The answer that this connection is busy with; nothing but Node itself can tell.
+  const busy = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+  if (busy?.req.complete === true) {
+    // Somebody sent the next request with the last: answers come in the order of their requests.
+    busy.once('close', () => refuseConnection(options, socket, refusal, method))
+    return
+  }
+  if (busy !== undefined && !busy.headersSent) {
+    failBody(busy.req, refusal)
+    return
+  }
   // A caller that is gone is no request; one whose answer has begun would take ours for a part of it.
-  const busy = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
-  if (!socket.writable || busy?.headersSent === true) return void socket.destroy()
+  if (!socket.writable || busy !== undefined) return void socket.destroy()
   const requestId = systemIds.bytes(16).toString('hex')
   const response = new ServerResponse({ method: 'POST', httpVersionMajor: 1, httpVersionMinor: 1 } as never)
   response.shouldKeepAlive = false

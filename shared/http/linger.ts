@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { onBodyFault } from './body-fault.ts'
 
 /** How long the rest of a refused body is let run past, so that its sender reads the answer and meets no reset. */
 const LINGER_MS = 1_000
@@ -26,8 +27,11 @@ export function endUnread(request: IncomingMessage, response: ServerResponse, bo
   function end(): void {
     clearTimeout(timer)
     request.off('end', end).off('close', end)
+    unhear()
     response.end()
   }
+  let unhear = (): void => undefined
+  unhear = onBodyFault(request, end)
   request
     .on('error', end)
     .on('end', end)

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Route } from '../catalogue/routes.ts'
 import { ok, type Result, refuse } from '../result.ts'
+import { onBodyFault } from './body-fault.ts'
 
 /** What functions-framework hands to a handler: a Node request whose body it has already read. */
 export type FrameworkRequest = IncomingMessage & { readonly rawBody?: Buffer; readonly originalUrl?: string }
@@ -94,6 +95,7 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
     let received = 0
     const settle = (result: Result<Buffer>): void => {
       request.off('data', onData).off('end', onEnd).off('close', onCutOff)
+      unhear()
       // Whatever else comes is thrown away; a late error of the socket is nobody's business any more.
       request.resume()
       resolve(result)
@@ -105,6 +107,8 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
     }
     const onEnd = (): void => settle(ok(Buffer.concat(chunks, received)))
     const onCutOff = (): void => settle(refuse('request.malformed', 'the body ended early'))
+    let unhear = (): void => undefined
+    unhear = onBodyFault(request, settle)
     request.on('error', onCutOff).on('data', onData).on('end', onEnd).on('close', onCutOff)
   })
 }
