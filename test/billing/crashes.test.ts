@@ -32,7 +32,6 @@ function stateOf(world: World): string {
   const states = documents.map(({ path, data }) => {
     const {
       commitId: _commitId,
-      traceId: _traceId,
       fact: _fact,
       body: _body,
       attributes: _attributes,
