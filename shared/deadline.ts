@@ -32,6 +32,14 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => void timers.after(ms, resolve))
 }
 
+/**
+ * Resolves in the next round of the event loop, after what has arrived in the meantime was looked at.
+ * Not one of `timers`: no time passes, in a simulation either.
+ */
+export function nextRound(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
+}
+
 /** A signal that ends work after `limitMs` of real time; alone it keeps no process alive. */
 export function signalAfter(limitMs: number): AbortSignal {
   return timers.signalAfter(limitMs)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aTenantFact, startWorld, type World } from './support/world.ts'
+import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -58,6 +58,15 @@ test.each(['platform', 'system', 'energent', 'admin', 'internal'])(
     expect(world.documents('billing_quarantine')[0]?.data).toMatchObject({ code: 'event.malformed' })
   },
 )
+
+test('operators have no usage that waits for ever, and no subscription', async () => {
+  await world.command(aSubscriptionCommand({ id: 'c', tenant: 'platform' }))
+  await world.usage([aUsageEvent({ id: 'a', tenant: 'platform' })])
+  const quarantined = world.documents('billing_quarantine').map((doc) => doc.data)
+  expect(quarantined.map(({ code }) => code).sort()).toEqual(['event.malformed', 'tenant.state_conflict'])
+  expect(quarantined.filter(({ status }) => status === 'awaiting-tenant')).toEqual([])
+  expect(world.documents('tenants/platform')).toEqual([])
+})
 
 test('a fact id that was used for another fact changes nothing and is set aside', async () => {
   await world.fact(aTenantFact({ id: 'f', sequence: 3n, state: 'ACTIVE' }))

@@ -1,3 +1,4 @@
+import { nextRound } from '#shared/deadline.ts'
 import type { TenantId } from '#shared/ids.ts'
 import type { Result } from '#shared/result.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
@@ -86,13 +87,16 @@ function inSlices(turn: () => Promise<void>): Reading['work'] {
 /** Wakes one of those that wait in each round of the event loop, so that everything else comes between. */
 function fairTurns(): () => Promise<void> {
   const waiting: (() => void)[] = []
-  const wakeOne = (): void => {
-    waiting.shift()?.()
-    if (waiting.length > 0) setImmediate(wakeOne)
+  const wakeAll = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      await nextRound()
+      waiting.shift()?.()
+    }
   }
   return () =>
     new Promise((resolve) => {
       waiting.push(resolve)
-      if (waiting.length === 1) setImmediate(wakeOne)
+      // Whoever finds others waiting is woken by the round that goes on for them.
+      if (waiting.length === 1) void wakeAll()
     })
 }

@@ -15,7 +15,7 @@ export function usageQuarantine(quarantine: Quarantine): UsageQuarantine {
         ...entry,
         ...producerAttributes(producer),
         messageId: entry.origin.messageId,
-        id: hashedId(SUBSCRIPTION, entry.tenantId, body),
+        id: hashedId(SUBSCRIPTION, producer, entry.tenantId, body),
         detail: detail.slice(0, 500),
         subscription: SUBSCRIPTION,
         payload: Buffer.from(body, 'utf8'),

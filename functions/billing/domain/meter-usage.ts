@@ -1,7 +1,7 @@
 import { METERS, type Meter, type MeterId } from '#shared/catalogue/meters.ts'
 import type { Period } from './calendar.ts'
 import { deduplicating } from './deduplicate.ts'
-import { add, compare, type Rational, rational, ZERO } from './rational.ts'
+import { compare, type Rational, rational } from './rational.ts'
 import { finish, type Steps, sorting } from './steps.ts'
 import { byTimeThenKey } from './usage-batch.ts'
 import type { CountedEvent } from './usage-event.ts'
@@ -12,6 +12,7 @@ export type MeterUsage = { readonly value: Rational | undefined; readonly events
 /** How long a level holds when no newer sample comes: after that it counts as zero. */
 export const STALENESS_MS = 2 * 3_600_000
 const HOUR_MS = 3_600_000n
+const STEPS = 10n ** 6n
 /** What it costs to look at an event and put it in a list, in microseconds. */
 const FILTER_COST = 0.1
 
@@ -100,14 +101,14 @@ function levelHours(events: readonly CountedEvent[], period: Period): Rational {
     byResource.set(name, samples)
     samples[event.producer].push(event)
   }
-  let sum = ZERO
+  let steps = 0n
   for (const { collector, tenant } of byResource.values()) {
     const measured = heldLevels(collector, period)
     for (const { fromMs, toMs, value } of [...measured, ...uncovered(heldLevels(tenant, period), measured)]) {
-      sum = add(sum, rational(value.n * BigInt(toMs - fromMs), value.d * HOUR_MS))
+      steps += stepsOf(value) * BigInt(toMs - fromMs)
     }
   }
-  return sum
+  return rational(steps, STEPS * HOUR_MS)
 }
 
 type Held = Period & { readonly value: Rational }
@@ -139,12 +140,17 @@ function uncovered(levels: readonly Held[], covering: readonly Period[]): Held[]
 }
 
 function sumOf(events: readonly CountedEvent[]): Rational {
-  // One denominator for all: adding is then one bigint addition, not a search for a common one.
-  const scale = 10n ** 6n
-  let scaled = 0n
-  for (const { value } of events)
-    if (value !== undefined) scaled += value.d === 1n ? value.n * scale : (value.n * scale) / value.d
-  return rational(scaled, scale)
+  let steps = 0n
+  for (const { value } of events) if (value !== undefined) steps += stepsOf(value)
+  return rational(steps, STEPS)
+}
+
+/**
+ * In millionths, the smallest step of any meter. One denominator for all: adding is then one bigint
+ * addition, not a search for a common one.
+ */
+function stepsOf(value: Rational): bigint {
+  return value.d === 1n ? value.n * STEPS : (value.n * STEPS) / value.d
 }
 
 function maxOf(events: readonly CountedEvent[]): Rational | undefined {

@@ -1,9 +1,10 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { SubscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
+import { RESERVED_TENANT_IDS } from '#shared/ids.ts'
 import { canonicalJson } from '#shared/json.ts'
 import type { ReceivedEvent } from '#shared/pubsub/types.ts'
-import { ok, type Result } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import {
   answerFact,
   type Decision,
@@ -25,6 +26,7 @@ export async function requestSubscription(
   received: ReceivedEvent<SubscriptionRequested>,
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs } = received
+  if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
   const { operationId } = event.data
   const before = await deps.subscriptions.findAnswer(ctx, operationId)
   const settled = standingAnswer(before, orderOf(event))
