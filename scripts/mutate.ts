@@ -52,8 +52,10 @@ async function runAll(mutations: readonly Mutation[], jobs: number): Promise<num
   const startedMs = performance.now()
   const first = makeCopy(ROOT)
   const tests = [...new Set(mutations.flatMap(({ caughtBy }) => (caughtBy === 'types' ? [] : caughtBy)))]
-  const sound = tests.length === 0 || (await runTests(first, tests)).kind === 'survived'
-  if (!sound) process.stdout.write('The tests fail without any mutation; nothing can be said.\n')
+  const plain = tests.length === 0 ? undefined : await runTests(first, tests)
+  const sound = plain === undefined || plain.kind === 'survived'
+  if (!sound)
+    process.stdout.write(`The tests fail without any mutation, so nothing can be said: ${plain.by}\n`)
   const waiting = sound ? [...mutations] : []
   const verdicts: Verdict[] = []
   const work = async (copy: string): Promise<void> => {

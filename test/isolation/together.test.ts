@@ -43,9 +43,9 @@ function shuffle(): void {
   })
 }
 
-test('of 120 requests of three tenants at once, each gets its own answer', async () => {
+test('of 60 requests of three tenants at once, each gets its own answer', async () => {
   shuffle()
-  const asked = Array.from({ length: 120 }, async (_, n): Promise<[Tenant, Tenant, Reply]> => {
+  const asked = Array.from({ length: 60 }, async (_, n): Promise<[Tenant, Tenant, Reply]> => {
     const tenant = TENANTS[n % 3] ?? 'acme'
     // Every fourth asks for somebody else's.
     const of = n % 4 === 0 ? (TENANTS[(n + 1) % 3] ?? 'acme') : tenant
@@ -60,7 +60,7 @@ test('of 120 requests of three tenants at once, each gets its own answer', async
 
 test('usage that comes in at once is counted for whom it is', async () => {
   shuffle()
-  const sizes: Readonly<Record<Tenant, number>> = { acme: 5, globex: 9, initech: 14 }
+  const sizes: Readonly<Record<Tenant, number>> = { acme: 3, globex: 5, initech: 7 }
   const event = (tenant: Tenant, n: number) => ({
     specversion: '1.0',
     id: `together-${n}`,
