@@ -124,4 +124,72 @@ describe.each(['jwks', 'platform'])('with callers checked by %s', (callerCheck) 
     expect(wrongPath.status).toBe(404)
     expect(otherFunction.status).toBe(401)
   })
+
+  // A tenant that exists for nobody must not come to be by a push that Pub/Sub never made.
+  test('a forged push changes nothing, and the same push by Pub/Sub does', async () => {
+    const name = 'tenant-facts-to-auth-events'
+    const tenantId = `forged-${callerCheck}`
+    const event = {
+      specversion: '1.0',
+      id: `${tenantId}.1.0`,
+      source: '//energent.ai/tenant-events',
+      type: 'ai.energent.tenant.activated.v1',
+      subject: `tenants/${tenantId}`,
+      time: new Date().toISOString(),
+      sequence: '1',
+      data: {
+        tenantId,
+        state: 'ACTIVE',
+        tier: 'enterprise',
+        deploymentModel: 'multi_tenant',
+        cluster: 'energent-shared',
+        namespace: `tenant-${tenantId}`,
+        revision: 1,
+        at: new Date().toISOString(),
+      },
+    }
+    const body = JSON.stringify({
+      message: { data: Buffer.from(JSON.stringify(event)).toString('base64'), messageId: '1' },
+      subscription: `projects/p/subscriptions/${name}`,
+    })
+    const push = (headers: Record<string, string>) => call('auth-events', `/events/${name}`, headers, body)
+    const own = await googleToken(account('push-auth-events'), uriOf('auth-events'))
+    const [head, claims, signature] = own.split('.')
+    const other = JSON.parse(Buffer.from(claims ?? '', 'base64url').toString())
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const clusterToken = await control(stack, 'POST', '/tokens/cluster', {
+      namespace: 'default',
+      serviceAccount: 'push-auth-events',
+      audience: uriOf('auth-events'),
+    })
+    const forged = [
+      await googleToken(account('push-billing'), uriOf('auth-events')),
+      await googleToken(account('energent-gateway'), uriOf('auth-events')),
+      await googleToken(account('energent-scheduler'), uriOf('auth-events')),
+      await googleToken(account('push-auth-events'), uriOf('billing')),
+      String(clusterToken['token']),
+      `${head}.${part({ ...other, exp: 1 })}.${signature}`,
+      `${head}.${part({ ...other, email_verified: false })}.${signature}`,
+      `${part({ alg: 'none' })}.${claims}.`,
+      `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.${signature}`,
+      `${head}.${claims}.SIGNATURE_REMOVED_BY_GOOGLE`,
+      'x.y.z',
+    ]
+    for (const token of forged) {
+      const answer = await push({ authorization: `Bearer ${token}` })
+      expect([401, 403], token).toContain(answer.status)
+    }
+    const beside = { authorization: `Bearer ${own}`, 'x-serverless-authorization': `Bearer ${own}` }
+    expect((await push(beside)).status).toBe(401)
+    expect((await push({ 'x-forwarded-authorization': `Bearer ${own}` })).status).toBeGreaterThan(400)
+    expect(await documentsOf(tenantId)).toEqual([])
+
+    expect((await push({ authorization: `Bearer ${own}` })).status).toBe(204)
+    expect(await documentsOf(tenantId)).toContain(`tenants/${tenantId}/auth_state/current`)
+  })
+
+  async function documentsOf(tenantId: string): Promise<string[]> {
+    const dumped = stack.parts().engines.firestore?.dump(`tenants/${tenantId}`) ?? []
+    return dumped.map(({ path }) => path)
+  }
 })

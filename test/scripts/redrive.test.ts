@@ -10,6 +10,7 @@ import { openWire, type Wire } from '../exactly-once/wire.ts'
 import { googleEngine } from '../support/engines.ts'
 
 const TYPE = 'ai.energent.usage.workflow_runs.v1'
+const SENT = new Date(systemClock.now()).toISOString()
 const LISTENER = 'billing-events-to-billing'
 
 describe.each(inject('engines'))('with Pub/Sub of the %s engine', (engine) => {
@@ -66,7 +67,7 @@ describe.each(inject('engines'))('with Pub/Sub of the %s engine', (engine) => {
     source: '//test.example/redrive',
     type: TYPE,
     subject: 'tenants/acme',
-    time: new Date(systemClock.now()).toISOString(),
+    time: SENT,
     data: { value },
   })
   const counted = () => stored('tenants/acme/billing_usageBatches').length
