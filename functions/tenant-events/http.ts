@@ -88,12 +88,16 @@ async function onGetTenant(deps: LifecycleDeps, request: TenantRequest): ReturnT
   return ok({ status: 200, headers, json: tenant.value })
 }
 
+/** Characters that turn the direction of what follows: a name could show as another one. */
+const BIDI_CONTROLS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
+
 /** Text people read: no control characters, no half of a surrogate pair, no blank ends. */
 const displayName = z
   .string()
   .min(1)
-  .max(120)
+  .max(100)
   .refine((text) => text.isWellFormed() && !/[\p{Cc}\u2028\u2029]/u.test(text), 'must be printable text')
+  .refine((text) => !BIDI_CONTROLS.test(text), 'must not change the direction of text')
   .refine((text) => text.trim() === text, 'must not begin or end with blanks')
 
 const createSchema = z.strictObject({

@@ -166,6 +166,8 @@ describe('POST /v1/tenants', () => {
     ['id with a capital', { tenantId: 'Acme' }],
     ['id that is a path', { tenantId: '../acme' }],
     ['id of 41 characters', { tenantId: 'a'.repeat(41) }],
+    ['name of 101 characters', { displayName: 'a'.repeat(101) }],
+    ['name that turns the text round', { displayName: 'Acme \u202ecmeA' }],
     ['id ending with a hyphen', { tenantId: 'acme-' }],
     ['id with a newline', { tenantId: 'acme\n' }],
     ['tier of the prototype', { tier: '__proto__' }],
