@@ -24,8 +24,9 @@ export function firestoreSubscriptions(deps: {
     change: (ctx, claim, operationId, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
         const path = answerPath(operationId)
-        const current = await db.find(MAIN, parseSubscription)
+        // The answer first: every change writes it, so one that comes between the two reads is a conflict.
         const answer = await db.find(path, parseOperationAnswer)
+        const current = await db.find(MAIN, parseSubscription)
         const change = decide(current?.value, answer?.value)
         if (change === undefined) return ok({ value: undefined, writes: [] })
         const { subscription, fact, audit } = change
