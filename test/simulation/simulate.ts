@@ -91,7 +91,7 @@ async function live(simulation: Simulation, mutant: Mutant): Promise<void> {
   checkEnd(simulation, { store, cluster: ground.cluster, facts }, workload)
 }
 
-/** Lets the scheduler tick each minute until nothing is left to do. */
+/** Lets the scheduler tick every other minute until nothing is left to do. */
 async function runUntilRest(
   simulation: Simulation,
   fleet: Fleet,
@@ -105,7 +105,7 @@ async function runUntilRest(
       over = true
       return
     }
-    time.after(MINUTE_MS, tick)
+    time.after(2 * MINUTE_MS, tick)
     for (const functionId of ['billing-api', 'tenants-api'] as const) {
       if (simulation.plan.deliveryFault('missed-tick', time.now())) simulation.count('missed-tick')
       else sweep(fleet, functionId)

@@ -63,10 +63,10 @@ export function startWorkload(simulation: Simulation, fleet: Fleet, pubsub: Simu
   const chance = simulation.random('workload')
   const { time, phases } = simulation
   const loadMs = phases.calmMs - phases.startMs
-  const tenants = NAMES.slice(0, chance.between(1, NAMES.length))
+  const tenants = NAMES.slice(0, chance.pick([1, 1, 2, 3]))
   const known = chance.chance(0.7) ? [...tenants, GHOST] : tenants
   const poison = new Set<string>()
-  const messages = Array.from({ length: chance.between(5, 10) }, (_none, index) =>
+  const messages = Array.from({ length: chance.between(3, 7) }, (_none, index) =>
     usageMessage(chance, known, index, phases.startMs, poison),
   )
   const copied = messages.flatMap((message) => (chance.chance(0.15) ? [partOf(message)] : []))
