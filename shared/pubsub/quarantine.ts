@@ -110,7 +110,12 @@ async function reopen(
   const found = await system.find(collection, entry.id, parseState)
   if (found === undefined) throw new Error('an entry left the quarantine while it came again')
   if (found.value.status !== 'redriven') return
-  const again = { ...fieldsOf(entry), times: (found.value.times ?? 1) + 1, expireAt: removed() }
+  const again = {
+    ...fieldsOf(entry),
+    times: (found.value.times ?? 1) + 1,
+    expireAt: removed(),
+    closedAtMs: removed(),
+  }
   const outcome = await system.commit([system.update(collection, found, again)], ids.uuid(entry.atMs))
   if (outcome.kind !== 'committed') throw new Error('an entry changed while it came again')
 }
