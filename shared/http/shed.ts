@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { systemIds } from '../ids.ts'
 import { refuse } from '../result.ts'
 import type { Platform } from '../wiring.ts'
@@ -10,6 +11,9 @@ import { LITTLE_BYTES, SECURITY_HEADERS } from './send-reply.ts'
 
 /** So many requests turned away have a line each in a second; of the others one line says how many they were. */
 const LINES_PER_SECOND = 100
+
+/** In a flood a connection that was turned away is not read again for so long. */
+const REST_MS = 150
 
 const REFUSAL = refuse('overload.shed', 'no room')
 
@@ -25,6 +29,9 @@ export function shedder(options: {
 }): (request: IncomingMessage, response: ServerResponse) => void {
   const { platform } = options
   const made = answerParts()
+  // Counted within the instance: chance for each would be a tenth of the whole cost.
+  const instance = systemIds.bytes(8).toString('hex')
+  let count = 0
   let lines = 0
   let unsaid = 0
   const say = (): void => {
@@ -33,7 +40,8 @@ export function shedder(options: {
     unsaid = 0
   }
   return (request, response) => {
-    const requestId = systemIds.bytes(16).toString('hex')
+    count += 1
+    const requestId = `${instance}${count.toString(16).padStart(16, '0')}`
     const body = `${made.before}${requestId}${made.after}`
     const headers = [...made.headers, 'x-request-id', requestId]
     const { origin } = request.headers
@@ -46,6 +54,7 @@ export function shedder(options: {
     response.writeHead(made.status, headers)
     if (long) endUnread(request, response, body)
     else response.end(body)
+    if (unsaid > 0 && !long) rest(request.socket)
     if (platform === undefined) return
     if (lines === 0 && unsaid === 0) setTimeout(say, 1_000).unref()
     if (lines < LINES_PER_SECOND) {
@@ -53,6 +62,12 @@ export function shedder(options: {
       recordFront(platform, { refusal: REFUSAL, requestId, method, status: made.status, headers: sent })
     } else unsaid += 1
   }
+}
+
+/** Does not read a connection for a moment: what is not read costs nothing, and its sender was asked to wait. */
+function rest(socket: Socket): void {
+  socket.pause()
+  setTimeout(() => socket.resume(), REST_MS).unref()
 }
 
 /** Whether there is a body at all: far cheaper to see than how it is declared. */
