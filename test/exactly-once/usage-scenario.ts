@@ -26,9 +26,12 @@ export type UsageOutcome = {
   readonly answered: number
 }
 
+const MOST_INSTANCES = 24
+
 /** Each line heals by itself, so that the cuts cost their time side by side. */
-const INSTANCES = 24
-const WIDTH = 3 * INSTANCES
+function instancesFor(scale: UsageScale): number {
+  return Math.min(MOST_INSTANCES, scale.cuts)
+}
 const TENANTS = ['acme', 'globex', 'initech', 'umbrella', 'wayne']
 const SUBSCRIPTION = 'billing-events-to-billing'
 
@@ -39,8 +42,10 @@ const SUBSCRIPTION = 'billing-events-to-billing'
  */
 export async function runUsage(firestoreHost: string, scale: UsageScale): Promise<UsageOutcome> {
   const project = newProject()
+  const count = instancesFor(scale)
+  const width = 3 * count
   const chance = seededChance(scale.seed)
-  const network = await openNetwork(firestoreHost, INSTANCES, scale.seed)
+  const network = await openNetwork(firestoreHost, count, scale.seed)
   const instances = await Promise.all(
     network.lines.map((line) => startBilling({ project, firestoreHost: line.host })),
   )
@@ -58,15 +63,15 @@ export async function runUsage(firestoreHost: string, scale: UsageScale): Promis
       )
     }
     // Each instance learns of each tenant first: the client takes seconds to repeat a read that was cut.
-    const warmUp = events.slice(0, INSTANCES * TENANTS.length)
+    const warmUp = events.slice(0, count * TENANTS.length)
     for (const [at, event] of warmUp.entries()) {
       await mustPush(instances, Math.floor(at / TENANTS.length), SUBSCRIPTION, event)
     }
     const rate = Math.min(0.5, (3 * scale.cuts) / scale.events)
     network.cutUntil(scale.cuts, rate)
-    await eachOf(events, WIDTH, deliver)
+    await eachOf(events, width, deliver)
     // What is left of the cuts meets events that were counted before: they must change nothing.
-    while (network.cuts() < scale.cuts) await eachOf(events.slice(0, WIDTH), WIDTH, deliver)
+    while (network.cuts() < scale.cuts) await eachOf(events.slice(0, width), width, deliver)
     network.heal()
     const sum = events.reduce((total, event) => total + Number(event.data.value), 0)
     return {
@@ -88,15 +93,17 @@ export async function runNaive(
   scale: UsageScale,
 ): Promise<{ acknowledged: number; stored: number; network: ProxyCounts }> {
   const project = newProject()
-  const network = await openNetwork(firestoreHost, INSTANCES, scale.seed)
+  const count = instancesFor(scale)
+  const width = 3 * count
+  const network = await openNetwork(firestoreHost, count, scale.seed)
   const clients = network.lines.map((line) => directClient(line.host, project))
   const direct = directClient(firestoreHost, project)
   try {
     network.cutUntil(scale.cuts, Math.min(0.5, (3 * scale.cuts) / scale.events))
     let acknowledged = 0
     const adds = Array.from({ length: scale.events }, (_, at) => at)
-    await eachOf(adds, WIDTH, async (at) => {
-      const document = clients[at % INSTANCES]?.doc(`naive/${at % 16}`)
+    await eachOf(adds, width, async (at) => {
+      const document = clients[at % count]?.doc(`naive/${at % 16}`)
       const added = await document
         ?.set({ n: FieldValue.increment(1) }, { merge: true })
         .catch(() => undefined)
