@@ -45,7 +45,9 @@ export function firestoreWaitingUsage(deps: {
         atMs: receivedAtMs,
         payload: Buffer.from(canonicalJson(batch.events.map((event) => event.raw)), 'utf8'),
       })
-      await system.commit([write], ids.uuid(receivedAtMs))
+      const outcome = await system.commit([write], ids.uuid(receivedAtMs))
+      // Neither ours nor there: to acknowledge now would lose the usage.
+      if (outcome.kind === 'conflict') throw new Error('waiting usage could not be kept')
     },
     next: async (ctx) => {
       const found = await system.list(
