@@ -30,6 +30,10 @@ export function markFirstStart(data: DataDir): void {
   writeFileSync(data.file('first-start'), '')
 }
 
+export function forgetFirstStart(data: DataDir): void {
+  rmSync(data.file('first-start'), { force: true })
+}
+
 /** Who was made at the first start; undefined in an empty folder. */
 export function readSeed(data: DataDir, options: StackOptions): Seed | undefined {
   const file = data.file('seed.json')
@@ -48,7 +52,7 @@ export function readSeed(data: DataDir, options: StackOptions): Seed | undefined
 
 export function writeSeed(data: DataDir, options: StackOptions, seed: Seed): void {
   writeSecret(data.file('seed.json'), { project: options.project, ...seed })
-  rmSync(data.file('first-start'), { force: true })
+  forgetFirstStart(data)
 }
 
 /** Writes what only this user should read. */

@@ -10,6 +10,7 @@ import { seedOperators } from './operators.ts'
 import type { StackOptions } from './options.ts'
 import { type Parts, startParts } from './parts.ts'
 import { choosePorts, type Ports } from './ports.ts'
+import { usePrepared } from './prepared.ts'
 import { demoConnections, type Seed, seedTenants } from './seed.ts'
 import { markFirstStart, readSeed, wasInterrupted, writeSecret, writeSeed } from './seed-file.ts'
 
@@ -61,6 +62,7 @@ export async function startStack(options: StackOptions, hooks: StackHooks): Prom
   let door: ControlDoor | undefined
   try {
     if (options.fresh || options.engine === 'google' || wasInterrupted(data)) data.clear()
+    await usePrepared(data, options)
     readSeed(data, options)
     const ports = await choosePorts(options.port)
     const boot = async (): Promise<Booted> => bootAll(options, hooks, data, ports)
@@ -74,6 +76,7 @@ export async function startStack(options: StackOptions, hooks: StackHooks): Prom
       booted = undefined
       await halt(old)
       data.clear()
+      await usePrepared(data, options)
       booted = await boot()
       save(data, infoOf(options, booted, door))
     }
