@@ -66,6 +66,8 @@ export async function opening<T>(file: string, open: () => Promise<T>): Promise<
     return await open()
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+      throw new StackError(message)
     throw new StackError(`${file} cannot be used (${message}). ${START_AFRESH}`)
   }
 }

@@ -23,13 +23,12 @@ export type Ports = { readonly [N in Name]: number } & {
   readonly functions: Readonly<Record<FunctionId, number>>
 }
 
-/** Ports from `base` on, each checked to be free; or, with base 0, whatever the system gives. */
+/** Ports from `base` on, each checked to be free; or, with base 0, a run of ports nobody uses. */
 export async function choosePorts(base: number): Promise<Ports> {
   const all = [...NAMES, ...FUNCTION_IDS]
+  const first = base === 0 ? await freeRun(all.length) : base
   const ports = new Map<string, number>()
-  for (const [index, name] of all.entries()) {
-    ports.set(name, base === 0 ? await newPort() : await claim(base + index, name, base))
-  }
+  for (const [index, name] of all.entries()) ports.set(name, await claim(first + index, name, base))
   const of = (name: string): number => ports.get(name) ?? 0
   return {
     ...(Object.fromEntries(NAMES.map((name) => [name, of(name)])) as { [N in Name]: number }),
@@ -51,15 +50,30 @@ async function claim(port: number, name: string, base: number): Promise<number> 
   }
 }
 
-const given = new Set<number>()
+/** Below 32768, where systems begin to take ports for outgoing connections: those come and go at any moment. */
+const RUNS_FROM = 10_000
+const RUN_LENGTH = 20
+const RUNS = 1_000
+let runsGiven = 0
 
-async function newPort(): Promise<number> {
-  for (;;) {
-    const port = await probePort(0)
-    // The system may offer a port again that we have named but not yet opened.
-    if (!given.has(port)) {
-      given.add(port)
-      return port
-    }
+/**
+ * The first port of a run nobody uses. Where the search begins differs between processes and calls, so
+ * that stacks that start at once do not choose the same.
+ */
+async function freeRun(length: number): Promise<number> {
+  for (let attempt = 0; attempt < RUNS; attempt += 1) {
+    const first = RUNS_FROM + ((process.pid * 13 + runsGiven) % RUNS) * RUN_LENGTH
+    runsGiven += 1
+    if (await isFree(first, length)) return first
+  }
+  throw new StackError(`No ${length} free ports in a row; name a port with --port.`)
+}
+
+async function isFree(first: number, length: number): Promise<boolean> {
+  try {
+    for (let port = first; port < first + length; port += 1) await probePort(port)
+    return true
+  } catch {
+    return false
   }
 }

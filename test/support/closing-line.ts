@@ -8,6 +8,8 @@ export default class ClosingLine implements Reporter {
     for (const module of modules) {
       // A file that could not be loaded has no tests to count, and has failed all the same.
       if (module.state() === 'failed' && module.errors().length > 0) counts.failed += 1
+      // Neither does a failed set-up count among the tests it kept from running.
+      for (const suite of module.children.allSuites()) counts.failed += suite.errors().length > 0 ? 1 : 0
       for (const test of module.children.allTests()) {
         const { state } = test.result()
         if (state === 'passed') counts.passed += 1
