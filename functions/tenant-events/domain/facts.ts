@@ -1,9 +1,14 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
-import { type TenantFact, type TenantFactKind, tenantFactType } from '#shared/contracts/events/tenant-fact.ts'
+import {
+  namespaceOf,
+  type TenantFact,
+  type TenantFactKind,
+  tenantFactType,
+} from '#shared/contracts/events/tenant-fact.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import type { TopicName } from '#shared/contracts/topics.ts'
 import type { Trace } from '#shared/trace.ts'
-import { namespaceOf, type Tenant } from './tenant.ts'
+import type { Tenant } from './tenant.ts'
 
 export const SOURCE = '//energent.ai/tenant-events'
 

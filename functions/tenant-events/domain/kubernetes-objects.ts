@@ -1,6 +1,6 @@
 import { TIER_LIMITS, TIERS, type Tier } from '#shared/catalogue/tiers.ts'
+import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import type { TenantId } from '#shared/ids.ts'
-import { namespaceOf } from './tenant.ts'
 
 /** A Kubernetes object as it is applied. */
 export type ClusterObject = {

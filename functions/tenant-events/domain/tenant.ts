@@ -64,11 +64,6 @@ export type Tenant = {
 /** A request for a new tenant, its fields checked one by one. */
 export type TenantRequestBody = Desired & { readonly tenantId: TenantId; readonly displayName: string }
 
-/** The namespace of a tenant: unique for ever, because tenant ids are never used again. */
-export function namespaceOf(tenantId: TenantId): string {
-  return `tenant-${tenantId}`
-}
-
 /**
  * Takes an id for a new tenant.
  *

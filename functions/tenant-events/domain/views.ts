@@ -1,6 +1,7 @@
+import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import { type Operation, stepOf } from './operation.ts'
 import { PLANS } from './provisioning.ts'
-import { namespaceOf, type Tenant } from './tenant.ts'
+import type { Tenant } from './tenant.ts'
 
 /** A tenant as the API shows it. */
 export type TenantView = {

@@ -95,7 +95,10 @@ export function tenantFactType(kind: TenantFactKind): string {
   return `ai.energent.tenant.${kind}.v1`
 }
 
-/** The one namespace a tenant can have: nobody may make a listener bind to another's. */
+/**
+ * The one namespace a tenant can have: unique for ever, because tenant ids are never used again, and
+ * nobody may make a listener bind to another's.
+ */
 export function namespaceOf(tenantId: string): string {
   return `tenant-${tenantId}`
 }

@@ -1,4 +1,4 @@
-import { namespaceOf } from '../../domain/tenant.ts'
+import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import type { Step } from './step.ts'
 
 /**
