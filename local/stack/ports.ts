@@ -36,7 +36,18 @@ export async function choosePorts(base: number): Promise<Ports> {
   }
 }
 
+/** Ports that `fetch` and browsers refuse to connect to ("bad port" in the Fetch standard), from 1024 on. */
+const BLOCKED_BY_FETCH = new Set([
+  1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,
+  10080,
+])
+
 async function claim(port: number, name: string, base: number): Promise<number> {
+  if (BLOCKED_BY_FETCH.has(port)) {
+    throw new StackError(
+      `Port ${port} (${name}) is one no browser or fetch connects to. Move the whole stack: npm start -- --port ${base + 1000}`,
+    )
+  }
   try {
     await probePort(port)
     return port
@@ -71,7 +82,10 @@ async function freeRun(length: number): Promise<number> {
 
 async function isFree(first: number, length: number): Promise<boolean> {
   try {
-    for (let port = first; port < first + length; port += 1) await probePort(port)
+    for (let port = first; port < first + length; port += 1) {
+      if (BLOCKED_BY_FETCH.has(port)) return false
+      await probePort(port)
+    }
     return true
   } catch {
     return false
