@@ -1,11 +1,9 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { z } from 'zod'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { withDeadline } from '#shared/deadline.ts'
-import { parser } from '#shared/json.ts'
 import { errorFields } from '#shared/log.ts'
 import type { SecretStore } from '#shared/secrets.ts'
 import type { KeySource } from '#shared/tokens/verify-access-token.ts'
-import { ACCESS_KEYS_SECRET, privateKeyOf, publicJwkOf, thumbprintOf } from '../domain/access-key.ts'
+import { ACCESS_KEYS_SECRET, privateKeyOf } from '../domain/access-key.ts'
 import {
   type KeyMaterial,
   type Keyring,
@@ -19,8 +17,8 @@ import {
 } from '../domain/keyring.ts'
 import type { AccessKeyring } from '../ports.ts'
 import { freshValue } from './fresh-value.ts'
-import { changeRing, findOrStart, type RingDocumentDeps, type RingKind } from './ring-document.ts'
-import { addSecretVersion } from './secret-versions.ts'
+import { changeRing, findOrStart, type RingDocumentDeps } from './ring-document.ts'
+import { addSigningKey, signingRing } from './signing-ring.ts'
 
 const RING_AGE_MS = 60_000
 /** How often at most an unknown key id makes us read the ring again: anybody can invent one. */
@@ -28,35 +26,7 @@ const UNKNOWN_KEY_AGE_MS = 2_000
 
 const REFRESH_LIMIT_MS = 1_000
 
-const instant = z.number().int()
-
-const KIND: RingKind<Keyring> = {
-  name: 'access',
-  parse: parser<Keyring>(
-    z.object({
-      keys: z
-        .array(
-          z.object({
-            kid: z.string(),
-            jwk: z.strictObject({
-              kty: z.literal('EC'),
-              crv: z.literal('P-256'),
-              x: z.string(),
-              y: z.string(),
-            }),
-            secretVersion: z.string().regex(/^\d+$/),
-            publishAt: instant,
-            activateAt: instant.nullable(),
-          }),
-        )
-        .min(1),
-      generation: z.number().int(),
-      lastRotation: z.object({ at: instant, messageId: z.string() }).nullable(),
-    }),
-  ),
-  fields: ({ keys, generation, lastRotation }) => ({ keys, generation, lastRotation }),
-  versionsOf: (ring) => ring.keys.map((key) => key.secretVersion),
-}
+const KIND = signingRing('access')
 
 export type AccessKeyringDeps = RingDocumentDeps & { readonly secrets: SecretStore }
 
@@ -123,7 +93,7 @@ export function accessKeyring(deps: AccessKeyringDeps): AccessKeyring & { readon
       await rings.get(nowMs, RING_AGE_MS)
       const changed = await changeRing(deps, KIND, nowMs, async (ring) =>
         rotationIsDue(ring, messageId, nowMs)
-          ? rotateRing(ring, await addKey(deps.secrets), messageId, nowMs)
+          ? rotateRing(ring, await addSigningKey(deps.secrets, ACCESS_KEYS_SECRET), messageId, nowMs)
           : undefined,
       )
       rings.forget()
@@ -156,14 +126,6 @@ function verificationKeys(ringAt: (nowMs: number, maxAgeMs: number) => Promise<K
 }
 
 async function firstRing(secrets: SecretStore, nowMs: number): Promise<Keyring> {
-  return startRing(await addKey(secrets), await addKey(secrets), nowMs)
-}
-
-/** A new key pair whose private half is safe in Secret Manager before anybody hears of the public one. */
-async function addKey(secrets: SecretStore): Promise<KeyMaterial> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  const jwk = publicJwkOf(publicKey)
-  const secretVersion = await addSecretVersion(secrets, ACCESS_KEYS_SECRET, Buffer.from(pem, 'utf8'))
-  return { kid: thumbprintOf(jwk), jwk, secretVersion }
+  const fresh = (): Promise<KeyMaterial> => addSigningKey(secrets, ACCESS_KEYS_SECRET)
+  return startRing(await fresh(), await fresh(), nowMs)
 }

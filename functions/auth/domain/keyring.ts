@@ -14,6 +14,11 @@ export type RingKey = {
   readonly publishAt: number
   /** From when it signs; null for a standby that waits for the next rotation. */
   readonly activateAt: number | null
+  /** Since when nothing it signed is believed; null for a key nobody else has. */
+  readonly compromisedAt: number | null
+  /** When its private half was disabled in Secret Manager, and when it was destroyed there. */
+  readonly disabledAt: number | null
+  readonly destroyedAt: number | null
 }
 
 export type Keyring = {
@@ -35,40 +40,51 @@ const ROTATIONS_APART_MS = 600_000
 /** A first ring: one key that signs at once, since no cache knows an older set, and a standby beside it. */
 export function startRing(first: KeyMaterial, standby: KeyMaterial, nowMs: number): Keyring {
   return {
-    keys: [
-      { ...first, publishAt: nowMs, activateAt: nowMs },
-      { ...standby, publishAt: nowMs, activateAt: null },
-    ],
+    keys: [newKey(first, nowMs, nowMs), newKey(standby, nowMs, null)],
     generation: 1,
     lastRotation: null,
   }
+}
+
+/** A key as it enters the ring. */
+export function newKey(material: KeyMaterial, publishAt: number, activateAt: number | null): RingKey {
+  return { ...material, publishAt, activateAt, compromisedAt: null, disabledAt: null, destroyedAt: null }
 }
 
 /**
  * The one key that signs at this instant: the newest that is active.
  *
  * Before all of them, the first: a process whose clock is a little behind the one that started the
- * ring must not be without a signer.
+ * ring must not be without a signer. In place of a compromised key its successor signs, though ahead
+ * of its time: the one before may be out of every cache.
  */
 export function signerAt(ring: Keyring, nowMs: number): RingKey | undefined {
   const byActivation = ring.keys
     .filter((key) => key.activateAt !== null)
     // A stable sort: of two equals, the one added later stays later.
     .sort((left, right) => (left.activateAt ?? 0) - (right.activateAt ?? 0))
-  return byActivation.findLast((key) => (key.activateAt ?? 0) <= nowMs) ?? byActivation[0]
+  const newest = byActivation.findLastIndex((key) => (key.activateAt ?? 0) <= nowMs)
+  const sound = (key: RingKey): boolean => key.compromisedAt === null
+  return (
+    byActivation.slice(Math.max(newest, 0)).find(sound) ??
+    byActivation.slice(0, Math.max(newest, 0)).findLast(sound)
+  )
 }
 
 /** The keys that verifiers may use at this instant, the newest first. */
 export function publishedAt(ring: Keyring, nowMs: number): readonly RingKey[] {
   return ring.keys
-    .filter((key) => nowMs < retiredAt(ring, key))
+    .filter((key) => key.compromisedAt === null && nowMs < retiredAt(ring, key))
     .sort((left, right) => right.publishAt - left.publishAt)
 }
 
 /** Keys whose private half a signer may need soon: the one that signs and those that will. */
 export function signersFrom(ring: Keyring, nowMs: number): readonly RingKey[] {
   const signer = signerAt(ring, nowMs)
-  return ring.keys.filter((key) => key === signer || key.activateAt === null || key.activateAt > nowMs)
+  return ring.keys.filter(
+    (key) =>
+      key.compromisedAt === null && (key === signer || key.activateAt === null || key.activateAt > nowMs),
+  )
 }
 
 /** Whether a rotation is due to this message: a repeated delivery and a second one within ten minutes are not. */
@@ -85,25 +101,29 @@ export function rotationIsDue(ring: Keyring, messageId: string, nowMs: number): 
  */
 export function rotateRing(ring: Keyring, next: KeyMaterial, messageId: string, nowMs: number): Keyring {
   const keys = ring.keys.map((key) =>
-    key.activateAt === null
+    key.activateAt === null && key.compromisedAt === null
       ? { ...key, activateAt: Math.max(nowMs, key.publishAt + PUBLISHED_BEFORE_ACTIVE_MS) }
       : key,
   )
   return {
-    keys: [...keys, { ...next, publishAt: nowMs, activateAt: null }],
+    keys: [...keys, newKey(next, nowMs, null)],
     generation: ring.generation + 1,
     lastRotation: { at: nowMs, messageId },
   }
 }
 
-/** When a key leaves the JWKS: a while after another took over; never while it signs or may yet sign. */
-function retiredAt(ring: Keyring, key: RingKey): number {
+/**
+ * When a key leaves the JWKS: a while after another took over; never while it signs or may yet sign.
+ * A key that was compromised before its time never took over from anyone.
+ */
+export function retiredAt(ring: Keyring, key: RingKey): number {
   if (key.activateAt === null) return Number.POSITIVE_INFINITY
   const index = ring.keys.indexOf(key)
   const { activateAt } = key
   const successors = ring.keys.flatMap((other, at) => {
     const later =
       other.activateAt !== null &&
+      (other.compromisedAt === null || other.activateAt < other.compromisedAt) &&
       (other.activateAt > activateAt || (other.activateAt === activateAt && at > index))
     return later && other.activateAt !== null ? [other.activateAt] : []
   })
