@@ -1,5 +1,5 @@
 import type { Branded, TenantId } from '../ids.ts'
-import { OperatorGrant, VerifiedEvent, VerifiedToken } from './proofs.ts'
+import { OperatorGrant, VerifiedCredential, VerifiedEvent, VerifiedToken } from './proofs.ts'
 
 /** Who acts, as it stands in the audit: `client:…`, `user:…`, `operator:…`, `event:…`. Ids only. */
 export type Actor = Branded<'Actor'>
@@ -7,7 +7,7 @@ export type Actor = Branded<'Actor'>
 /**
  * The right to touch one tenant's data, and whose right it is.
  *
- * It can only be made from a proof: a verified token, a verified event or an operator's grant. Its
+ * It can only be made from a proof: a verified token, event or credential, or an operator's grant. Its
  * private brand is checked at every use, so a look-alike object opens nothing.
  */
 export class TenantContext {
@@ -17,7 +17,7 @@ export class TenantContext {
   /** When the right ends, in milliseconds; only an operator's grant has an end of its own. */
   readonly expiresAtMs: number | undefined
 
-  constructor(proof: VerifiedToken | VerifiedEvent | OperatorGrant) {
+  constructor(proof: VerifiedToken | VerifiedEvent | OperatorGrant | VerifiedCredential) {
     if (new.target !== TenantContext) throw new TypeError('a tenant context has no subclasses')
     this.expiresAtMs = OperatorGrant.is(proof) ? proof.expiresAtMs : undefined
     if (VerifiedToken.is(proof)) {
@@ -29,6 +29,9 @@ export class TenantContext {
     } else if (OperatorGrant.is(proof)) {
       this.tenantId = proof.tenantId
       this.actor = `operator:${proof.operator}` as Actor
+    } else if (VerifiedCredential.is(proof)) {
+      this.tenantId = proof.tenantId
+      this.actor = `${proof.kind}:${proof.id}` as Actor
     } else {
       throw new TypeError('a tenant context needs a proof')
     }

@@ -92,6 +92,29 @@ export class OperatorGrant {
   }
 }
 
+/** What a credential of a tenant is: its own id names the tenant, and it was found there and proven. */
+export type CredentialKind = 'client' | 'key' | 'flow'
+
+/** A credential that was proven where no access token exists yet: a client, an API key, a sign-in under way. */
+export class VerifiedCredential {
+  readonly #verified = true
+  readonly tenantId: TenantId
+  readonly kind: CredentialKind
+  readonly id: string
+  constructor(fields: { tenantId: TenantId; kind: CredentialKind; id: string }, key: typeof KEY) {
+    if (key !== KEY || new.target !== VerifiedCredential) {
+      throw new TypeError('a credential is opened by openByCredential alone')
+    }
+    this.tenantId = fields.tenantId
+    this.kind = fields.kind
+    this.id = fields.id
+    Object.freeze(this)
+  }
+  static is(value: unknown): value is VerifiedCredential {
+    return typeof value === 'object' && value !== null && #verified in value
+  }
+}
+
 const KEY: unique symbol = Symbol('proof')
 
 /** A set that cannot grow: freezing alone does not stop `add`. */
@@ -114,4 +137,6 @@ export const prove = {
     reason: string
     expiresAtMs: number
   }): OperatorGrant => new OperatorGrant(fields, KEY),
+  credential: (fields: { tenantId: TenantId; kind: CredentialKind; id: string }): VerifiedCredential =>
+    new VerifiedCredential(fields, KEY),
 }

@@ -36,7 +36,7 @@ const IN_FIRESTORE = /^shared\/firestore\//
 
 /** What only some files may import, by name: whoever holds one of these could get around the wall between tenants. */
 const NAME_DOORS: Readonly<Record<string, RegExp>> = {
-  prove: /^shared\/(?:pubsub\/verify-event|tokens\/verify-access-token|tenancy\/operator)\.ts$/,
+  prove: /^shared\/(?:pubsub\/verify-event|tokens\/verify-access-token|tenancy\/(?:operator|credential))\.ts$/,
   reach: IN_FIRESTORE,
   detailOf: IN_FIRESTORE,
   writeOf: IN_FIRESTORE,
@@ -47,6 +47,8 @@ const NAME_DOORS: Readonly<Record<string, RegExp>> = {
   tenantIndex: /^(?:shared\/firestore|functions\/tenant-events)\//,
   replaceTimers: /^shared\/testing\//,
   findCredential: /^(?:shared\/firestore|functions\/auth)\//,
+  openByCredential:
+    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|finish-sign-in|end-idp-session)\.ts$/,
   openAsDeployer: /^(?:functions\/auth\/operations\/bootstrap-operator\.ts$|scripts\/|local\/)/,
 }
 
