@@ -60,6 +60,12 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
       },
     ),
   ]),
+  doc(
+    'authFeed/{shard}/entries/{id}',
+    'auth',
+    'what was revoked: tenant, kind, id, the second before which its tokens are dead, when it may go',
+    { readers: 'the token verifier of every function' },
+  ),
   doc('keyrings/{ring}', 'auth', 'public keys and secret versions; private keys are in Secret Manager'),
   kept('domainOwners/{id}', 'auth', 'which tenant has proven an e-mail domain'),
   kept('plans/{id}', 'billing', 'versions of plans'),

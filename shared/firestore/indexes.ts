@@ -41,19 +41,26 @@ export const COMPOSITE_INDEXES: readonly CompositeIndex[] = GROUPS.map((group) =
 }))
 
 /** Fields that hold the moment after which a document may go. Firestore deletes within a day of it. */
-export const TTL_POLICIES: readonly TtlPolicy[] = GROUPS.flatMap((group) => [
+export const TTL_POLICIES: readonly TtlPolicy[] = [
   {
-    collectionGroup: `${group}_inbox`,
-    field: 'expireAt',
-    kept: '30 days for events, longer than Pub/Sub can deliver one again; 24 hours for requests',
+    collectionGroup: 'entries',
+    field: 'exp',
+    kept: 'the revocation feed: until the last token it is about has expired',
   },
-  { collectionGroup: `${group}_outbox`, field: 'expireAt', kept: '7 days after it was published' },
-  {
-    collectionGroup: `${group}_quarantine`,
-    field: 'expireAt',
-    kept: '30 days after it was settled; for ever while it waits',
-  },
-])
+  ...GROUPS.flatMap((group) => [
+    {
+      collectionGroup: `${group}_inbox`,
+      field: 'expireAt',
+      kept: '30 days for events, longer than Pub/Sub can deliver one again; 24 hours for requests',
+    },
+    { collectionGroup: `${group}_outbox`, field: 'expireAt', kept: '7 days after it was published' },
+    {
+      collectionGroup: `${group}_quarantine`,
+      field: 'expireAt',
+      kept: '30 days after it was settled; for ever while it waits',
+    },
+  ]),
+]
 
 /**
  * Fields that nobody asks for and that would cost an index entry, or many, at each write: bodies and
@@ -66,6 +73,11 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     { collectionGroup: `${group}_inbox`, field: 'answer' },
     { collectionGroup: `${group}_quarantine`, field: 'payload' },
   ]),
+  // Read by `at` alone, each with the others.
+  ...['tenantId', 'kind', 'id', 'before', 'reason', 'commitId'].map((field) => ({
+    collectionGroup: 'entries',
+    field,
+  })),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
 ]

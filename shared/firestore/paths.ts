@@ -6,7 +6,7 @@ import { isDocumentId, type TenantId } from '../ids.ts'
  * cannot be named.
  */
 export const SYSTEM_COLLECTIONS: Readonly<Record<Group, readonly string[]>> = {
-  auth: ['auth_outbox', 'auth_inbox', 'auth_quarantine', 'keyrings', 'domainOwners'],
+  auth: ['auth_outbox', 'auth_inbox', 'auth_quarantine', 'keyrings', 'domainOwners', 'authFeed'],
   billing: [
     'billing_outbox',
     'billing_inbox',
@@ -58,6 +58,12 @@ export function systemDocumentPath(group: Group, collection: string, id: string)
 export function auditDocumentPath(tenantId: TenantId, group: Group, id: string): string {
   if (!isDocumentId(id)) throw new TypeError('not a document id')
   return `tenantAudit/${tenantId}/${group}_segments/${id}`
+}
+
+/** One entry of the revocation feed: auth writes it, every function reads it. */
+export function feedEntryPath(shard: string, id: string): string {
+  if (!isDocumentId(shard) || !isDocumentId(id)) throw new TypeError('not a document id')
+  return `authFeed/${shard}/entries/${id}`
 }
 
 function checked(group: Group, path: DocumentPath): string {

@@ -1,5 +1,6 @@
 import type { Group } from '../catalogue/functions.ts'
 import type { Clock } from '../clock.ts'
+import type { Revocation } from '../contracts/revocation.ts'
 import { pause } from '../deadline.ts'
 import type { Ids, TenantId } from '../ids.ts'
 import { asRecord, digestOf, type Parse } from '../json.ts'
@@ -9,6 +10,7 @@ import type { Claim } from './claim.ts'
 import { commitWrites } from './commit.ts'
 import type { Database } from './database.ts'
 import { type Outbox, type OutboxRow, type Outgoing, outboxFields, outboxRow } from './outbox.ts'
+import { revocationWrites } from './revocations.ts'
 import { type AnyWrite, detailOf, type ScopedDb, scopedDb, type Write } from './scoped.ts'
 import { systemFirestore } from './system.ts'
 import { timestamp } from './values.ts'
@@ -26,6 +28,8 @@ export type Commit<S, T> = {
   readonly writes: readonly Write<S>[]
   readonly events?: readonly Outgoing[]
   readonly audit?: readonly AuditEntry[]
+  /** What is good no longer: told to every verifier by the feed, with the change itself. Auth alone. */
+  readonly revocations?: readonly Revocation[]
 }
 
 /** What a decision came to. A duplicate changed nothing; `answer` is what the first one answered, if it was kept. */
@@ -91,6 +95,10 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
           ...decision.value.writes,
           ...rows.map((row) => db.createSystem(`${deps.group}_outbox`, row.id, outboxFields(row))),
           ...auditWrites(db, ctx, decision.value.audit ?? [], nowMs, commitId),
+          ...revocationWrites(deps.group, ctx.tenantId, decision.value.revocations ?? [], {
+            commitId,
+            nowMs,
+          }),
         ]
         const outcome = await commitWrites(deps.database, writes, commitId)
         if (outcome.kind === 'duplicate') return duplicate(ctx, claim, outcome.existing)

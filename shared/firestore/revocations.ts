@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import type { Group } from '../catalogue/functions.ts'
+import {
+  latestExpiry,
+  REVOCATION_KINDS,
+  type Revocation,
+  TOKEN_SKEW_SECONDS,
+} from '../contracts/revocation.ts'
+import type { TenantId } from '../ids.ts'
+import { feedEntryPath } from './paths.ts'
+import { type Write, writeOf } from './scoped.ts'
+import { commitTime, timestamp } from './values.ts'
+
+/**
+ * The feed is spread over so many collections: Firestore takes about 500 writes a second of documents
+ * whose indexed field only grows. Every verifier asks each of them every two seconds, so no more than
+ * needed.
+ */
+export const FEED_SHARDS = ['0', '1', '2', '3'] as const
+
+/** A whole tenant is one entry; what names more things than this at once should revoke something wider. */
+const MOST_IN_ONE_COMMIT = 200
+
+/**
+ * The feed entries of a commit, written with the change itself: whoever can read the one can read the
+ * other. Only auth revokes; a mistake in the values throws, because an entry that no verifier
+ * understands would leave a token alive.
+ */
+export function revocationWrites<S>(
+  group: Group,
+  tenantId: TenantId,
+  revocations: readonly Revocation[],
+  { commitId, nowMs }: { readonly commitId: string; readonly nowMs: number },
+): Write<S>[] {
+  if (revocations.length === 0) return []
+  if (group !== 'auth') throw new TypeError(`${group} revokes nothing`)
+  if (revocations.length > MOST_IN_ONE_COMMIT) throw new RangeError('too many revocations in one commit')
+  return revocations.map((revocation, at) => {
+    requireSound(revocation, tenantId, Math.ceil(nowMs / 1000))
+    const { kind, id, before } = revocation
+    const entryId = `${commitId}-${at}`
+    // As long as any verifier could take such a token: who names a shorter time may be mistaken.
+    const latest = latestExpiry(kind === 'token' ? Math.ceil(nowMs / 1000) : before)
+    const exp = kind === 'token' ? Math.min(revocation.exp, latest) : latest
+    const fields = { at: commitTime(), tenantId, kind, id, before, exp: timestamp(exp * 1000) }
+    return writeOf<S>('create', {
+      path: feedEntryPath(shardOf(entryId), entryId),
+      fields: revocation.reason === undefined ? fields : { ...fields, reason: revocation.reason },
+      once: false,
+      tenantId,
+    })
+  })
+}
+
+/** By the entry and not by the tenant: one that revokes a great deal fills no shard alone. */
+function shardOf(entryId: string): string {
+  const byte = createHash('sha256').update(entryId, 'utf8').digest()[0] ?? 0
+  return FEED_SHARDS[byte % FEED_SHARDS.length] ?? FEED_SHARDS[0]
+}
+
+function requireSound(
+  { kind, id, before, exp, reason }: Revocation,
+  tenantId: TenantId,
+  nowSeconds: number,
+): void {
+  const sound =
+    REVOCATION_KINDS.includes(kind) &&
+    id.length > 0 &&
+    id.length <= 256 &&
+    (kind !== 'tenant' || id === tenantId) &&
+    Number.isSafeInteger(before) &&
+    Number.isSafeInteger(exp) &&
+    before >= 0 &&
+    // A watermark ahead of the time would refuse tokens that are not minted yet.
+    before <= nowSeconds + TOKEN_SKEW_SECONDS &&
+    exp > 0 &&
+    (reason === undefined || /^[a-z0-9_.-]{1,64}$/.test(reason))
+  if (!sound) throw new TypeError(`not a revocation: ${kind}`)
+}
