@@ -10,10 +10,23 @@ export type SecretStore = {
   addVersion(name: string, payload: Uint8Array): Promise<string>
   /** Creates the secret unless it is there. */
   ensureSecret(name: string): Promise<void>
+  /** All versions there are, in no order. */
+  versions(name: string): Promise<readonly SecretVersion[]>
+  /** Makes a version unreadable until somebody enables it; one that is disabled or destroyed stays so. */
+  disableVersion(name: string, version: string): Promise<void>
+  /** Destroys what a version holds, for good; a destroyed one stays so. */
+  destroyVersion(name: string, version: string): Promise<void>
+}
+
+export type SecretVersion = {
+  readonly version: string
+  readonly state: 'ENABLED' | 'DISABLED' | 'DESTROYED'
+  readonly createdAtMs: number
 }
 
 const KEPT_MS = 300_000
 const ALREADY_EXISTS = 6
+const FAILED_PRECONDITION = 9
 
 /** The official client, loaded on first use. */
 export function secretManagerStore(options: {
@@ -68,10 +81,49 @@ export function secretManagerStore(options: {
       try {
         await withDeadline('secrets.create', CALL_DEADLINE_MS, (await open()).createSecret(request))
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === ALREADY_EXISTS)) throw error
+        if (!hasCode(error, ALREADY_EXISTS)) throw error
       }
     },
+    versions: async (name) => {
+      const listing = (await open()).listSecretVersions({ parent: `${parent}/secrets/${name}` })
+      const [versions] = await withDeadline('secrets.listVersions', CALL_DEADLINE_MS, listing)
+      return versions.map((version) => ({
+        version: version.name?.split('/').at(-1) ?? '',
+        state: stateOf(version.state),
+        createdAtMs: Number(version.createTime?.seconds ?? 0) * 1000,
+      }))
+    },
+    disableVersion: async (name, version) => {
+      const path = `${parent}/secrets/${name}/versions/${version}`
+      kept.delete(path)
+      const work = (await open()).disableSecretVersion({ name: path })
+      await unlessOver(withDeadline('secrets.disableVersion', CALL_DEADLINE_MS, work))
+    },
+    destroyVersion: async (name, version) => {
+      const path = `${parent}/secrets/${name}/versions/${version}`
+      kept.delete(path)
+      const work = (await open()).destroySecretVersion({ name: path })
+      await unlessOver(withDeadline('secrets.destroyVersion', CALL_DEADLINE_MS, work))
+    },
   }
+}
+
+function stateOf(state: unknown): SecretVersion['state'] {
+  if (state === 'ENABLED' || state === 'DISABLED' || state === 'DESTROYED') return state
+  throw new Error(`Secret Manager answered with the version state ${String(state)}`)
+}
+
+/** Secret Manager refuses to change a destroyed version: what was asked for holds already. */
+async function unlessOver(work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!hasCode(error, FAILED_PRECONDITION)) throw error
+  }
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 async function load(emulatorHost: string | undefined): Promise<SecretManagerServiceClient> {

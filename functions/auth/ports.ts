@@ -9,6 +9,7 @@ import type { Signer } from './domain/access-token.ts'
 import type { Client } from './domain/client.ts'
 import type { ClientId } from './domain/client-id.ts'
 import type { Peppers } from './domain/client-secret.ts'
+import type { KeyState } from './domain/key-lifecycle.ts'
 import type { TenantAuthState } from './domain/tenant-state.ts'
 import type { WorkloadBinding } from './domain/workload-binding.ts'
 
@@ -32,6 +33,37 @@ export type AccessKeyring = {
   publicKeys(nowMs: number): Promise<readonly { readonly kid: string; readonly jwk: PublicJwk }[]>
   /** Activates the standby and publishes a new one, unless this message or another did so just now. */
   rotate(messageId: string, nowMs: number): Promise<'rotated' | 'not-due'>
+}
+
+/** What an operator sees of a key; its private half is nowhere but in Secret Manager. */
+export type KeyView = {
+  readonly kid: string
+  readonly state: KeyState
+  readonly secretVersion: string
+  /** Milliseconds, or null for what has not happened. */
+  readonly publishAt: number
+  readonly activateAt: number | null
+  readonly compromisedAt: number | null
+  readonly disabledAt: number | null
+  readonly destroyedAt: number | null
+}
+
+export type RingView = {
+  readonly ring: string
+  readonly generation: number
+  readonly lastRotation: { readonly at: number; readonly messageId: string } | null
+  readonly keys: readonly KeyView[]
+}
+
+/** What is done with the keys of a ring besides signing. Each may be done again after a crash anywhere. */
+export type KeyUpkeep = {
+  /** Takes a key out of use at once and lets another sign; answers whether there is such a key. */
+  compromise(kid: string, nowMs: number): Promise<boolean>
+  /** Disables and destroys the private halves that are due; answers how many. Costs nothing when none is. */
+  tidy(nowMs: number): Promise<number>
+  /** Disables secret versions that no ring names: what a crashed rotation left. Answers how many. */
+  disableOrphans(nowMs: number): Promise<number>
+  show(nowMs: number): Promise<RingView>
 }
 
 /** The secrets that stored credentials are hashed with. */

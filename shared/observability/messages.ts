@@ -76,8 +76,9 @@ const BOUND: readonly FieldName[] = [
  */
 export const LOG_MESSAGES = {
   request: {
-    severities: ['INFO', 'ERROR'],
-    meaning: 'A request was answered: one line each, also for those that were refused or failed.',
+    severities: ['INFO', 'WARNING', 'ERROR'],
+    meaning:
+      'A request was answered: one line each, also for those that were refused or failed. WARNING is too much load or too high a rate, ERROR a fault of ours or of a dependency.',
     fields: ['operation', 'requestId', 'durationMs', 'httpRequest'],
     optional: ['tenantId', 'code', 'detail', 'grant', ...ERROR],
   },
@@ -155,6 +156,22 @@ export const LOG_MESSAGES = {
     'WARNING',
     'Two instances changed a ring at once; the versions named belong to none.',
     ['ring', 'versions'],
+  ),
+  'key version retired': notice(
+    'INFO',
+    'The private half of a key that signs no more was disabled or destroyed.',
+    ['ring', 'kid', 'outcome'],
+  ),
+  'secret version without a key disabled': notice(
+    'WARNING',
+    'A version that no ring names, as a crashed rotation leaves it, was disabled.',
+    ['ring', 'versions'],
+  ),
+  'secret version not disabled': notice(
+    'WARNING',
+    'A version that no ring names could not be disabled; the next rotation tries again.',
+    ['ring', 'versions', 'error'],
+    ERROR,
   ),
   'key ring not read; the last one is used': notice(
     'WARNING',

@@ -143,8 +143,7 @@ describe('health', () => {
 
 describe('what a dependency answers', () => {
   const publisher = (publish: () => Promise<string>) => publishCheck({ publish }, 'auth-facts')
-  const secrets = (access: () => Promise<Buffer>) =>
-    secretCheck({ access, addVersion: async () => '1', ensureSecret: async () => undefined }, 'pepper')
+  const secrets = (access: () => Promise<Buffer>) => secretCheck({ access }, 'pepper')
 
   test('a topic that refuses the empty message works', async () => {
     await expect(publisher(failing(3))()).resolves.toBeUndefined()
@@ -155,8 +154,9 @@ describe('what a dependency answers', () => {
     await expect(publisher(failing(code))()).rejects.toThrow()
   })
 
-  test('a secret that is not there yet is an answer', async () => {
+  test('a secret that is not there yet, or whose last version is disabled, is an answer', async () => {
     await expect(secrets(failing(5))()).resolves.toBeUndefined()
+    await expect(secrets(failing(9))()).resolves.toBeUndefined()
     await expect(secrets(async () => Buffer.from('x'))()).resolves.toBeUndefined()
   })
 

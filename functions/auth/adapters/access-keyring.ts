@@ -15,8 +15,9 @@ import {
   signersFrom,
   startRing,
 } from '../domain/keyring.ts'
-import type { AccessKeyring } from '../ports.ts'
+import type { AccessKeyring, KeyUpkeep } from '../ports.ts'
 import { freshValue } from './fresh-value.ts'
+import { keyUpkeep } from './keyring-upkeep.ts'
 import { changeRing, findOrStart, type RingDocumentDeps } from './ring-document.ts'
 import { addSigningKey, signingRing } from './signing-ring.ts'
 
@@ -36,7 +37,9 @@ export type AccessKeyringDeps = RingDocumentDeps & { readonly secrets: SecretSto
  * Kept in this process for a minute. Which key signs follows from the time alone, so all instances
  * change to the next one together, whenever each of them last read the ring.
  */
-export function accessKeyring(deps: AccessKeyringDeps): AccessKeyring & { readonly keySource: KeySourceAt } {
+export function accessKeyring(
+  deps: AccessKeyringDeps,
+): AccessKeyring & { readonly keySource: KeySourceAt; readonly upkeep: KeyUpkeep } {
   const rings = freshValue((nowMs) => findOrStart(deps, KIND, nowMs, () => firstRing(deps.secrets, nowMs)))
   const privateKeys = new Map<string, Promise<KeyObject>>()
 
@@ -100,6 +103,7 @@ export function accessKeyring(deps: AccessKeyringDeps): AccessKeyring & { readon
       return changed === undefined ? 'not-due' : 'rotated'
     },
     keySource: verificationKeys(lastKnown),
+    upkeep: keyUpkeep({ ...deps, ring: rings.get, forget: rings.forget }, KIND, ACCESS_KEYS_SECRET),
   }
 }
 
