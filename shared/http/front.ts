@@ -87,8 +87,9 @@ function serve(
   const shed = shedder(options)
   const take = (request: IncomingMessage, response: ServerResponse, proceed: () => void): void => {
     // Before everything else: what is turned away must cost next to nothing.
-    if (gate !== undefined && !gate.hasRoom() && !OPEN_PATHS.test(request.url ?? '')) {
-      shed(request, response)
+    const full = gate?.whatIsFull()
+    if (full !== undefined && !OPEN_PATHS.test(request.url ?? '')) {
+      shed(request, response, full)
       return
     }
     drain?.enter(response)

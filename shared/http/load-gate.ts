@@ -6,9 +6,12 @@ export type LoadLimits = {
   readonly mostLagMs: number
 }
 
+/** What of an instance is full. */
+export type Full = 'places' | 'loop'
+
 export type LoadGate = {
-  /** Whether there is room for one more. */
-  hasRoom(): boolean
+  /** What leaves no room for one more; undefined while there is room. */
+  whatIsFull(): Full | undefined
   /** Counts one that was let in, with or without room, until the returned function is called. */
   enter(): () => void
 }
@@ -53,7 +56,10 @@ export function loadGate(limits: LoadLimits, timers: GateTimers = realTimers): L
     })
   }
   return {
-    hasRoom: () => underWay < limits.mostUnderWay && lateSamples < LATE_SAMPLES,
+    whatIsFull: () => {
+      if (underWay >= limits.mostUnderWay) return 'places'
+      return lateSamples < LATE_SAMPLES ? undefined : 'loop'
+    },
     enter: () => {
       underWay += 1
       if (stopWatching === undefined) watch()

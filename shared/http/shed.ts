@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { systemIds } from '../ids.ts'
-import { refuse } from '../result.ts'
+import { SHED_REASONS } from '../observability/shed-reasons.ts'
+import { type Refusal, refuse } from '../result.ts'
 import type { Platform } from '../wiring.ts'
 import { corsHeaders } from './cors.ts'
 import { declaresMore, endUnread } from './linger.ts'
+import type { Full } from './load-gate.ts'
 import { problemReply } from './problem.ts'
 import { recordFront } from './record-front.ts'
 import { LITTLE_BYTES, SECURITY_HEADERS } from './send-reply.ts'
@@ -15,7 +17,11 @@ const LINES_PER_SECOND = 100
 /** In a flood a connection that was turned away is not read again for so long. */
 const REST_MS = 150
 
-const REFUSAL = refuse('overload.shed', 'no room')
+/** Why a request was turned away, in its line; the caller hears the same whichever it was. */
+const REFUSALS = {
+  places: refuse('overload.shed', SHED_REASONS.places),
+  loop: refuse('overload.shed', SHED_REASONS.loop),
+} as const satisfies Record<Full, Refusal>
 
 /**
  * Turns a request away: 503 with Retry-After, before anything of it is looked at.
@@ -26,7 +32,7 @@ const REFUSAL = refuse('overload.shed', 'no room')
  */
 export function shedder(options: {
   readonly platform?: Pick<Platform, 'log' | 'config'>
-}): (request: IncomingMessage, response: ServerResponse) => void {
+}): (request: IncomingMessage, response: ServerResponse, full: Full) => void {
   const { platform } = options
   const made = answerParts()
   // Counted within the instance: chance for each would be a tenth of the whole cost.
@@ -39,7 +45,7 @@ export function shedder(options: {
     lines = 0
     unsaid = 0
   }
-  return (request, response) => {
+  return (request, response, full) => {
     count += 1
     const requestId = `${instance}${count.toString(16).padStart(16, '0')}`
     const body = `${made.before}${requestId}${made.after}`
@@ -59,7 +65,8 @@ export function shedder(options: {
     if (lines === 0 && unsaid === 0) setTimeout(say, 1_000).unref()
     if (lines < LINES_PER_SECOND) {
       lines += 1
-      recordFront(platform, { refusal: REFUSAL, requestId, method, status: made.status, headers: sent })
+      const refusal = REFUSALS[full]
+      recordFront(platform, { refusal, requestId, method, status: made.status, headers: sent })
     } else unsaid += 1
   }
 }
@@ -78,7 +85,7 @@ function declares(headers: IncomingMessage['headers']): boolean {
 /** The answer in the parts that stay the same. */
 function answerParts() {
   const marker = '0'.repeat(32)
-  const reply = problemReply(REFUSAL, marker)
+  const reply = problemReply(REFUSALS.places, marker)
   const text = JSON.stringify(reply.json)
   const [before = '', after = ''] = text.split(marker)
   const headers = [

@@ -2,6 +2,7 @@ import { ROUTES } from '../catalogue/routes.ts'
 import { SUBSCRIPTIONS, TOPIC_NAMES } from '../contracts/topics.ts'
 import { REFUSALS } from '../refusals.ts'
 import type { LogMessage } from './messages.ts'
+import { SHED_REASONS } from './shed-reasons.ts'
 
 /** Where in a line a value stands; a dot leads into an object. */
 export type LineField = string
@@ -47,6 +48,12 @@ const STATUS: LabelSpec = {
   field: 'httpRequest.status',
   values: ['200', '201', '202', '204', '304', ...refusalStatuses()],
 }
+const GRANTS = [
+  'client_credentials',
+  'authorization_code',
+  'refresh_token',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+]
 const STEPS = [
   'prepare-billing',
   'allocate-placement',
@@ -72,9 +79,17 @@ export const METRICS = {
     ...counter('Requests refused or failed, by public error code.', 'request', { code: CODE }),
     where: { code: PRESENT },
   },
+  energent_requests_shed_total: {
+    ...counter(
+      'Requests turned away because the instance was full; in a flood those with a line of their own.',
+      'request',
+      { reason: { field: 'detail', values: Object.values(SHED_REASONS) } },
+    ),
+    where: { code: 'overload.shed' },
+  },
   energent_tokens_issued_total: {
     ...counter('Access tokens issued.', 'request', {
-      grant: { field: 'grant', values: ['client_credentials'] },
+      grant: { field: 'grant', values: GRANTS },
     }),
     where: { operation: 'createToken', 'httpRequest.status': 200 },
   },

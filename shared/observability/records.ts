@@ -52,8 +52,14 @@ export function recordRequest(log: Logger, answered: AnsweredRequest): void {
     ...answered.besides,
     ...(error === undefined ? {} : errorFields(error)),
   }
-  if (status >= 500) log.error('request', fields)
+  if (isTurnedAway(refusal)) log.warn('request', fields)
+  else if (status >= 500) log.error('request', fields)
   else log.info('request', fields)
+}
+
+/** Too much was asked of us, and we are well: worth seeing, but nobody should be woken for a fault. */
+function isTurnedAway(refusal: Refusal | undefined): boolean {
+  return refusal?.code === 'overload.shed' || refusal?.code === 'rate.limited'
 }
 
 /** Writes the one line of a delivery. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
+import { SHED_REASONS } from '#shared/observability/shed-reasons.ts'
 import { ok } from '#shared/result.ts'
 import { ACTIVE } from '../shared/support/platform.ts'
 import { rawRequest } from '../shared/support/raw-http.ts'
@@ -68,7 +69,7 @@ describe('a tenant that asks more often than its tier allows', () => {
 })
 
 describe('an instance without room', () => {
-  const full = { hasRoom: () => false, enter: () => () => undefined }
+  const full = { whatIsFull: () => 'places' as const, enter: () => () => undefined }
 
   test('turns requests away with Retry-After, and lets health checks and its own jobs in', async () => {
     const server = await startEdge({ gate: full })
@@ -125,7 +126,8 @@ describe('an instance without room', () => {
 
     const counted = said().reduce((sum, line) => sum + Number(line['count']), 0)
     expect(requestLines(server).length + counted).toBe(130)
-    expect(requestLines(server)[0]).toMatchObject({ code: 'overload.shed', httpRequest: { status: 503 } })
+    const line = { severity: 'WARNING', code: 'overload.shed', httpRequest: { status: 503 } }
+    expect(requestLines(server)[0]).toMatchObject({ ...line, detail: SHED_REASONS.places })
   })
 })
 

@@ -58,6 +58,19 @@ describe('a line that the edges write is as the schema says', () => {
     expect(logLineFaults(lineOf((log) => recordRequest(log, request)))).toEqual([])
   })
 
+  // Whoever is turned away is told so; nobody is woken for it, and a fault is not hidden by it.
+  test.each([
+    ['overload.shed', 503, 'WARNING'],
+    ['rate.limited', 429, 'WARNING'],
+    ['service.unavailable', 503, 'ERROR'],
+    ['internal.error', 500, 'ERROR'],
+    ['resource.not_found', 404, 'INFO'],
+  ] as const)('%s with %i is logged as %s', (code, status, severity) => {
+    const line = lineOf((log) => recordRequest(log, { ...answered, status, refusal: refuse(code, 'why') }))
+    expect(JSON.parse(line)).toMatchObject({ severity, code, detail: 'why' })
+    expect(logLineFaults(line)).toEqual([])
+  })
+
   const ended = { subscription: 'tenant-facts-to-billing', outcome: 'done', durationMs: 3 } as const
   test.each([
     ['a delivery', { ...ended, deliveryAttempt: 2, type: 'x', tenantId: 'acme' }],
@@ -114,7 +127,7 @@ describe('the schema finds', () => {
   test.each<[string, object]>([
     ['a message of nobody', { message: 'hello' }],
     ['a message with something in it', { message: 'request of acme' }],
-    ['a severity that it never has', { severity: 'WARNING' }],
+    ['a severity that it never has', { severity: 'DEBUG' }],
     ['a field that it does not have', { email: 'x' }],
     ['a body', { body: '{}' }],
     ['a field that is missing', { requestId: undefined }],

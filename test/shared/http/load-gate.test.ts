@@ -26,25 +26,25 @@ const LIMITS = { mostUnderWay: 2, mostLagMs: 500 }
 test('there is room up to the bound and again when one has left, each counted once', () => {
   const gate = loadGate(LIMITS, manualLoop().timers)
   const [first] = [gate.enter(), gate.enter()]
-  expect(gate.hasRoom()).toBe(false)
+  expect(gate.whatIsFull()).toBe('places')
 
   first?.()
   first?.()
-  expect(gate.hasRoom()).toBe(true)
+  expect(gate.whatIsFull()).toBeUndefined()
   gate.enter()
-  expect(gate.hasRoom()).toBe(false)
+  expect(gate.whatIsFull()).toBe('places')
 })
 
 test('one long block of the loop is no overload, several in a row are, and one good turn ends it', () => {
   const loop = manualLoop()
   const gate = loadGate(LIMITS, loop.timers)
   gate.enter()
-  const room = [2_000, 2_000, 2_000, 100].map((ms) => {
+  const full = [2_000, 2_000, 2_000, 100].map((ms) => {
     loop.turn(ms)
-    return gate.hasRoom()
+    return gate.whatIsFull()
   })
 
-  expect(room).toEqual([true, true, false, true])
+  expect(full).toEqual([undefined, undefined, 'loop', undefined])
 })
 
 // Between requests the platform takes the processor away: the first sample after that means nothing.
@@ -54,9 +54,9 @@ test('the loop is not watched while nothing is under way', () => {
   const rounds = Array.from({ length: 6 }, () => {
     const leave = gate.enter()
     loop.turn(60_000)
-    const room = gate.hasRoom()
+    const full = gate.whatIsFull()
     leave()
-    return room && !loop.watched()
+    return full === undefined && !loop.watched()
   })
 
   expect(rounds).toEqual(rounds.map(() => true))
