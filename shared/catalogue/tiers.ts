@@ -45,3 +45,20 @@ function limits(
     maxClients,
   }
 }
+
+export type SessionLimits = {
+  /** How many sessions a person has at once; one more ends the oldest. */
+  readonly sessionsPerUser: number
+  /** How long a session lasts without a refresh. */
+  readonly refreshIdleDays: number
+  /** How long it lasts at most. */
+  readonly refreshAbsoluteDays: number
+}
+
+/** The sessions of each tier (`auth.md` §11). */
+export const SESSION_LIMITS: Readonly<Record<Tier, SessionLimits>> = {
+  basic: { sessionsPerUser: 3, refreshIdleDays: 7, refreshAbsoluteDays: 30 },
+  standard: { sessionsPerUser: 5, refreshIdleDays: 14, refreshAbsoluteDays: 60 },
+  premium: { sessionsPerUser: 10, refreshIdleDays: 30, refreshAbsoluteDays: 90 },
+  enterprise: { sessionsPerUser: 20, refreshIdleDays: 90, refreshAbsoluteDays: 90 },
+}

@@ -1,6 +1,8 @@
 import type { EventContract } from './define-event.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { sessionCreated } from './events/session-created.ts'
+import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
@@ -10,6 +12,8 @@ import { TENANT_FACTS } from './events/tenant-fact.ts'
 /** Every event contract there is: for the documentation and the tests that walk over all of them. */
 export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   clientCreated,
+  sessionCreated,
+  sessionRevoked,
   subscriptionRequested,
   subscriptionCancelRequested,
   subscriptionReady,

@@ -2,6 +2,8 @@ import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { METER_IDS } from '../catalogue/meters.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { sessionCreated } from './events/session-created.ts'
+import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
@@ -22,7 +24,7 @@ export const TOPICS = {
     listeners: ['auth-events'],
   },
   'auth-facts': {
-    types: [clientCreated.type, 'ai.energent.auth.erased.v1'],
+    types: [clientCreated.type, sessionCreated.type, sessionRevoked.type, 'ai.energent.auth.erased.v1'],
     publishers: ['auth', 'auth-events'],
     listeners: ['tenant-events'],
   },

@@ -31,6 +31,16 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   doc('tenants/{tenantId}/auth_clients/{clientId}', 'auth', 'scopes, grants, and each secret as an HMAC'),
   doc('tenants/{tenantId}/auth_bindings/{bindingId}', 'auth', 'which workload identity is which client'),
   doc('tenants/{tenantId}/auth_limits/clients', 'auth', 'how many clients there are'),
+  doc(
+    'tenants/{tenantId}/auth_sessions/{sessionId}',
+    'auth',
+    'one sign-in of a person at a client: salt and counter that its refresh tokens follow from',
+  ),
+  doc(
+    'tenants/{tenantId}/auth_codes/{codeHash}',
+    'auth',
+    'an authorization code by its hash: what its tokens will say, and whether it was used',
+  ),
   doc('tenants/{tenantId}/billing_tenant/current', 'billing', 'projection of the tenant: state and tier'),
   doc(
     'tenants/{tenantId}/billing_usageBatches/{batchId}',

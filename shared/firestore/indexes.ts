@@ -43,6 +43,16 @@ export const COMPOSITE_INDEXES: readonly CompositeIndex[] = GROUPS.map((group) =
 /** Fields that hold the moment after which a document may go. Firestore deletes within a day of it. */
 export const TTL_POLICIES: readonly TtlPolicy[] = [
   {
+    collectionGroup: 'auth_sessions',
+    field: 'expireAt',
+    kept: 'sessions: a day after the last refresh token has expired, or a week after it was ended',
+  },
+  {
+    collectionGroup: 'auth_codes',
+    field: 'expireAt',
+    kept: 'authorization codes: 24 hours after their minute, so that a second use is recognised',
+  },
+  {
     collectionGroup: 'entries',
     field: 'exp',
     kept: 'the revocation feed: until the last token it is about has expired',
