@@ -75,10 +75,76 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'Ask for fewer scopes, or for none to get all that the client has.',
   ),
   'target.invalid': help('The audience asked for is none of ours.', 'Leave it out, or name a known one.'),
+  'dpop.invalid': help(
+    'The proof in the DPoP header is missing, malformed, too old, used before, or for another URL, method or key.',
+    'Make a new proof for each request, for the public URL, with a clock that is right.',
+  ),
+  'dpop.nonce_required': help(
+    'The proof must carry the nonce of the DPoP-Nonce header of this answer (RFC 9449 section 8).',
+    'Make a new proof with it and send the request again.',
+  ),
+  'token.proof_invalid': help(
+    'The access token is bound to a key, and the proof of that key is missing, used before or of another request.',
+    'Send Authorization: DPoP with a new proof for this method, URL and token.',
+  ),
   'client.limit_reached': help(
     'The tenant has as many clients as its tier allows.',
     'Delete one or change the tier.',
   ),
+  'user.disabled': help(
+    'The person is known and was disabled, by an administrator or by the directory of their company.',
+    'An administrator enables them again, here or in the directory.',
+  ),
+  'user.not_provisioned': help(
+    'The connection lets in only who was invited or provisioned, and this person was not.',
+    'Invite them, or let the directory provision them.',
+  ),
+  'user.last_owner': help(
+    'The change would take the last owner from the tenant, and with it everybody who may end its contract.',
+    'Make somebody else an owner first.',
+  ),
+  'role.unknown': help(
+    'The role is neither one of the usual ones nor one of the tenant.',
+    'Create it first.',
+  ),
+  'role.not_givable': help(
+    'Nobody gives or takes a role that allows more than their own token does; `owner` is given and taken by owners alone.',
+    'Ask somebody who holds it.',
+  ),
+  'role.name_taken': help(
+    'The name is that of a usual role, begins with `platform`, or the tenant has it already.',
+    'Choose another name.',
+  ),
+  'role.in_use': help('The role cannot go while a user has it.', 'Take it from its users first.'),
+  'role.limit_reached': help('A tenant has at most 50 roles of its own.', 'Delete one that nobody has.'),
+  'scim.unauthorized': help(
+    'SCIM takes an API key of the tenant with the scope `scim`.',
+    'Make a key at `POST /v1/tenants/{tenantId}/api-keys` and send it as bearer token.',
+  ),
+  'scim.filter_invalid': help(
+    'The filter does not follow RFC 7644 §3.4.2.2, is too long or too deep, or names what cannot be searched.',
+    'Correct the filter; `detail` says where it ends to make sense.',
+  ),
+  'scim.path_invalid': help('The path of a PATCH operation does not follow RFC 7644 §3.5.2.', 'Correct it.'),
+  'scim.no_target': help(
+    'The path of a PATCH operation selects values that are not there, or none where one is needed.',
+    'Read the resource and name what it has.',
+  ),
+  'scim.value_invalid': help(
+    'A value is missing, of a wrong type, or too long.',
+    'Compare it with the schema at `/scim/v2/{tenantId}/Schemas`.',
+  ),
+  'scim.syntax_invalid': help('The message is not the SCIM message that the route takes.', 'Correct it.'),
+  'scim.immutable': help('The attribute is set once, by us.', 'Leave it out.'),
+  'scim.not_unique': help(
+    'Another user of the tenant has this `userName`, or another group this `displayName`.',
+    'Look it up with a filter and change that one.',
+  ),
+  'scim.too_many': help(
+    'The list is too long to be searched this way, or the request changes too many members at once.',
+    'Filter by `userName` or `externalId`; change members in several requests.',
+  ),
+  'tier.required': help('A larger tier includes it.', 'Change the tier.'),
   'event.malformed': help(
     'The event is not CloudEvents 1.0, or its data does not match the contract of its type. On a topic it is in quarantine.',
     'Correct the publisher (`docs/events.md`), then redrive or delete the event.',

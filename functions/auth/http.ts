@@ -1,34 +1,19 @@
 import type { OperationId } from '#shared/catalogue/routes.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { type EntityTag, isNotModified } from '#shared/http/etag.ts'
-import { claimOf } from '#shared/http/idempotency.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
-import type { ApiReply, PublicHandler, TenantHandler } from '#shared/http/types.ts'
+import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
-import { parseJson } from '#shared/json.ts'
 import { publishCheck, secretCheck } from '#shared/observability/dependency-checks.ts'
-import { ok, type Refusal, refuse } from '#shared/result.ts'
+import { ok, type Refusal } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
-import { parseForm } from './domain/form.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
-import { parseNewClient } from './domain/new-client.ts'
-import { parseTokenRequest } from './domain/token-request.ts'
-import { oauthErrorReply, tokenReply } from './oauth-reply.ts'
-import { createClient } from './operations/create-client.ts'
-import { issueToken } from './operations/issue-token.ts'
+import { clientHandlers } from './http/clients.ts'
+import { tokenHandlers } from './http/token.ts'
+import { oauthErrorReply } from './oauth-reply.ts'
 
 const PUBLIC_FIVE_MINUTES = 'public, max-age=300'
-/** Credentials and grants never travel in a URL, where every log keeps them (RFC 9700 §4.2). */
-const BODY_ONLY = [
-  'grant_type',
-  'client_id',
-  'client_secret',
-  'client_assertion',
-  'scope',
-  'resource',
-  'audience',
-]
 
 export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
   const { platform, keyring, issuer } = deps
@@ -36,8 +21,8 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     getAuthorizationServerMetadata: cachedJson(async () => authorizationServerMetadata(issuer)),
     getOpenidConfiguration: cachedJson(async () => openidConfiguration(issuer)),
     getJwks: cachedJson((nowMs) => jwks(deps, nowMs)),
-    createToken: tokenHandler(deps),
-    createClient: clientHandler(deps),
+    ...tokenHandlers(deps),
+    ...clientHandlers(deps),
     getHealth: healthHandler(
       {
         firestore: () => platform.system.ping(),
@@ -75,51 +60,5 @@ function cachedJson(make: (nowMs: number) => Promise<unknown>): PublicHandler {
     const headers = { 'cache-control': PUBLIC_FIVE_MINUTES, etag }
     if (isNotModified(request, etag)) return ok({ status: 304, headers })
     return ok({ status: 200, headers: { ...headers, 'content-type': 'application/json' }, text })
-  }
-}
-
-function tokenHandler(deps: AuthDeps): PublicHandler {
-  return async (request) => {
-    if (BODY_ONLY.some((name) => request.query[name] !== undefined)) {
-      return refuse('request.malformed', 'query', 'Send the parameters in the body, not in the URL.')
-    }
-    const form = parseForm(request.body)
-    if (!form.ok) return form
-    const asked = parseTokenRequest(form.value, request.authorization, deps.issuer)
-    if (!asked.ok) return asked
-    const issued = await issueToken(deps, asked.value, request.nowMs)
-    if (!issued.ok) return issued
-    return ok({ ...tokenReply(issued.value), logged: { grant: asked.value.grant } })
-  }
-}
-
-function clientHandler(deps: AuthDeps): TenantHandler {
-  return async (request) => {
-    const body = parseJson(request.body, 8)
-    if (!body.ok) return body
-    const wanted = parseNewClient(body.value)
-    if (!wanted.ok) return wanted
-    const claim = claimOf(request, { tenantId: request.ctx.tenantId, ...wanted.value })
-    if (!claim.ok) return claim
-    const { claims } = request.token
-    const created = await createClient(deps, {
-      ctx: request.ctx,
-      giver: {
-        tenantId: claims.tenant,
-        scopes: claims.scopes,
-        subject: claims.subject,
-        clientId: claims.clientId,
-      },
-      wanted: wanted.value,
-      claim: claim.value,
-      nowMs: request.nowMs,
-      trace: request.trace,
-    })
-    if (!created.ok) return created
-    const { client, clientSecret } = created.value
-    // Seen before: 200 instead of 201 says that nothing was made, and why there is no secret.
-    return clientSecret === undefined
-      ? ok({ status: 200, headers: { 'idempotency-replayed': 'true' }, json: client })
-      : ok({ status: 201, json: { ...client, clientSecret } })
   }
 }

@@ -1,7 +1,7 @@
 import type { ApiReply } from '#shared/http/types.ts'
 import { REFUSALS, type RefusalCode } from '#shared/refusals.ts'
 import type { Refusal } from '#shared/result.ts'
-import type { IssuedToken } from './operations/issue-token.ts'
+import type { TokenAnswer } from './operations/grant-request.ts'
 
 /** RFC 6749 §5.1: an answer with a token, and every error beside it, is kept by nobody. */
 const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' }
@@ -14,21 +14,26 @@ export const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
   'grant.unsupported': 'unsupported_grant_type',
   'scope.invalid': 'invalid_scope',
   'target.invalid': 'invalid_target',
+  'dpop.invalid': 'invalid_dpop_proof',
+  'dpop.nonce_required': 'use_dpop_nonce',
   'rate.limited': 'temporarily_unavailable',
   'overload.shed': 'temporarily_unavailable',
   'service.unavailable': 'temporarily_unavailable',
   'internal.error': 'server_error',
 }
 
-export function tokenReply(issued: IssuedToken): ApiReply {
+export function tokenReply(issued: TokenAnswer): ApiReply {
   return {
     status: 200,
     headers: NOT_STORED,
     json: {
       access_token: issued.accessToken,
-      token_type: 'Bearer',
+      token_type: issued.tokenType,
       expires_in: issued.expiresInSeconds,
       scope: issued.scope,
+      ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken }),
+      ...(issued.idToken === undefined ? {} : { id_token: issued.idToken }),
+      ...(issued.issuedTokenType === undefined ? {} : { issued_token_type: issued.issuedTokenType }),
     },
   }
 }

@@ -13,6 +13,9 @@ import type { KeyState } from './domain/key-lifecycle.ts'
 import type { TenantAuthState } from './domain/tenant-state.ts'
 import type { WorkloadBinding } from './domain/workload-binding.ts'
 
+/** What is read of a tenant before anybody is known. */
+export type KnownState = Pick<TenantAuthState, 'status' | 'tier' | 'version' | 'notBefore'>
+
 /** What proves a client: read before anybody is known, so it takes a bare tenant id and only reads. */
 export type Credentials = {
   /** The tenant's state and one client, in one read. Throws when the store is down. */
@@ -20,9 +23,37 @@ export type Credentials = {
     tenantId: TenantId,
     clientId: ClientId,
   ): Promise<{
-    readonly state: Pick<TenantAuthState, 'status' | 'tier' | 'version' | 'notBefore'> | undefined
+    readonly state: KnownState | undefined
     readonly client: Client | undefined
   }>
+}
+
+/** What may count only once: assertions, codes, proofs. */
+export type ReplayStore = {
+  /** Whether this is the first time; of callers at once, in whatever processes, one is the first. */
+  claimOnce(
+    ctx: TenantContext,
+    use: {
+      readonly kind: string
+      readonly issuer: string
+      readonly jti: string
+      readonly expSeconds: number
+    },
+  ): Promise<boolean>
+}
+
+/** Client assertions (RFC 7523). */
+export type ClientAssertions = {
+  /**
+   * Whether `assertion` is by the client with this id, for us, and fresh. Without a client the same
+   * work is done and it is refused. Throws when the client's published keys cannot be read.
+   */
+  check(
+    assertion: string,
+    clientId: ClientId,
+    client: Client | undefined,
+    nowMs: number,
+  ): Promise<Result<{ readonly jti: string; readonly expSeconds: number }>>
 }
 
 /** The ring of access-token keys. */

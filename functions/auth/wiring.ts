@@ -2,8 +2,10 @@ import { type Config, isDemoProject } from '#shared/config.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
 import { type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring } from './adapters/access-keyring.ts'
+import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
+import { firestoreReplayStore } from './adapters/replay-store.ts'
 import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
 import type { AuthDeps } from './deps.ts'
 
@@ -26,6 +28,8 @@ export function wireAuth(config: Config, parts: PlatformParts = {}): AuthDeps {
     keyring,
     peppers: pepperStore(platform),
     tokenRate: tokenBuckets(),
+    replay: firestoreReplayStore(platform.tenants),
+    assertions: clientAssertions(config.PUBLIC_BASE_URL),
     clients: firestoreClientStore(platform.tenants),
     presetsAllowed: isDemoProject(config.GOOGLE_CLOUD_PROJECT),
     tenantStates: firestoreTenantStates(platform.tenants),

@@ -18,15 +18,37 @@ export type AccessClaims = {
   readonly roles: readonly string[]
   /** The tenant's policy version when the token was made. */
   readonly ver: number
+} & OptionalClaims
+
+/** What only some tokens say. */
+export type OptionalClaims = {
+  /** Of users: the session, when and how they signed in. */
+  readonly sid?: string
+  readonly auth_time?: number
+  readonly acr?: string
+  readonly amr?: readonly string[]
+  /** The key the token is bound to (RFC 9449 §6.1). */
+  readonly cnf?: { readonly jkt: string }
+  /** Who acts for the subject (RFC 8693 §4.1), three deep at most. */
+  readonly act?: ActorClaim
+  /** The workload behind an exchanged token. */
+  readonly wl?: { readonly cluster: string; readonly ns: string; readonly sa: string; readonly pod?: string }
+  /** The end that no further exchange can put off, in seconds. */
+  readonly oexp?: number
 }
+
+export type ActorClaim = { readonly sub: string; readonly client_id?: string; readonly act?: ActorClaim }
 
 export type Signer = {
   readonly kid: string
   readonly key: KeyObject
 }
 
+/** Of users and machines. */
 export const ACCESS_TOKEN_LIFE_SECONDS = 600
-const MOST_SHORTENED_SECONDS = 30
+export const WORKLOAD_TOKEN_LIFE_SECONDS = 300
+/** Shortened by at most this share, so that a fleet that started together does not come back together. */
+const MOST_SHORTENED = 0.05
 
 export type Grantee = {
   readonly issuer: string
@@ -39,6 +61,11 @@ export type Grantee = {
   readonly policyVersion: number
   /** The latest second whose tokens are refused. */
   readonly watermark: number
+  /** 600 unless given. */
+  readonly lifeSeconds?: number
+  /** The last second it may live to, whatever its life: of the subject token, of a session. */
+  readonly notAfter?: number
+  readonly claims?: OptionalClaims
 }
 
 /**
@@ -51,12 +78,13 @@ export type Grantee = {
 export function accessClaims(grantee: Grantee, chance: Uint8Array, nowMs: number): AccessClaims {
   if (chance.length < 17) throw new RangeError('a token takes 17 bytes of chance')
   const issuedAt = Math.max(Math.floor(nowMs / 1000), grantee.watermark + 1)
-  const shortened = Math.floor(((chance[0] ?? 0) / 256) * (MOST_SHORTENED_SECONDS + 1))
+  const life = grantee.lifeSeconds ?? ACCESS_TOKEN_LIFE_SECONDS
+  const shortened = Math.floor(((chance[0] ?? 0) / 256) * (life * MOST_SHORTENED + 1))
   return {
     iss: grantee.issuer,
     sub: grantee.subject,
     aud: grantee.issuer,
-    exp: issuedAt + ACCESS_TOKEN_LIFE_SECONDS - shortened,
+    exp: Math.min(issuedAt + life - shortened, grantee.notAfter ?? Number.MAX_SAFE_INTEGER),
     iat: issuedAt,
     jti: Buffer.from(chance.subarray(1, 17)).toString('base64url'),
     client_id: grantee.clientId,
@@ -65,6 +93,7 @@ export function accessClaims(grantee: Grantee, chance: Uint8Array, nowMs: number
     tier: grantee.tier,
     roles: grantee.roles,
     ver: grantee.policyVersion,
+    ...grantee.claims,
   }
 }
 

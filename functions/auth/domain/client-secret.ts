@@ -12,6 +12,7 @@ export type StoredSecret = {
   /** HMAC-SHA-256(pepper, secret), base64url. */
   readonly hmac: string
   readonly pepperVersion: number
+  readonly createdAt: number
   /** Milliseconds; null while it has no end. */
   readonly expiresAt: number | null
 }

@@ -45,7 +45,7 @@ export function parseNewClient(raw: unknown): Result<NewClient> {
   if (known.length !== scopes.length) {
     return refuse('scope.invalid', 'unknown scope', 'A scope is not known.')
   }
-  return ok({ name: body.value.name, scopes: known, grants: body.value.grants ?? GRANTS })
+  return ok({ name: body.value.name, scopes: known, grants: body.value.grants ?? ['client_credentials'] })
 }
 
 /**

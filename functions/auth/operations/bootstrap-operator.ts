@@ -2,7 +2,7 @@ import { PLATFORM_SCOPES } from '#shared/catalogue/scopes.ts'
 import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
-import { type Client, GRANTS } from '../domain/client.ts'
+import { type Client, MACHINE } from '../domain/client.ts'
 import type { ClientSecret } from '../domain/client-secret.ts'
 import { type ClientView, checkRoomForClient, viewOf } from '../domain/new-client.ts'
 import { ownerUserIdOf, parseOperatorEmail } from '../domain/operator-owner.ts'
@@ -88,16 +88,15 @@ async function operatorClient(
 
 function administrator(credentials: NewCredentials, ownerUserId: string, nowMs: number): Client {
   return {
+    ...MACHINE,
     clientId: credentials.clientId,
     tenantId: PLATFORM_TENANT,
     name: 'Operator',
-    status: 'active',
-    grants: GRANTS,
+    grants: ['client_credentials'],
     scopes: [...PLATFORM_SCOPES, 'clients:manage'],
     roles: ['platform_admin'],
     secrets: credentials.secrets,
     ownerUserId,
-    notBefore: 0,
     createdAt: nowMs,
   }
 }

@@ -5,7 +5,7 @@ import type { Ids, TenantId } from '#shared/ids.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
-import type { Client } from '../domain/client.ts'
+import { type Client, MACHINE } from '../domain/client.ts'
 import { type ClientId, newClientId, parseClientId } from '../domain/client-id.ts'
 import {
   type ClientSecret,
@@ -92,7 +92,11 @@ export async function newCredentials(
   const { version, pepper } = await deps.peppers.current()
   const hmac = digestSecret(pepper, clientSecret)
   const id = deps.ids.uuid(nowMs)
-  return { clientId, clientSecret, secrets: [{ id, hmac, pepperVersion: version, expiresAt: null }] }
+  return {
+    clientId,
+    clientSecret,
+    secrets: [{ id, hmac, pepperVersion: version, createdAt: nowMs, expiresAt: null }],
+  }
 }
 
 /** Throws on a preset that is not allowed or not one: that is a mistake in our own code, not of a caller. */
@@ -140,17 +144,16 @@ function clientOf(
   found: ClientSurroundings,
 ): Client {
   return {
+    ...MACHINE,
     clientId: credentials.clientId,
     tenantId: command.ctx.tenantId,
     name: command.wanted.name ?? credentials.clientId,
-    status: 'active',
     grants: command.wanted.grants,
     scopes: command.wanted.scopes,
     roles: [],
     secrets: credentials.secrets,
     // Its maker's owner, not its maker: else one person could be two by making a second client.
     ownerUserId: found.creator?.ownerUserId ?? null,
-    notBefore: 0,
     createdAt: command.nowMs,
   }
 }

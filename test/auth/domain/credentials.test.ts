@@ -92,6 +92,7 @@ describe('comparing a secret with what is stored', () => {
     id: 's',
     hmac: digestSecret(PEPPER, of),
     pepperVersion: 1,
+    createdAt: 0,
     expiresAt: null,
     ...more,
   })

@@ -1,0 +1,40 @@
+import type { LogFields, Logger } from '#shared/log.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Trace } from '#shared/trace.ts'
+import type { AuthMethod, Client } from '../domain/client.ts'
+import type { TokenRequest } from '../domain/token-request.ts'
+import type { KnownState } from '../ports.ts'
+
+/** A client that has proven to be one, in a tenant that gets tokens. */
+export type ProvenClient = {
+  readonly client: Client
+  readonly state: KnownState
+  /** Opens the client's own tenant. */
+  readonly ctx: TenantContext
+  /** How it proved itself in this request. */
+  readonly method: AuthMethod
+}
+
+/** What every grant is given: a proven client that may use the grant, and what it asks for. */
+export type GrantRequest = Omit<TokenRequest, 'client'> & {
+  readonly client: ProvenClient
+  /** Thumbprint of the key of a DPoP proof that was checked; undefined without a proof. */
+  readonly jkt: string | undefined
+  readonly nowMs: number
+  readonly trace: Trace
+  readonly clientAddress: string
+  readonly log: Logger
+}
+
+/** What a grant came to (RFC 6749 §5.1, RFC 8693 §2.2.1). */
+export type TokenAnswer = {
+  readonly accessToken: string
+  readonly tokenType: 'Bearer' | 'DPoP'
+  readonly expiresInSeconds: number
+  readonly scope: string
+  readonly refreshToken?: string
+  readonly idToken?: string
+  readonly issuedTokenType?: string
+  /** For the request's log line; ids only. */
+  readonly logged?: LogFields
+}

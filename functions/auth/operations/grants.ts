@@ -1,0 +1,73 @@
+import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
+import type { Logger } from '#shared/log.ts'
+import { type Result, refuse } from '#shared/result.ts'
+import type { Trace } from '#shared/trace.ts'
+import { type Grant, TOKEN_EXCHANGE } from '../domain/client.ts'
+import type { TokenRequest } from '../domain/token-request.ts'
+import type { RateLimit } from '../ports.ts'
+import { type AuthenticateClientDeps, authenticateClient } from './authenticate-client.ts'
+import type { GrantRequest, TokenAnswer } from './grant-request.ts'
+import { type AuthorizationCodeDeps, authorizationCodeGrant } from './grants/authorization-code.ts'
+import { clientCredentialsGrant } from './grants/client-credentials.ts'
+import { type RefreshTokenDeps, refreshTokenGrant } from './grants/refresh-token.ts'
+import { type TokenExchangeDeps, tokenExchangeGrant } from './grants/token-exchange.ts'
+import type { MintDeps } from './mint-access-token.ts'
+
+export type GrantsDeps = MintDeps &
+  AuthenticateClientDeps &
+  AuthorizationCodeDeps &
+  RefreshTokenDeps &
+  TokenExchangeDeps & { readonly tokenRate: RateLimit }
+
+/** What of a request is known beside its form. */
+export type TokenCall = {
+  /** Thumbprint of the key whose DPoP proof came along and was checked. */
+  readonly jkt: string | undefined
+  readonly nowMs: number
+  readonly trace: Trace
+  readonly clientAddress: string
+  readonly log: Logger
+}
+
+type GrantHandler = (deps: GrantsDeps, request: GrantRequest) => Promise<Result<TokenAnswer>>
+
+const GRANT_HANDLERS: Readonly<Record<Grant, GrantHandler>> = {
+  client_credentials: clientCredentialsGrant,
+  authorization_code: authorizationCodeGrant,
+  refresh_token: refreshTokenGrant,
+  [TOKEN_EXCHANGE]: tokenExchangeGrant,
+}
+
+/**
+ * Answers a request at the token endpoint: proves the client, then leaves the rest to its grant.
+ *
+ * Whoever is not proven gets one refusal, whatever the reason: an unknown client, a wrong secret, a
+ * disabled client, a tenant that has no access. What a proven client may not do, it is told.
+ */
+export async function answerTokenRequest(
+  deps: GrantsDeps,
+  request: TokenRequest,
+  call: TokenCall,
+): Promise<Result<TokenAnswer>> {
+  // All at once: in a cold instance each of them is a round trip.
+  const [proven] = await Promise.all([
+    authenticateClient(deps, request.client, call.nowMs),
+    deps.keyring.signer(call.nowMs),
+  ])
+  if (!proven.ok) return proven
+  const { client, state } = proven.value
+  // Counted for the proven alone, so that nobody can use up another tenant's share.
+  if (!deps.tokenRate.take(client.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, call.nowMs)) {
+    return refuse('rate.limited', 'token requests of the tier', 'Too many token requests for this tier.')
+  }
+  if (!client.grants.includes(request.grant)) {
+    return refuse('client.unauthorized', 'grant not enabled', 'This client may not use this grant.')
+  }
+  if (client.authMethod === 'none' && request.grant === 'client_credentials') {
+    return refuse('client.unauthorized', 'public client', 'A public client has no credentials of its own.')
+  }
+  if (client.dpopRequired && call.jkt === undefined) {
+    return refuse('dpop.invalid', 'no proof', 'This client must send a DPoP proof.')
+  }
+  return GRANT_HANDLERS[request.grant](deps, { ...request, ...call, client: proven.value })
+}
