@@ -1,6 +1,7 @@
 import type { EventContract } from './define-event.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { KEY_FACTS } from './events/key-fact.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
@@ -12,6 +13,7 @@ import { TENANT_FACTS } from './events/tenant-fact.ts'
 /** Every event contract there is: for the documentation and the tests that walk over all of them. */
 export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   clientCreated,
+  ...Object.values(KEY_FACTS),
   sessionCreated,
   sessionRevoked,
   subscriptionRequested,

@@ -2,6 +2,7 @@ import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { METER_IDS } from '../catalogue/meters.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
@@ -24,7 +25,13 @@ export const TOPICS = {
     listeners: ['auth-events'],
   },
   'auth-facts': {
-    types: [clientCreated.type, sessionCreated.type, sessionRevoked.type, 'ai.energent.auth.erased.v1'],
+    types: [
+      clientCreated.type,
+      ...KEY_FACT_KINDS.map(keyFactType),
+      sessionCreated.type,
+      sessionRevoked.type,
+      'ai.energent.auth.erased.v1',
+    ],
     publishers: ['auth', 'auth-events'],
     listeners: ['tenant-events'],
   },

@@ -38,6 +38,8 @@ const KIND: RingKind<PepperRing> = {
   ),
   fields: ({ peppers, generation }) => ({ peppers, generation }),
   versionsOf: (ring) => ring.peppers.map((pepper) => pepper.secretVersion),
+  // Nobody outside has to do with a pepper.
+  facts: () => [],
 }
 
 type Loaded = { readonly ring: PepperRing; readonly peppers: Peppers }

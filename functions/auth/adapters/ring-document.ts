@@ -1,6 +1,10 @@
-import type { SystemFirestore } from '#shared/firestore/system.ts'
+import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { CommitOutcome } from '#shared/firestore/commit.ts'
+import { type Outbox, outboxFields, outboxRow } from '#shared/firestore/outbox.ts'
+import type { Write } from '#shared/firestore/scoped.ts'
+import type { SystemFirestore, SystemScope } from '#shared/firestore/system.ts'
 import type { Fields } from '#shared/firestore/values.ts'
-import type { Ids } from '#shared/ids.ts'
+import { type Ids, PLATFORM_TENANT } from '#shared/ids.ts'
 import type { Parse } from '#shared/json.ts'
 import type { Logger } from '#shared/log.ts'
 
@@ -8,6 +12,7 @@ const COLLECTION = 'keyrings'
 
 export type RingDocumentDeps = {
   readonly system: SystemFirestore
+  readonly outbox: Outbox
   readonly ids: Ids
   readonly log: Logger
 }
@@ -19,6 +24,8 @@ export type RingKind<R> = {
   readonly fields: (ring: R) => Fields
   /** The numbers of the secret versions a ring names: the orphans, if another process was faster. */
   readonly versionsOf: (ring: R) => readonly string[]
+  /** What others are told of a change: facts that leave with it. */
+  readonly facts: (before: R | undefined, after: R, nowMs: number) => readonly CloudEvent[]
 }
 
 /**
@@ -37,7 +44,7 @@ export async function findOrStart<R>(
   if (known !== undefined) return known.value
   const ring = await start()
   const write = deps.system.create(COLLECTION, kind.name, kind.fields(ring))
-  const outcome = await deps.system.commit([write], deps.ids.uuid(nowMs))
+  const outcome = await commitWithFacts(deps, write, kind.facts(undefined, ring, nowMs), nowMs)
   const fields = { ring: kind.name, versions: kind.versionsOf(ring) }
   if (outcome.kind === 'committed') {
     deps.log.info('key ring started', fields)
@@ -68,7 +75,8 @@ export async function changeRing<R extends { readonly generation: number }>(
   if (changed.generation !== known.value.generation + 1)
     throw new TypeError('a ring changes by one generation')
   const write = deps.system.update(COLLECTION, known, kind.fields(changed))
-  const outcome = await deps.system.commit([write], deps.ids.uuid(nowMs))
+  const facts = kind.facts(known.value, changed, nowMs)
+  const outcome = await commitWithFacts(deps, write, facts, nowMs)
   if (outcome.kind === 'committed') return changed
   const unused = kind.versionsOf(changed).filter((version) => !kind.versionsOf(known.value).includes(version))
   deps.log.warn('key ring was changed elsewhere; secret versions unused', {
@@ -76,4 +84,17 @@ export async function changeRing<R extends { readonly generation: number }>(
     versions: unused,
   })
   throw new Error(`key ring ${kind.name} changed while it was being changed`)
+}
+
+async function commitWithFacts(
+  { system, outbox, ids }: RingDocumentDeps,
+  write: Write<SystemScope>,
+  facts: readonly CloudEvent[],
+  nowMs: number,
+): Promise<CommitOutcome> {
+  const rows = facts.map((event, at) => outboxRow({ topic: 'auth-facts', event }, PLATFORM_TENANT, at, nowMs))
+  const rowWrites = rows.map((row) => system.create('auth_outbox', row.id, outboxFields(row)))
+  const outcome = await system.commit([write, ...rowWrites], ids.uuid(nowMs))
+  if (outcome.kind === 'committed') await outbox.dispatch(rows)
+  return outcome
 }

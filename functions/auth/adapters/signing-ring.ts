@@ -1,8 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { z } from 'zod'
+import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import { KEY_FACTS, type KeyFact, type KeyFactKind } from '#shared/contracts/events/key-fact.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
+import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import type { SecretStore } from '#shared/secrets.ts'
 import { publicJwkOf, thumbprintOf } from '../domain/access-key.ts'
+import { keyChanges } from '../domain/key-facts.ts'
 import type { KeyMaterial, Keyring } from '../domain/keyring.ts'
 import type { RingKind } from './ring-document.ts'
 import { addSecretVersion } from './secret-versions.ts'
@@ -44,7 +49,28 @@ export function signingRing(name: string): RingKind<Keyring> {
     parse: parseRing,
     fields: ({ keys, generation, lastRotation }) => ({ keys, generation, lastRotation }),
     versionsOf: (ring) => ring.keys.map((key) => key.secretVersion),
+    facts: (before, after, nowMs) =>
+      keyChanges(before, after).map(({ kind, kid, atMs }) => keyFact(kind, name, kid, after, atMs, nowMs)),
   }
+}
+
+function keyFact(
+  kind: KeyFactKind,
+  ring: string,
+  kid: string,
+  { generation }: Keyring,
+  atMs: number,
+  nowMs: number,
+): CloudEvent {
+  return newEvent<KeyFact>({
+    // Each of these happens to a key once, but for an activation that an emergency brings forward.
+    id: `key-${kind}:${ring}:${kid}:${generation}`,
+    source: '//energent.ai/auth',
+    type: KEY_FACTS[kind].type,
+    tenantId: PLATFORM_TENANT,
+    nowMs,
+    data: { ring, kid, generation, at: new Date(atMs).toISOString() },
+  })
 }
 
 /** A new key pair whose private half is safe in Secret Manager before anybody hears of the public one. */
