@@ -34,9 +34,10 @@ export async function commitWrites(
 ): Promise<CommitOutcome> {
   if (writes.length === 0) return { kind: 'committed' }
   // The client repeats a commit whose answer was lost: without a guard an increment would count twice.
-  if (writes.every((write) => write.kind === 'merge')) {
+  if (hasMerge(writes) && writes.every(({ kind }) => kind === 'merge' || kind === 'verify')) {
     throw new TypeError('a merge needs a guarded write in its commit')
   }
+  requireUnwritten(writes)
   const opened = await reach(database)
   const batch = opened.client.batch()
   for (const write of writes) addTo(opened, batch, write.kind, detailOf(write), commitId)
@@ -48,6 +49,18 @@ export async function commitWrites(
     if (![NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED].includes(Number(code))) throw error
     return recognise(opened, writes, commitId)
   }
+}
+
+function hasMerge(writes: readonly AnyWrite[]): boolean {
+  return writes.some(({ kind }) => kind === 'merge')
+}
+
+/** The store compares one write after the other: what an earlier one changed is never as it was read. */
+function requireUnwritten(writes: readonly AnyWrite[]): void {
+  const verified = writes.filter(({ kind }) => kind === 'verify').map((write) => detailOf(write).path)
+  const written = new Set(writes.filter(({ kind }) => kind !== 'verify').map((write) => detailOf(write).path))
+  const both = verified.find((path) => written.has(path))
+  if (both !== undefined) throw new TypeError(`${both} is verified and written in one commit`)
 }
 
 function addTo(
@@ -62,10 +75,29 @@ function addTo(
     detail.version === undefined ? undefined : { lastUpdateTime: timeOf(sdk, detail.version) }
   const fields = encode(sdk, detail.fields, detail.tenantId)
   if (kind === 'create') batch.create(reference, { ...fields, commitId })
+  else if (kind === 'verify') verify(sdk, batch, reference, precondition)
   else if (kind === 'merge') batch.set(reference, fields, { merge: true })
   else if (precondition === undefined) throw new TypeError(`${kind} needs the document as it was read`)
   else if (kind === 'delete') batch.delete(reference, precondition)
   else batch.update(reference, { ...fields, commitId }, precondition)
+}
+
+/** No document has such a field: to remove it changes nothing. */
+const NO_FIELD = 'verifiedOnly'
+
+/**
+ * A precondition with a write that changes nothing. The API has no write that only looks; one without
+ * effect keeps the document's update time ("the previous update_time", WriteResult), so that guards of
+ * others on it still hold, and a repeat of the commit finds it as before.
+ */
+function verify(
+  sdk: Opened['sdk'],
+  batch: ReturnType<Opened['client']['batch']>,
+  reference: Parameters<typeof batch.delete>[0],
+  precondition: { lastUpdateTime: InstanceType<Opened['sdk']['Timestamp']> } | undefined,
+): void {
+  if (precondition === undefined) batch.delete(reference, { exists: false })
+  else batch.update(reference, { [NO_FIELD]: sdk.FieldValue.delete() }, precondition)
 }
 
 async function recognise(

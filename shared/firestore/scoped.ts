@@ -15,6 +15,9 @@ import { decode, type Fields } from './values.ts'
 
 declare const scope: unique symbol
 
+/** Marks documents that belong to no tenant's tree. */
+export type SystemScope = { readonly system: true }
+
 /** A document as it was read. `S` ties it to the tenant it was read for. */
 export type Doc<S, T> = {
   readonly id: string
@@ -28,7 +31,7 @@ export type Doc<S, T> = {
 
 /** A write that has not happened yet; only `optimistic` can make it happen. */
 export type Write<S> = {
-  readonly kind: 'create' | 'update' | 'merge' | 'delete'
+  readonly kind: 'create' | 'update' | 'merge' | 'delete' | 'verify'
   readonly [scope]?: S
 }
 
@@ -79,6 +82,13 @@ export type ScopedDb<S> = {
   /** Sets the named fields whatever is there; for commutative values such as `increment`. */
   merge(path: DocumentPath, fields: Fields): Write<S>
   delete(path: DocumentPath, doc: Doc<S, unknown>): Write<S>
+  /**
+   * Changes nothing, and lets the commit fail unless the document is as it was read: `undefined` for
+   * one that was not there. For what a decision rests on and does not write.
+   */
+  verify(path: DocumentPath, doc: Doc<S, unknown> | undefined): Write<S>
+  /** The same for a document of a top-level collection that this group owns. */
+  verifySystem(collection: string, id: string, doc: Doc<SystemScope, unknown> | undefined): Write<S>
   /** Creates or changes a document of a top-level collection that this group owns. */
   createSystem(collection: string, id: string, fields: Fields, options?: { once?: boolean }): Write<S>
   /** Appends to the tenant's audit. */
@@ -121,6 +131,14 @@ export function scopedDb<S>(database: Database, group: Group, tenantId: TenantId
         once: false,
         tenantId,
       }),
+    verify: (path, doc) =>
+      verifyOf(documentPath(doc === undefined ? path : sameDocument(path, doc, tenantId)), doc, tenantId),
+    verifySystem: (collection, id, doc) =>
+      verifyOf(
+        systemDocumentPath(group, collection, doc === undefined ? id : sameId(id, doc)),
+        doc,
+        tenantId,
+      ),
     createSystem: (collection, id, fields, options) =>
       writeOf('create', {
         path: systemDocumentPath(group, collection, id),
@@ -135,8 +153,21 @@ export function scopedDb<S>(database: Database, group: Group, tenantId: TenantId
 
 /** A write guarded by the version of another document would never succeed, or guard nothing. */
 function sameDocument(path: DocumentPath, doc: { readonly id: string }, tenantId: TenantId): DocumentPath {
-  if (doc.id === (path.at(-1) ?? tenantId)) return path
-  throw new TypeError(`${path.join('/')} is not the document that was read (${doc.id})`)
+  sameId(path.at(-1) ?? tenantId, doc)
+  return path
+}
+
+function sameId(id: string, doc: { readonly id: string }): string {
+  if (doc.id === id) return id
+  throw new TypeError(`${id} is not the document that was read (${doc.id})`)
+}
+
+/** A document that was read has a version; one without was never read, and would guard nothing. */
+function verifyOf<S>(path: string, doc: Doc<unknown, unknown> | undefined, tenantId: TenantId): Write<S> {
+  const found = { path, fields: {}, once: false, tenantId }
+  if (doc === undefined) return writeOf('verify', found)
+  if (typeof doc.version !== 'string') throw new TypeError('verify needs the document as it was read')
+  return writeOf('verify', { ...found, version: doc.version })
 }
 
 /** Negative when `left` is of an earlier commit than `right`, by the store's time. */

@@ -4,11 +4,18 @@ import type { Parse } from '../json.ts'
 import { type CommitOutcome, commitWrites } from './commit.ts'
 import { type Database, reach } from './database.ts'
 import { systemDocumentPath } from './paths.ts'
-import { type Doc, type ListOptions, listDocuments, readDocument, type Write, writeOf } from './scoped.ts'
+import {
+  type Doc,
+  type ListOptions,
+  listDocuments,
+  readDocument,
+  type SystemScope,
+  type Write,
+  writeOf,
+} from './scoped.ts'
 import { encode, type Fields } from './values.ts'
 
-/** Marks documents that belong to no tenant's tree. */
-export type SystemScope = { readonly system: true }
+export type { SystemScope }
 
 /**
  * The top-level collections a group owns: outbox, quarantine, key rings, plans. Never a tenant's

@@ -45,6 +45,13 @@ export type TenantFirestore = {
    * Reads, decides and commits: all writes, the claim, the audit and the events in one batch, guarded
    * by what was read. A loser reads and decides again, so `decide` computes and does nothing else.
    *
+   * A document that is updated is guarded by itself. One that `decide` only rests on goes in with
+   * `verify`, there or not, if a change of it before the commit would make the decision wrong; above all
+   * where the claim is taken, since nobody decides again then. It needs none where it can only change in
+   * ways that leave the decision as it is (a number that only grows), and should have none where every
+   * request would verify the same document: the store lets one commit after the other have it. A `list`
+   * is guarded by nothing: what must not appear beside it needs a document of its own to count it.
+   *
    * With a claim the effect happens once: a redelivery is a `duplicate`, and the same id with other
    * content is refused. Committed events are published right after; what fails stays for the sweep.
    * Throws when the store is down or the contention does not end.

@@ -46,6 +46,9 @@ export function firestoreClientStore(tenants: TenantFirestore): ClientStore {
         const writes = []
         if (decided.value.state !== undefined) writes.push(db.create(STATE, { ...decided.value.state }))
         if (client !== undefined) {
+          // A client made beside the tenant's end would outlive it; one of a maker who has gone, the maker.
+          if (decided.value.state === undefined) writes.push(db.verify(STATE, state))
+          if (wanted.creatorId !== undefined) writes.push(db.verify([CLIENTS, wanted.creatorId], creator))
           const counted = { count: clientCount + 1 }
           writes.push(db.create([CLIENTS, client.clientId], fieldsOf(client)))
           writes.push(count === undefined ? db.create(COUNT, counted) : db.update(COUNT, count, counted))

@@ -1,11 +1,12 @@
 import type { Clock } from '#shared/clock.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import { outboxRow } from '#shared/firestore/outbox.ts'
+import type { Doc, ScopedDb, Write } from '#shared/firestore/scoped.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId } from '#shared/ids.ts'
 import type { Publisher } from '#shared/pubsub/publisher.ts'
 import { ok } from '#shared/result.ts'
-import { parseOperationAnswer, parseSubscription } from '../domain/subscription.ts'
+import { parseOperationAnswer, parseSubscription, type Subscription } from '../domain/subscription.ts'
 import type { Subscriptions } from '../ports.ts'
 
 const MAIN = ['billing_subscriptions', 'main']
@@ -24,16 +25,13 @@ export function firestoreSubscriptions(deps: {
     change: (ctx, claim, operationId, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
         const path = answerPath(operationId)
-        // The answer first: every change writes it, so one that comes between the two reads is a conflict.
         const answer = await db.find(path, parseOperationAnswer)
         const current = await db.find(MAIN, parseSubscription)
         const change = decide(current?.value, answer?.value)
-        if (change === undefined) return ok({ value: undefined, writes: [] })
-        const { subscription, fact, audit } = change
-        const changed =
-          subscription === undefined
-            ? []
-            : [current === undefined ? db.create(MAIN, subscription) : db.update(MAIN, current, subscription)]
+        // The claim is taken all the same: what says that there is nothing to do must still say it then.
+        if (change === undefined) return ok({ value: undefined, writes: [db.verify(path, answer)] })
+        const { fact, audit } = change
+        const changed = subscriptionWrites(db, current, change.subscription)
         const answered =
           answer === undefined ? db.create(path, change.answer) : db.update(path, answer, change.answer)
         return ok({
@@ -54,6 +52,16 @@ export function firestoreSubscriptions(deps: {
       })
     },
   }
+}
+
+/** What was answered rests on the subscription, also where it stays as it is. */
+function subscriptionWrites<S>(
+  db: ScopedDb<S>,
+  current: Doc<S, Subscription> | undefined,
+  changed: Subscription | undefined,
+): Write<S>[] {
+  if (changed === undefined) return [db.verify(MAIN, current)]
+  return [current === undefined ? db.create(MAIN, changed) : db.update(MAIN, current, changed)]
 }
 
 /** An operation's id is not ours to trust as a path. */

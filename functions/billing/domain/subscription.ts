@@ -21,8 +21,13 @@ export type Subscription = {
   readonly startedAtMs: number
   /** Until when nothing is charged, in milliseconds. */
   readonly trialEndsAtMs?: number | undefined
-  /** The operation that brought this subscription about: only its cancellation undoes it. */
+  /** The operation that brought this subscription about. */
   readonly operationId: string
+  /**
+   * The operations that were told it is theirs: it ends when the last of them is cancelled. Absent: only
+   * the one that brought it about.
+   */
+  readonly holders?: readonly string[] | undefined
   readonly history: readonly Change[]
 }
 
@@ -56,6 +61,7 @@ export const parseSubscription = parser<Subscription>(
     startedAtMs: z.number(),
     trialEndsAtMs: z.number().optional(),
     operationId: z.string(),
+    holders: z.array(z.string()).optional(),
     history: z.array(
       z.object({
         atMs: z.number(),
@@ -85,12 +91,15 @@ export type Request = {
 }
 
 export type Decision =
-  | { readonly outcome: 'ready'; readonly subscription: Subscription; readonly changed: boolean }
+  | { readonly outcome: 'ready'; readonly subscription: Subscription; readonly change: 'started' | 'joined' }
   | { readonly outcome: 'refused'; readonly reason: RefusalCode }
 
 /**
  * Gives a tenant a subscription on its tier's plan. One that exists already is the answer when it is
  * of the same tier; one of another tier is a mismatch that only a tier change can solve.
+ *
+ * Whoever is answered with one that exists holds it too: the cancellation of the operation that began
+ * it may come late, and must not take away what another was promised.
  */
 export function requestSubscription(
   tenantId: string,
@@ -98,9 +107,9 @@ export function requestSubscription(
   request: Request,
 ): Decision {
   if (current?.status === 'active') {
-    return current.tier === request.tier
-      ? { outcome: 'ready', subscription: current, changed: false }
-      : { outcome: 'refused', reason: 'plan.tier_mismatch' }
+    if (current.tier !== request.tier) return { outcome: 'refused', reason: 'plan.tier_mismatch' }
+    const holders = [...new Set([...holdersOf(current), request.operationId])]
+    return { outcome: 'ready', subscription: { ...current, holders }, change: 'joined' }
   }
   const plan = planForTier(request.tier)
   const change: Change = {
@@ -121,21 +130,28 @@ export function requestSubscription(
     startedAtMs: request.nowMs,
     trialEndsAtMs: request.trialEndsAtMs,
     operationId: request.operationId,
+    holders: [request.operationId],
     history: [...(current?.history ?? []), change],
   }
-  return { outcome: 'ready', subscription, changed: true }
+  return { outcome: 'ready', subscription, change: 'started' }
 }
 
-/** Undoes what this operation's request did: a subscription of another operation stays as it is. */
+/** Undoes what this operation's request did: what another operation holds too goes on for that one. */
 export function cancelSubscription(
   current: Subscription | undefined,
   operationId: string,
   nowMs: number,
 ): Subscription | undefined {
-  if (current?.status !== 'active' || current.operationId !== operationId) return undefined
+  if (current?.status !== 'active' || !holdersOf(current).includes(operationId)) return undefined
+  const holders = holdersOf(current).filter((holder) => holder !== operationId)
+  if (holders.length > 0) return { ...current, holders }
   const { planId, planVersion } = current
   const change: Change = { atMs: nowMs, what: 'cancelled', planId, planVersion, operationId }
-  return { ...current, status: 'cancelled', history: [...current.history, change] }
+  return { ...current, status: 'cancelled', holders, history: [...current.history, change] }
+}
+
+function holdersOf(subscription: Subscription): readonly string[] {
+  return subscription.holders ?? [subscription.operationId]
 }
 
 /** The event type and id of the fact that answers an operation; a round after a cancellation is a new fact. */

@@ -20,8 +20,9 @@ export function cancelSubscription(
     if (answer !== undefined && (answer.outcome === 'cancelled' || BigInt(answer.order) >= order))
       return undefined
     const cancelled = decide(current, operationId, nowMs)
+    const audit = cancelled?.status === 'active' ? 'subscription.left' : 'subscription.cancelled'
     return {
-      ...(cancelled === undefined ? {} : { subscription: cancelled, audit: 'subscription.cancelled' }),
+      ...(cancelled === undefined ? {} : { subscription: cancelled, audit }),
       answer: { outcome: 'cancelled', round: answer?.round ?? 0, order: order.toString() },
     }
   })

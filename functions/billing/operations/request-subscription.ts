@@ -44,8 +44,8 @@ export async function requestSubscription(
     const round = (answer?.round ?? 0) + 1
     const fact = factOf(received, decision, round)
     return {
-      ...(decision.outcome === 'ready' && decision.changed
-        ? { subscription: decision.subscription, audit: 'subscription.started' }
+      ...(decision.outcome === 'ready'
+        ? { subscription: decision.subscription, audit: `subscription.${decision.change}` }
         : {}),
       answer: {
         outcome: decision.outcome,

@@ -6,7 +6,7 @@ import { parseOperation, parseTenant } from './documents.ts'
 
 const OPERATIONS = 'lifecycle_operations'
 
-/** Tenants and operations in Firestore; every change is one conditional commit. */
+/** Tenants and operations in Firestore; every change is one commit, guarded by all that it was decided on. */
 export function firestoreLifecycleStore(tenants: TenantFirestore, system: SystemFirestore): LifecycleStore {
   return {
     findTenant: (ctx) => tenants.withTenant(ctx, async (db) => (await db.find([], parseTenant))?.value),
@@ -19,13 +19,18 @@ export function firestoreLifecycleStore(tenants: TenantFirestore, system: System
     create: (ctx, claim, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
         // The tenant first: a purge removes it and leaves the tombstone in one commit, so that whoever
-        // no longer sees the one must see the other. Whatever is stored there, the id is taken.
+        // no longer sees the one must see the other. Whatever is stored there, the id is taken. That there
+        // is none must still be so at the commit: a whole life may pass between the two.
         const existing = await db.find([], ok)
         const tombstone = await system.find('tombstones', db.tenantId, ok)
         const decided = decide({ exists: existing !== undefined, tombstone: tombstone !== undefined })
         if (!decided.ok) return decided
         const { value, tenant, operation, events, audit } = decided.value
-        const writes = [db.create([], tenant), db.create([OPERATIONS, operation.operationId], operation)]
+        const writes = [
+          db.verifySystem('tombstones', db.tenantId, tombstone),
+          db.create([], tenant),
+          db.create([OPERATIONS, operation.operationId], operation),
+        ]
         return ok({ value, writes, events, audit })
       }),
 
@@ -42,14 +47,18 @@ export function firestoreLifecycleStore(tenants: TenantFirestore, system: System
         const readTimeMs = Math.min(tenant.readTimeMs, operation.readTimeMs)
         const decided = decide({ tenant: tenant.value, operation: operation.value, readTimeMs })
         if (!decided.ok) return decided
-        const change = decided.value
+        const { value, events = [], audit = [], ...change } = decided.value
+        // Only an answer: whoever asks again gets the next one. With a claim nobody asks again.
+        const nothing = change.tenant === undefined && change.operation === undefined
+        if (nothing && claim === undefined) return ok({ value, writes: [], events, audit })
+        const path = [OPERATIONS, operationId]
         const writes = [
-          ...(change.tenant === undefined ? [] : [db.update([], tenant, change.tenant)]),
-          ...(change.operation === undefined
-            ? []
-            : [db.update([OPERATIONS, operationId], operation, change.operation)]),
+          change.tenant === undefined ? db.verify([], tenant) : db.update([], tenant, change.tenant),
+          change.operation === undefined
+            ? db.verify(path, operation)
+            : db.update(path, operation, change.operation),
         ]
-        return ok({ value: change.value, writes, events: change.events ?? [], audit: change.audit ?? [] })
+        return ok({ value, writes, events, audit })
       }),
   }
 }

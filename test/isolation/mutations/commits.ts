@@ -1,5 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { COMMITS, DEADLINES, FAULTS, LEASES, type Mutation, mutationsOf, ORDER, STORE } from './mutation.ts'
+import {
+  COMMITS,
+  DEADLINES,
+  FAULTS,
+  LEASES,
+  type Mutation,
+  mutationsOf,
+  ORDER,
+  STORE,
+  SUBSCRIPTIONS,
+  VERIFY,
+} from './mutation.ts'
 
 const RECOGNISED =
   "if (snapshots.some((snapshot) => snapshot.get('commitId') === commitId)) return { kind: 'committed' }"
@@ -83,8 +94,32 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
     [
       [
         'the ban on unguarded increments',
-        "if (writes.every((write) => write.kind === 'merge')) {",
+        "if (hasMerge(writes) && writes.every(({ kind }) => kind === 'merge' || kind === 'verify')) {",
         'if (false) {',
+      ],
+      [
+        'the ban on increments that are only looked at',
+        "writes.every(({ kind }) => kind === 'merge' || kind === 'verify')",
+        "writes.every(({ kind }) => kind === 'merge')",
+        [VERIFY],
+      ],
+      [
+        'the ban on looking at what is written',
+        'requireUnwritten(writes)\n  const opened',
+        'const opened',
+        [VERIFY],
+      ],
+      [
+        'the guard of what was read',
+        '{ [NO_FIELD]: sdk.FieldValue.delete() }, precondition)',
+        '{ [NO_FIELD]: sdk.FieldValue.delete() })',
+        [VERIFY],
+      ],
+      [
+        'the guard of what was not there',
+        'batch.delete(reference, { exists: false })',
+        'void batch',
+        [VERIFY],
       ],
       ['the recognition of our own commit', RECOGNISED, ''],
       [
@@ -145,6 +180,11 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
       ['the mark of what was sent', "      status: 'sent',\n", "      status: 'pending',\n"],
       ['the stop after a failure', 'return { published: index, failed: rows.length - index }', 'continue'],
     ],
+  ),
+  ...mutationsOf(
+    'functions/billing/adapters/subscriptions.ts',
+    [SUBSCRIPTIONS],
+    [['the guard of a subscription that is only read', 'return [db.verify(MAIN, current)]', 'return []']],
   ),
   ...mutationsOf(
     'functions/tenant-events/domain/lease.ts',

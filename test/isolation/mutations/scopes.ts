@@ -53,7 +53,7 @@ export const SCOPES: readonly Mutation[] = [
         "if (detail === undefined) throw new TypeError('not a write made by a scoped database')",
         "if (detail === undefined) return { path: 'tenants/acme/lifecycle_things/x', fields: {}, once: false, tenantId: 'acme' as TenantId }",
       ],
-      ['the guard’s document', 'if (doc.id === (path.at(-1) ?? tenantId)) return path', 'return path'],
+      ['the guard’s document', 'if (doc.id === id) return id', 'return id'],
       ['the path of what is read', 'if (snapshot.ref.path !== expectedPath)', 'if (false)', [CREDENTIALS]],
       [
         'the parsing of what is read',
@@ -73,8 +73,8 @@ export const SCOPES: readonly Mutation[] = [
       ],
       [
         'the brand of a write',
-        "  readonly kind: 'create' | 'update' | 'merge' | 'delete'\n  readonly [scope]?: S",
-        "  readonly kind: 'create' | 'update' | 'merge' | 'delete'\n  readonly [scope]?: unknown",
+        "  readonly kind: 'create' | 'update' | 'merge' | 'delete' | 'verify'\n  readonly [scope]?: S",
+        "  readonly kind: 'create' | 'update' | 'merge' | 'delete' | 'verify'\n  readonly [scope]?: unknown",
         'types',
       ],
       ['the brand of a scope', 'readonly [scope]?: (value: S) => S', 'readonly [scope]?: S', 'types'],

@@ -15,6 +15,7 @@ export const DATABASE = 'projects/demo-sim/databases/(default)'
 type Fields = Readonly<Record<string, unknown>>
 type Reference = { readonly path: string }
 type Precondition = { readonly lastUpdateTime: Timestamp }
+type DeletePrecondition = Precondition | { readonly exists: false }
 
 /**
  * The calls `shared/firestore/` makes of the official client, on the embedded engine's store.
@@ -60,7 +61,7 @@ export function simulatedFirestore(simulation: Simulation, store: Store, chance:
           writes.push(mergeOf(to, fields, options)),
         update: (to: Reference, fields: Fields, precondition: Precondition) =>
           writes.push(updateOf(to, fields, precondition)),
-        delete: ({ path }: Reference, precondition: Precondition) =>
+        delete: ({ path }: Reference, precondition: DeletePrecondition) =>
           writes.push({ delete: nameOf(path), currentDocument: guardOf(precondition) }),
         commit: () => commit(writes, pathsOf(writes)),
       }
@@ -212,7 +213,9 @@ function updateOf({ path }: Reference, fields: Fields, precondition: Preconditio
   }
 }
 
-function guardOf({ lastUpdateTime }: Precondition): { updateTime: { seconds: string; nanos: number } } {
+function guardOf(precondition: DeletePrecondition): NonNullable<WireWrite['currentDocument']> {
+  if ('exists' in precondition) return { exists: precondition.exists }
+  const { lastUpdateTime } = precondition
   return { updateTime: { seconds: String(lastUpdateTime.seconds), nanos: lastUpdateTime.nanoseconds } }
 }
 
