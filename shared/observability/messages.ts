@@ -185,6 +185,12 @@ export const LOG_MESSAGES = {
     ['kid', 'error'],
     ERROR,
   ),
+  'foreign keys not read': notice(
+    'WARNING',
+    'The public keys of another issuer could not be fetched; the last copy serves for an hour.',
+    ['detail'],
+    BOUND,
+  ),
   'access key rotation': notice('INFO', 'A rotation of the signing keys was asked for.', ['outcome']),
 } as const satisfies Record<string, MessageSpec>
 

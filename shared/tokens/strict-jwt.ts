@@ -18,19 +18,36 @@ const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
  * duplicate member can mean two things to two readers, and without members that reach a prototype.
  */
 export function splitOwnJwt(token: string): Result<JwtParts> {
-  if (token.length > MOST_BYTES) return refuse('token.invalid', 'longer than 8 KiB')
-  const parts = SHAPE.exec(token)
-  const [, headerSegment, payloadSegment, signature] = parts ?? []
-  if (!headerSegment || !payloadSegment || !signature)
+  const parts = splitJwt(token, { maxBytes: MOST_BYTES, parse: parseExact })
+  if (!parts.ok) return parts
+  const extra = Object.keys(parts.value.header).find((member) => !HEADER_MEMBERS.has(member))
+  return extra === undefined ? parts : refuse('token.invalid', `header member ${extra}`)
+}
+
+/**
+ * The form of every JWT, ours and others': three canonical base64url parts, of which the first two are
+ * what `parse` takes for a JSON object. For the two strict readers alone.
+ */
+export function splitJwt(
+  token: string,
+  options: {
+    readonly maxBytes: number
+    readonly parse: (segment: string) => Record<string, unknown> | undefined
+  },
+): Result<JwtParts> {
+  if (token.length > options.maxBytes) {
+    return refuse('token.invalid', `longer than ${options.maxBytes / 1024} KiB`)
+  }
+  const [, headerSegment, payloadSegment, signature] = SHAPE.exec(token) ?? []
+  if (!headerSegment || !payloadSegment || !signature) {
     return refuse('token.invalid', 'not three base64url parts')
+  }
   if (![headerSegment, payloadSegment, signature].every(isCanonical)) {
     return refuse('token.invalid', 'base64url is not canonical')
   }
-  const header = parseExact(headerSegment)
-  const payload = parseExact(payloadSegment)
+  const header = options.parse(headerSegment)
+  const payload = options.parse(payloadSegment)
   if (header === undefined || payload === undefined) return refuse('token.invalid', 'not exact JSON objects')
-  const extra = Object.keys(header).find((member) => !HEADER_MEMBERS.has(member))
-  if (extra !== undefined) return refuse('token.invalid', `header member ${extra}`)
   return ok({ header, payload, payloadSegment })
 }
 
