@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { systemClock } from '#shared/clock.ts'
 import { type Config, ConfigError, isDemoProject, readConfig } from '#shared/config.ts'
 import { createLogger, type Logger } from '#shared/log.ts'
@@ -29,6 +31,30 @@ export function commandConfig(env: Surroundings['env'], project: string | undefi
     )
   }
   return config
+}
+
+const ROOT = join(import.meta.dirname, '..')
+
+/** The settings of the stack that runs now, its clock included. */
+export function stackEnv(dataDir: string): Record<string, string> {
+  const folder = resolve(ROOT, dataDir)
+  const file = join(folder, 'stack.json')
+  let info: Record<string, unknown>
+  try {
+    info = JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    throw new ConfigError(
+      `No local stack runs: there is no ${file}. Start one with npm start, or name it with --data.`,
+    )
+  }
+  const clock = join(folder, 'clock')
+  return {
+    GOOGLE_CLOUD_PROJECT: String(info['project']),
+    FIRESTORE_EMULATOR_HOST: String(info['firestoreHost']),
+    PUBSUB_EMULATOR_HOST: String(info['pubsubHost']),
+    SECRET_MANAGER_EMULATOR_HOST: String(info['secretManagerHost']),
+    ...(existsSync(clock) ? { CLOCK_FILE: clock } : {}),
+  }
 }
 
 /** A log for the terminal: it is for the answer, and what went right on the way is not news there. */

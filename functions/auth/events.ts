@@ -36,5 +36,7 @@ async function onSecretMessage(deps: AuthDeps, received: ReceivedPlain): Promise
   const { eventType, secretId } = received.attributes
   const secretName = secretId?.split('/').at(-1)
   if (eventType !== 'SECRET_ROTATE' || secretName !== ACCESS_KEYS_SECRET) return ok('ignored')
-  return rotateAccessKey(deps, received)
+  const rotated = await rotateAccessKey(deps, received)
+  await deps.keyUpkeep.disableOrphans(received.nowMs)
+  return rotated
 }

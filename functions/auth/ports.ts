@@ -97,6 +97,13 @@ export type KeyUpkeep = {
   show(nowMs: number): Promise<RingView>
 }
 
+/** What is written about keys besides the ring, in the operators' own tenant. */
+export type KeyLedger = {
+  record(ctx: TenantContext, entry: AuditEntry): Promise<void>
+  /** Lets every verifier refuse what a key signed, within two seconds. */
+  revoke(ctx: TenantContext, kid: string, nowMs: number): Promise<void>
+}
+
 /** The secrets that stored credentials are hashed with. */
 export type PepperStore = {
   /** The version for new credentials. */

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { FUNCTIONS, type Group } from '#shared/catalogue/functions.ts'
 import { type Config, ConfigError } from '#shared/config.ts'
 import { SUBSCRIPTIONS } from '#shared/contracts/topics.ts'
@@ -10,7 +8,7 @@ import { quarantineDesk } from '#shared/pubsub/quarantine-desk.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { wirePlatform } from '#shared/wiring.ts'
-import { commandConfig, deployerOf, type Surroundings, terminalLog } from '../command-line.ts'
+import { commandConfig, deployerOf, type Surroundings, stackEnv, terminalLog } from '../command-line.ts'
 import { HELP, readArguments, type Wanted } from './arguments.ts'
 import { runOnDeadLetters } from './on-dead-letters.ts'
 import { runOnQuarantine } from './on-quarantine.ts'
@@ -19,8 +17,6 @@ export { isRedriveCommand } from './arguments.ts'
 
 /** Makes the right to act on a tenant, for the one whose message it is; the platform's where nobody is known. */
 export type OpenTenant = (tenantId: string | undefined) => TenantContext
-
-const ROOT = join(import.meta.dirname, '../..')
 
 /** Runs one command on quarantine or dead letters; answers the exit code. */
 export async function runRedrive(args: readonly string[], io: Surroundings): Promise<number> {
@@ -84,26 +80,4 @@ function requirePubsub(config: Config): void {
   throw new ConfigError(
     'FIRESTORE_EMULATOR_HOST is set and PUBSUB_EMULATOR_HOST is not: set both or neither.',
   )
-}
-
-/** The settings of the stack that runs now, its clock included. */
-function stackEnv(dataDir: string): Record<string, string> {
-  const folder = resolve(ROOT, dataDir)
-  const file = join(folder, 'stack.json')
-  let info: Record<string, unknown>
-  try {
-    info = JSON.parse(readFileSync(file, 'utf8'))
-  } catch {
-    throw new ConfigError(
-      `No local stack runs: there is no ${file}. Start one with npm start, or name it with --data.`,
-    )
-  }
-  const clock = join(folder, 'clock')
-  return {
-    GOOGLE_CLOUD_PROJECT: String(info['project']),
-    FIRESTORE_EMULATOR_HOST: String(info['firestoreHost']),
-    PUBSUB_EMULATOR_HOST: String(info['pubsubHost']),
-    SECRET_MANAGER_EMULATOR_HOST: String(info['secretManagerHost']),
-    ...(existsSync(clock) ? { CLOCK_FILE: clock } : {}),
-  }
 }

@@ -1,5 +1,13 @@
 /** What can be revoked, and so what a token is judged by besides its signature (`auth.md` §6). */
-export const REVOCATION_KINDS = ['tenant', 'user', 'client', 'apiKey', 'session', 'token'] as const
+export const REVOCATION_KINDS = [
+  'tenant',
+  'user',
+  'client',
+  'apiKey',
+  'session',
+  'token',
+  'signingKey',
+] as const
 export type RevocationKind = (typeof REVOCATION_KINDS)[number]
 
 /**
@@ -7,12 +15,13 @@ export type RevocationKind = (typeof REVOCATION_KINDS)[number]
  * verifier knows within two seconds.
  *
  * `before` and `exp` are whole seconds since the epoch. Tokens of the thing with `iat` at or before
- * `before` are refused (of a `token`, that one token whatever its `iat`); after `exp` none of them can
+ * `before` are refused (of a `token` that one token, of a `signingKey` all that it signed, whatever the
+ * `iat`: a thief writes what he likes); after `exp` none of them can
  * live and the entry may go.
  */
 export type Revocation = {
   readonly kind: RevocationKind
-  /** Of a tenant its tenant id, of a session its `sid`, of a token its `jti`. */
+  /** Of a tenant its tenant id, of a session its `sid`, of a token its `jti`, of a signing key its `kid`. */
   readonly id: string
   readonly before: number
   readonly exp: number

@@ -112,3 +112,33 @@ test('emulators are refused for a real project, and no project is named', async 
   expect(real.err).toContain('demo-')
   expect(none.err).toContain('GOOGLE_CLOUD_PROJECT')
 })
+
+test('show-keyring, rotate-keys and compromise-key say which key signs, for people and as JSON', async () => {
+  const shown = await energent(['show-keyring', '--json'])
+  const ring = JSON.parse(shown.out) as { ring: string; keys: { kid: string; state: string }[] }
+  const signer = ring.keys.find((key) => key.state === 'ACTIVE')?.kid ?? ''
+  const table = await energent(['show-keyring'])
+  const compromised = await energent(['compromise-key', '--kid', signer])
+  const rotated = await energent(['rotate-keys'])
+  const again = await energent(['rotate-keys'])
+
+  expect(ring.keys.map((key) => key.state).sort()).toEqual(['ACTIVE', 'PUBLISHED'])
+  expect(table.out).toMatch(new RegExp(`^${signer} +ACTIVE`, 'm'))
+  expect(compromised.out).toMatch(new RegExp(`^${signer} +COMPROMISED`, 'm'))
+  expect([rotated.code, again.code]).toEqual([0, 1])
+  expect(again.err).toContain('less than ten minutes ago')
+})
+
+test('a key that is not there is said so', async () => {
+  const result = await energent(['compromise-key', '--kid', 'nobody'])
+
+  expect([result.code, result.out]).toEqual([1, ''])
+  expect(result.err).toContain('show-keyring')
+})
+
+test('each command has its own help, with its options', async () => {
+  const result = await energent(['compromise-key', '--help'])
+
+  expect(result.code).toBe(0)
+  expect(result.out).toContain('Usage: npm run energent -- compromise-key --kid KID')
+})
