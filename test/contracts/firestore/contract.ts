@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { Firestore, type Settings } from '@google-cloud/firestore'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type EngineName, firestoreEngines, type TestEngine } from '../../support/engines.ts'
+import { retrySooner } from '../../support/quick-retries.ts'
 import { DIFFERENCES } from './differences.ts'
+
+retrySooner()
 
 /** What a case works with: the official client on a project nobody else uses. */
 export type ContractContext = {
@@ -27,7 +30,7 @@ export type ContractCase = {
 export function firestoreContract(title: string, cases: readonly ContractCase[]): void {
   describe.each(firestoreEngines())(`${title} on $name`, (engine) => {
     afterAll(() => engine.close())
-    // Cases share nothing, and the client repeats refused queries for seconds: they run side by side.
+    // Cases share nothing, and the client waits between its tries: they run side by side.
     test.concurrent.each(cases)('$id: $guarantee', async (contract) => {
       const difference = DIFFERENCES[contract.id]?.[engine.name]
       const observed = await observe(engine, contract)
