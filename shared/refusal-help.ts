@@ -87,6 +87,26 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The access token is bound to a key, and the proof of that key is missing, used before or of another request.',
     'Send Authorization: DPoP with a new proof for this method, URL and token.',
   ),
+  'client.not_yours': help(
+    'Whoever decides how this client authenticates could be its owner, who is another person.',
+    'Ask the person who answers for it, or delete it and make one of your own.',
+  ),
+  'client.no_secret': help(
+    'The client authenticates by its own keys, or is public.',
+    'Change its keys instead, or make another client.',
+  ),
+  'client.secret_limit_reached': help(
+    'A client has at most two secrets that live: the current one and the one being replaced.',
+    'Delete the old one, or rotate with overlapSeconds 0, which ends all others at once.',
+  ),
+  'client.secret_last': help(
+    'Without this secret nobody could use the client.',
+    'Rotate it with overlapSeconds 0, or disable or delete the client.',
+  ),
+  'api_key.limit_reached': help(
+    'The tenant has as many API keys as its tier allows.',
+    'Delete one or change the tier.',
+  ),
   'client.limit_reached': help(
     'The tenant has as many clients as its tier allows.',
     'Delete one or change the tier.',
@@ -144,7 +164,42 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The list is too long to be searched this way, or the request changes too many members at once.',
     'Filter by `userName` or `externalId`; change members in several requests.',
   ),
-  'tier.required': help('A larger tier includes it.', 'Change the tier.'),
+  'authorization.invalid': help(
+    'The authorization endpoint was asked by a client it does not know, or to answer to a redirect URI that is not registered for it. Nobody is sent anywhere then.',
+    'Compare `client_id` and `redirect_uri` with the client; the URI counts byte for byte.',
+  ),
+  'callback.invalid': help(
+    "The identity provider's answer belongs to no sign-in of this browser, was used before, came too late, or is not what the provider signed for this sign-in.",
+    'Start again at the application. If it happens again, the log line of the request has the reason.',
+  ),
+  'logout.invalid': help(
+    'The logout token is not signed by the connection’s provider, not for this client, not of now, or was sent before.',
+    'Compare issuer, client id and algorithm of the connection with the provider’s settings.',
+  ),
+  'issuer.invalid': help(
+    'The discovery document of the issuer cannot be read from the public internet over https, names another issuer or endpoint that cannot be called, or the issuer serves many organisations and none is said.',
+    'Send the issuer exactly as its `/.well-known/openid-configuration` has it, slash at the end included.',
+  ),
+  'domain.invalid': help(
+    'The name is no domain of one organisation: an address, a name without a dot, a public suffix, a mail provider for everybody.',
+    'Send the domain of your own e-mail addresses.',
+  ),
+  'domain.unproven': help(
+    'The TXT record is not there, or a connection names a domain that was not proven before.',
+    'Set the record that the answer of `POST …/domains` shows, wait until DNS has it, and ask again.',
+  ),
+  'domain.taken': help(
+    'The record is there, and the domain was proven for another account before.',
+    'Contact support: a domain belongs to one tenant.',
+  ),
+  'connection.limit_reached': help(
+    'The tenant has as many connections as its tier allows.',
+    'Delete one, or change the tier.',
+  ),
+  'connection.id_taken': help(
+    'The tenant has a connection with this id.',
+    'Choose another id, or leave it out.',
+  ),
   'event.malformed': help(
     'The event is not CloudEvents 1.0, or its data does not match the contract of its type. On a topic it is in quarantine.',
     'Correct the publisher (`docs/events.md`), then redrive or delete the event.',

@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** The part of the shared library without I/O, clock, environment or SDK. */
 const PURE_SHARED =
-  /^#shared\/(?:catalogue|contracts)(?:\.ts$|\/)|^#shared\/(?:result|refusals|ids|json|trace)\.ts$|^#shared\/tokens\/tenant-access\.ts$/
+  /^#shared\/(?:catalogue|contracts)(?:\.ts$|\/)|^#shared\/(?:result|refusals|ids|json|trace)\.ts$|^#shared\/tokens\/(?:tenant-access|admit-jwk)\.ts$/
 const PURE_PACKAGES: readonly string[] = ['zod', 'node:crypto', 'node:zlib']
 
 /** What only some files may import, by module: the SDKs, each behind one door. */
@@ -36,7 +36,8 @@ const IN_FIRESTORE = /^shared\/firestore\//
 
 /** What only some files may import, by name: whoever holds one of these could get around the wall between tenants. */
 const NAME_DOORS: Readonly<Record<string, RegExp>> = {
-  prove: /^shared\/(?:pubsub\/verify-event|tokens\/verify-access-token|tenancy\/(?:operator|credential))\.ts$/,
+  prove:
+    /^shared\/(?:pubsub\/verify-event|tokens\/verify-access-token|tenancy\/(?:operator|credential))\.ts$/,
   reach: IN_FIRESTORE,
   detailOf: IN_FIRESTORE,
   writeOf: IN_FIRESTORE,
