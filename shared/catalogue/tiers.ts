@@ -62,3 +62,11 @@ export const SESSION_LIMITS: Readonly<Record<Tier, SessionLimits>> = {
   premium: { sessionsPerUser: 10, refreshIdleDays: 30, refreshAbsoluteDays: 90 },
   enterprise: { sessionsPerUser: 20, refreshIdleDays: 90, refreshAbsoluteDays: 90 },
 }
+
+/** How many identity providers of its own a tenant may connect (`auth.md` §11); none: no single sign-on. */
+export const MAX_CONNECTIONS: Readonly<Record<Tier, number>> = {
+  basic: 0,
+  standard: 0,
+  premium: 2,
+  enterprise: 10,
+}

@@ -53,6 +53,11 @@ export const TTL_POLICIES: readonly TtlPolicy[] = [
     kept: 'authorization codes: 24 hours after their minute, so that a second use is recognised',
   },
   {
+    collectionGroup: 'auth_flows',
+    field: 'expireAt',
+    kept: 'sign-ins under way: ten minutes',
+  },
+  {
     collectionGroup: 'entries',
     field: 'exp',
     kept: 'the revocation feed: until the last token it is about has expired',
