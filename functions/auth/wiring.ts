@@ -1,16 +1,28 @@
-import { type Config, isDemoProject } from '#shared/config.ts'
+import type { Clock } from '#shared/clock.ts'
+import { type Config, isDemoProject, required } from '#shared/config.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
+import { metadataTokens } from '#shared/metadata-token.ts'
 import { type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring } from './adapters/access-keyring.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
+import { cloudKms } from './adapters/cloud-kms.ts'
+import { firestoreKeyLedger } from './adapters/key-ledger.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
+import { personalData } from './adapters/personal-data.ts'
 import { firestoreReplayStore } from './adapters/replay-store.ts'
+import { firestoreRoleStore } from './adapters/role-store.ts'
+import { firestoreSessionStore } from './adapters/session-store.ts'
 import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
+import { firestoreUserStore } from './adapters/user-store.ts'
 import type { AuthDeps } from './deps.ts'
+import type { Kms } from './ports/kms.ts'
+
+/** What a test puts in place of the usual parts. */
+export type AuthParts = PlatformParts & { readonly kms?: Kms }
 
 /** Builds the group's parts from the configuration; nothing connects before it is first used. */
-export function wireAuth(config: Config, parts: PlatformParts = {}): AuthDeps {
+export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
   const platform = wirePlatform(config, 'auth', {
     // Auth verifies with its own ring: asking our own JWKS would be a call to ourselves.
     keys:
@@ -26,6 +38,8 @@ export function wireAuth(config: Config, parts: PlatformParts = {}): AuthDeps {
     ids: platform.ids,
     credentials: firestoreCredentials(platform.database),
     keyring,
+    keyUpkeep: keyring.upkeep,
+    keyLedger: firestoreKeyLedger(platform.tenants),
     peppers: pepperStore(platform),
     tokenRate: tokenBuckets(),
     replay: firestoreReplayStore(platform.tenants),
@@ -33,5 +47,18 @@ export function wireAuth(config: Config, parts: PlatformParts = {}): AuthDeps {
     clients: firestoreClientStore(platform.tenants),
     presetsAllowed: isDemoProject(config.GOOGLE_CLOUD_PROJECT),
     tenantStates: firestoreTenantStates(platform.tenants),
+    sessions: firestoreSessionStore(platform.tenants),
+    users: firestoreUserStore(platform.tenants),
+    roles: firestoreRoleStore(platform.tenants),
+    personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }
+}
+
+/** A demo project may do without, until somebody has personal data there. */
+function kmsOf(config: Config, clock: Clock): Kms {
+  const { GOOGLE_CLOUD_PROJECT: project, KMS_API_URL: apiUrl, KMS_KEY_RING: configured } = config
+  const unset = `projects/${project}/locations/global/keyRings/none`
+  const keyRing =
+    configured === undefined && isDemoProject(project) ? unset : required<string>('KMS_KEY_RING', configured)
+  return cloudKms({ apiUrl, keyRing, tokens: metadataTokens(config.GCE_METADATA_HOST, clock) })
 }

@@ -179,6 +179,17 @@ export const LOG_MESSAGES = {
     ['error'],
     ERROR,
   ),
+  'revocation feed not read; the last view is used': notice(
+    'WARNING',
+    'The store did not give the feed. Tokens are checked with the view read last, for a minute; then every request is answered 503.',
+    ['error'],
+    ERROR,
+  ),
+  'revocation entry not understood': notice(
+    'ERROR',
+    'An entry of the revocation feed names no tenant and nothing that is known; nothing was revoked by it.',
+    ['count'],
+  ),
   'standby key not loaded': notice(
     'WARNING',
     'The next signing key could not be loaded ahead of time.',
@@ -190,6 +201,11 @@ export const LOG_MESSAGES = {
     'The public keys of another issuer could not be fetched; the last copy serves for an hour.',
     ['detail'],
     BOUND,
+  ),
+  'session revoked for reuse': notice(
+    'WARNING',
+    'A refresh token or a code came a second time: somebody else may have it, so its session has ended.',
+    ['outcome'],
   ),
   'access key rotation': notice('INFO', 'A rotation of the signing keys was asked for.', ['outcome']),
 } as const satisfies Record<string, MessageSpec>

@@ -1,12 +1,146 @@
-import { type Result, refuse } from '#shared/result.ts'
+import type { Scope } from '#shared/catalogue/scopes.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import {
+  CODE_LIFE_MS,
+  type CodeProof,
+  hashOfCode,
+  judgeCode,
+  parseAuthorizationCode,
+  refuseCode,
+} from '../../domain/authorization-code.ts'
+import { type Form, parameterOf } from '../../domain/form.ts'
+import { idTokenClaims, signIdToken } from '../../domain/id-token.ts'
+import type { Session } from '../../domain/session.ts'
+import type { User } from '../../domain/user.ts'
+import type { FoundCode, SessionCommit, SessionStore } from '../../ports/sessions.ts'
+import type { PepperStore } from '../../ports.ts'
+import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
-import type { MintDeps } from '../mint-access-token.ts'
+import { type MintDeps, mintAccessToken } from '../mint-access-token.ts'
+import { startSession } from '../start-session.ts'
+import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
+import { newestRefreshToken, signInClaims } from './refresh-token.ts'
 
-export type AuthorizationCodeDeps = MintDeps
+export type AuthorizationCodeDeps = MintDeps &
+  UserAccessDeps & { readonly sessions: SessionStore; readonly peppers: PepperStore }
 
+type Redeemed =
+  | { readonly kind: 'reused' }
+  | {
+      readonly kind: 'started'
+      readonly session: Session
+      readonly user: User
+      readonly scopes: readonly Scope[]
+      readonly openid: boolean
+      readonly nonce: string | null
+    }
+
+/**
+ * Exchanges an authorization code for the tokens of a new session (RFC 6749 §4.1.3, RFC 7636 §4.6).
+ *
+ * A code counts once: of two requests at once one gets the session, and the second ends it, as any
+ * later one does within a day. That an honest client could be the second one too, after it lost an
+ * answer, does not save it: nobody can tell it from a thief, and it can start again (RFC 9700 §4.5).
+ */
 export async function authorizationCodeGrant(
-  _deps: AuthorizationCodeDeps,
-  _request: GrantRequest,
+  deps: AuthorizationCodeDeps,
+  request: GrantRequest,
 ): Promise<Result<TokenAnswer>> {
-  return refuse('grant.unsupported', 'not there yet', 'This grant_type is not supported.')
+  const asked = parseCodeRequest(request.form)
+  if (!asked.ok) return asked
+  const code = parseAuthorizationCode(asked.value.code)
+  if (!code.ok) return code
+  const { client, ctx } = request.client
+  const proof = { ...asked.value, clientId: client.clientId, jkt: request.jkt }
+  const redeemed = await deps.sessions.redeem(ctx, hashOfCode(code.value), (found) =>
+    decide(deps, request, proof, found),
+  )
+  if (!redeemed.ok) return redeemed
+  if (redeemed.value.kind === 'reused') {
+    request.log.warn('session revoked for reuse', { outcome: 'code_reuse' })
+    return refuseCode('a code that was used before')
+  }
+  return answer(deps, request, redeemed.value)
+}
+
+/** Whether a parameter is missing can be said; whether it is right can not. */
+function parseCodeRequest(form: Form): Result<{ code: string; redirectUri: string; codeVerifier: string }> {
+  const code = parameterOf(form, 'code')
+  const redirectUri = parameterOf(form, 'redirect_uri')
+  const codeVerifier = parameterOf(form, 'code_verifier')
+  if (code === undefined) return refuse('request.malformed', 'no code', 'code is missing.')
+  if (redirectUri === undefined) {
+    return refuse('request.malformed', 'no redirect_uri', 'redirect_uri is missing.')
+  }
+  if (codeVerifier === undefined) {
+    return refuse('grant.invalid', 'no code_verifier', 'code_verifier is missing.')
+  }
+  return ok({ code, redirectUri, codeVerifier })
+}
+
+async function decide(
+  deps: AuthorizationCodeDeps,
+  request: GrantRequest,
+  proof: CodeProof,
+  found: FoundCode | undefined,
+): Promise<Result<SessionCommit<Redeemed>>> {
+  const { client, state, ctx } = request.client
+  const { nowMs, trace } = request
+  const judged = judgeCode(found?.code, proof, nowMs)
+  if (!judged.ok) return judged
+  if (found === undefined) return refuseCode('unknown code')
+  if (judged.value === 'reused') {
+    const made = found.made === undefined ? [] : [found.made]
+    const ending = endingOf(made, { tenantId: ctx.tenantId, reason: 'code_reuse', nowMs, trace })
+    return ok({ value: { kind: 'reused' }, ...ending })
+  }
+  const { code, user, active } = found
+  if (user?.status !== 'active') return refuseCode('the user is disabled or gone')
+  const watermarks = [state.notBefore, user.notBefore, client.notBefore]
+  // Not those of the same second: the sign-in itself may have raised the user's by taking a role.
+  const madeAt = Math.floor((code.expiresAtMs - CODE_LIFE_MS) / 1000)
+  if (watermarks.some((watermark) => madeAt < watermark)) return refuseCode('made before a watermark')
+  const scopes = await scopesOfUser(deps, { ...request.client, user }, code.scopes, () =>
+    refuseCode('nothing is left of the grant'),
+  )
+  if (!scopes.ok) return scopes
+  const { version: pepperVersion } = await deps.peppers.current()
+  const { tier } = state
+  const start = startSession(deps, {
+    ...{ client, tier, code, jkt: request.jkt, pepperVersion, watermarks, active, nowMs, trace },
+  })
+  const { openid, nonce } = code
+  return ok({
+    ...start,
+    value: { kind: 'started', session: start.value, user, scopes: scopes.value, openid, nonce },
+    code: { ...code, usedAtMs: nowMs, sessionId: start.value.sessionId },
+  })
+}
+
+async function answer(
+  deps: AuthorizationCodeDeps,
+  request: GrantRequest,
+  { session, user, scopes, openid, nonce }: Extract<Redeemed, { kind: 'started' }>,
+): Promise<Result<TokenAnswer>> {
+  const { client, nowMs } = request
+  const { claims, ...minted } = await mintAccessToken(
+    deps,
+    {
+      ...{ client, subject: user.userId, scopes, roles: user.roles, jkt: request.jkt },
+      watermarks: [user.notBefore],
+      claims: signInClaims(session),
+    },
+    nowMs,
+  )
+  const binding = { ...session, tenantId: client.ctx.tenantId }
+  const refreshToken =
+    session.counter > 0 ? { refreshToken: await newestRefreshToken(deps.peppers, session, binding) } : {}
+  if (!openid) return ok({ ...minted, ...refreshToken })
+  const { accessToken } = minted
+  const told = idTokenClaims(deps.issuer, client.ctx.tenantId, session, {
+    ...{ nonce, accessToken, issuedAt: claims.iat },
+  })
+  const idToken = signIdToken(told, await deps.keyring.signer(nowMs))
+  // The access token says nothing of `openid`, which opens nothing; the answer says what was granted.
+  return ok({ ...minted, ...refreshToken, idToken, scope: ['openid', ...scopes].join(' ') })
 }

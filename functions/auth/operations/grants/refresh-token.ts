@@ -1,12 +1,155 @@
-import { type Result, refuse } from '#shared/result.ts'
+import type { Scope } from '#shared/catalogue/scopes.ts'
+import { SESSION_LIMITS } from '#shared/catalogue/tiers.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import { parameterOf } from '../../domain/form.ts'
+import { judgeRefresh, rotateSession } from '../../domain/refresh.ts'
+import {
+  isAuthentic,
+  makeRefreshToken,
+  type PresentedRefreshToken,
+  parseRefreshToken,
+  type RefreshBinding,
+  refuseRefresh,
+} from '../../domain/refresh-token.ts'
+import type { Session } from '../../domain/session.ts'
+import type { User } from '../../domain/user.ts'
+import type { FoundSession, SessionCommit, SessionStore } from '../../ports/sessions.ts'
+import type { PepperStore } from '../../ports.ts'
+import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
-import type { MintDeps } from '../mint-access-token.ts'
+import { type MintDeps, mintAccessToken } from '../mint-access-token.ts'
+import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
 
-export type RefreshTokenDeps = MintDeps
+export type RefreshTokenDeps = MintDeps &
+  UserAccessDeps & { readonly sessions: SessionStore; readonly peppers: PepperStore }
 
+const DAY_MS = 24 * 3_600_000
+
+type Refreshed =
+  | { readonly kind: 'reused' }
+  | {
+      readonly kind: 'refreshed'
+      readonly session: Session
+      readonly user: User
+      readonly scopes: readonly Scope[]
+    }
+
+/**
+ * Exchanges a refresh token for a new access token and its successor (RFC 6749 §6, RFC 9700 §4.14).
+ *
+ * Every client's token rotates, also that of a client whose key would make up for it: one rule is one
+ * thing to get wrong, and the grace makes it cost nobody a session. What is no token of ours reads
+ * nothing; a repetition within the grace reads and writes nothing. Throws when the store is down.
+ */
 export async function refreshTokenGrant(
-  _deps: RefreshTokenDeps,
-  _request: GrantRequest,
+  deps: RefreshTokenDeps,
+  request: GrantRequest,
 ): Promise<Result<TokenAnswer>> {
-  return refuse('grant.unsupported', 'not there yet', 'This grant_type is not supported.')
+  const text = parameterOf(request.form, 'refresh_token')
+  if (text === undefined) return refuse('request.malformed', 'no token', 'refresh_token is missing.')
+  const token = parseRefreshToken(text)
+  if (!token.ok) return token
+  const { ctx } = request.client
+  const refreshed = await deps.sessions.change(ctx, token.value.sessionId, (found) =>
+    decide(deps, request, token.value, found),
+  )
+  if (!refreshed.ok) return refreshed
+  if (refreshed.value.kind === 'reused') {
+    request.log.warn('session revoked for reuse', { outcome: 'refresh_reuse' })
+    return refuseRefresh('a token that was used before')
+  }
+  return answer(deps, request, refreshed.value)
+}
+
+async function decide(
+  deps: RefreshTokenDeps,
+  request: GrantRequest,
+  token: PresentedRefreshToken,
+  found: FoundSession | undefined,
+): Promise<Result<SessionCommit<Refreshed>>> {
+  const { client, state, ctx } = request.client
+  const { nowMs } = request
+  if (found === undefined) return refuseRefresh('unknown session')
+  const { session, user } = found
+  const peppers = await deps.peppers.all([session.pepperVersion])
+  const binding = bindingOf(session, request)
+  if (session.clientId !== client.clientId || !isAuthentic(token, binding, peppers)) {
+    return refuseRefresh('not a token of this session and client')
+  }
+  if (user?.status !== 'active') return refuseRefresh('the user is disabled or gone')
+  const watermarks = [state.notBefore, user.notBefore, client.notBefore]
+  const attempt = { counter: token.counter, asked: request.scopes, jkt: request.jkt }
+  const judged = judgeRefresh(session, attempt, watermarks, nowMs)
+  if (!judged.ok) return judged
+  if (judged.value.kind === 'reused') {
+    const { tenantId } = ctx
+    const end = { tenantId, reason: 'refresh_reuse', nowMs, trace: request.trace } as const
+    return ok({ value: { kind: 'reused' }, ...endingOf([session], end) })
+  }
+  const scopes = await scopesOfUser(deps, { ...request.client, user }, judged.value.scopes, () =>
+    refuseRefresh('nothing is left of the grant'),
+  )
+  if (!scopes.ok) return scopes
+  const refreshed = { kind: 'refreshed', session, user, scopes: scopes.value } as const
+  if (judged.value.kind === 'repeat') return ok({ value: refreshed })
+  const rotated = rotateSession(session, {
+    scopes: judged.value.scopes,
+    pepperVersion: (await deps.peppers.current()).version,
+    idleMs: SESSION_LIMITS[state.tier].refreshIdleDays * DAY_MS,
+    nowMs,
+  })
+  // No audit of each rotation: one every ten minutes of every session would bury what is worth reading.
+  return ok({ value: { ...refreshed, session: rotated }, sessions: [rotated] })
+}
+
+/** The session's newest refresh token, whoever made it the newest, and a fresh access token. */
+async function answer(
+  deps: RefreshTokenDeps,
+  request: GrantRequest,
+  { session, user, scopes }: Extract<Refreshed, { kind: 'refreshed' }>,
+): Promise<Result<TokenAnswer>> {
+  const { claims: _claims, ...minted } = await mintAccessToken(
+    deps,
+    {
+      client: request.client,
+      subject: user.userId,
+      scopes,
+      roles: user.roles,
+      jkt: request.jkt,
+      watermarks: [user.notBefore],
+      claims: signInClaims(session),
+    },
+    request.nowMs,
+  )
+  return ok({
+    ...minted,
+    refreshToken: await newestRefreshToken(deps.peppers, session, bindingOf(session, request)),
+  })
+}
+
+/** What tokens say of the sign-in behind them. */
+export function signInClaims(session: Session) {
+  return {
+    sid: session.sessionId,
+    auth_time: session.authTime,
+    ...(session.acr === null ? {} : { acr: session.acr }),
+    ...(session.amr.length === 0 ? {} : { amr: session.amr }),
+  }
+}
+
+/** The token that the session's counter stands at: the same bytes whenever it is asked for. */
+export async function newestRefreshToken(
+  peppers: PepperStore,
+  session: Session,
+  binding: RefreshBinding,
+): Promise<string> {
+  const version = session.pepperVersion
+  const pepper = (await peppers.all([version])).get(version)
+  if (pepper === undefined) throw new Error(`pepper version ${version} is not loaded`)
+  return makeRefreshToken(binding, session.counter, { version, pepper })
+}
+
+function bindingOf(session: Session, request: GrantRequest): RefreshBinding {
+  const { sessionId, salt, clientId } = session
+  return { sessionId, salt, clientId, tenantId: request.client.ctx.tenantId }
 }
