@@ -60,6 +60,12 @@ export const SETTINGS = {
     'metadata.google.internal',
     "host[:port] of the metadata server: where access tokens of the function's account come from.",
   ),
+  KMS_KEY_RING: optional(
+    keyRing,
+    '',
+    "Key ring of the tenants' keys, projects/…/locations/…/keyRings/…; required by auth outside demo projects.",
+  ),
+  KMS_API_URL: optional(url, 'https://cloudkms.googleapis.com', 'Cloud KMS.'),
   CLOCK_FILE: demo(nonEmpty, 'File with the offset of the test clock.'),
   OUTBOUND_ALLOW: demo(nonEmpty, 'host:port list that outbound calls may reach although it is private.'),
   FIRESTORE_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Firestore.'),
@@ -195,6 +201,12 @@ function origins(text: string): readonly string[] {
     }
   }
   return all
+}
+
+function keyRing(text: string): string {
+  if (/^projects\/[a-z0-9:.-]{1,100}\/locations\/[a-z0-9-]{1,40}\/keyRings\/[A-Za-z0-9_-]{1,63}$/.test(text))
+    return text
+  throw new Error('must be projects/…/locations/…/keyRings/…')
 }
 
 function key32(text: string): Buffer {

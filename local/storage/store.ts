@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32c } from '../engine/secrets/crc32c.ts'
+import { crc32c } from '#shared/crc32c.ts'
 import { type BucketRecord, type ObjectRecord, storageError } from './model.ts'
 
 export type NewObject = Pick<ObjectRecord, 'contentType' | 'metadata'> &

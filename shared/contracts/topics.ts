@@ -1,5 +1,6 @@
 import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { METER_IDS } from '../catalogue/meters.ts'
+import { authErased } from './events/auth-erased.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
@@ -10,6 +11,8 @@ import { subscriptionCancelRequested } from './events/subscription-cancel-reques
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
 import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
+import { userDisabled } from './events/user-disabled.ts'
+import { userRolesChanged } from './events/user-roles-changed.ts'
 
 /** Who publishes on a topic, which event types it carries, and which functions hear it (contracts §3). */
 export type Topic = {
@@ -30,7 +33,9 @@ export const TOPICS = {
       ...KEY_FACT_KINDS.map(keyFactType),
       sessionCreated.type,
       sessionRevoked.type,
-      'ai.energent.auth.erased.v1',
+      authErased.type,
+      userDisabled.type,
+      userRolesChanged.type,
     ],
     publishers: ['auth', 'auth-events'],
     listeners: ['tenant-events'],

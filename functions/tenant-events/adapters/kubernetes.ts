@@ -1,9 +1,9 @@
 import { asRecord } from '#shared/json.ts'
+import type { AccessTokenSource } from '#shared/metadata-token.ts'
 import { type ClusterStatus, classifyClusterFailure, clusterUnreachable } from '../domain/cluster-failure.ts'
 import type { ClusterObject } from '../domain/kubernetes-objects.ts'
 import type { Applied, Cluster, ClusterAnswer, ClusterKind, LiveObject } from '../ports.ts'
 import type { KubernetesReply, KubernetesRequest, KubernetesTransport } from './kubernetes-transport.ts'
-import type { AccessTokenSource } from './metadata-token.ts'
 
 const FIELD_MANAGER = 'energent-tenant-events'
 

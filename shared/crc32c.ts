@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), the checksum of RFC 3720 and of Secret Manager. */
+/** CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), the checksum of RFC 3720, Cloud KMS and Secret Manager. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Clock } from '#shared/clock.ts'
-import { parser } from '#shared/json.ts'
+import type { Clock } from './clock.ts'
+import { parser } from './json.ts'
 
 /** Access tokens of the function's own service account. */
 export type AccessTokenSource = {

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
 import { type Answer, json, serveLoopback } from '#local/loopback.ts'
 import { manualClock } from '#shared/clock.ts'
-import { metadataTokens } from '../../../functions/tenant-events/adapters/metadata-token.ts'
+import { metadataTokens } from '#shared/metadata-token.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const closing: (() => Promise<void>)[] = []

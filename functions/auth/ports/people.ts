@@ -1,0 +1,94 @@
+import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { Revocation } from '#shared/contracts/revocation.ts'
+import type { Claim } from '#shared/firestore/claim.ts'
+import type { AuditEntry, Committed } from '#shared/firestore/tenant-store.ts'
+import type { Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Invitation } from '../domain/invitation.ts'
+import type { HashPurpose, Sealed, SealPurpose } from '../domain/personal-data.ts'
+import type { CustomRoles, Role } from '../domain/role.ts'
+import type { IdpLink, User, UserId } from '../domain/user.ts'
+
+/**
+ * Personal data of one tenant, encrypted under its own data key, which its Cloud KMS key wraps.
+ *
+ * With that key everything sealed is gone, wherever copies of it are: that is how a tenant is erased.
+ */
+export type PersonalData = {
+  /** Throws when the tenant's key cannot be used: nothing personal is ever stored in the clear instead. */
+  seal(ctx: TenantContext, text: string, purpose: SealPurpose): Promise<Sealed>
+  /** The text, or undefined once the key was destroyed. Throws when the key cannot be reached. */
+  open(ctx: TenantContext, sealed: Sealed, purpose: SealPurpose): Promise<string | undefined>
+  /** A digest to find a text by; it is gone with the key too. Throws as `seal` does. */
+  hash(ctx: TenantContext, text: string, purpose: HashPurpose): Promise<string>
+  /** Destroys the tenant's data key for good; doing it again changes nothing. */
+  destroy(ctx: TenantContext, nowMs: number): Promise<void>
+}
+
+/** What to find beside the user whom a change is about. Each member given costs one read. */
+export type UserLookup = {
+  readonly userId?: UserId | undefined
+  readonly link?: IdpLink | undefined
+  readonly emailHash?: string | undefined
+  readonly userNameHash?: string | undefined
+  readonly invitationId?: string | undefined
+}
+
+/** What a change of a user is decided by. */
+export type UserSurroundings = {
+  readonly user: User | undefined
+  /** Who has the link. */
+  readonly linked: User | undefined
+  /** Whom the directory made with this address and nobody has signed in as. */
+  readonly unclaimed: readonly User[]
+  /** Pending invitations to the address; they may have expired. */
+  readonly invitations: readonly Invitation[]
+  readonly invitation: Invitation | undefined
+  /** Who has the SCIM `userName`. */
+  readonly userNameOwner: UserId | undefined
+  readonly owners: readonly UserId[]
+  readonly custom: CustomRoles
+}
+
+/** Everything that becomes true together with a change of a user. */
+export type UserCommit<T> = {
+  readonly value: T
+  /** A new or changed user; without one nobody changes. */
+  readonly user?: User
+  /** Somebody who goes. */
+  readonly deleted?: User
+  readonly invitation?: Invitation
+  readonly events?: readonly CloudEvent[]
+  readonly audit?: readonly AuditEntry[]
+  readonly revocations?: readonly Revocation[]
+}
+
+export type UserPage = { readonly limit: number; readonly after?: UserId | undefined }
+
+export type UserStore = {
+  find(ctx: TenantContext, userId: UserId): Promise<User | undefined>
+  findByLink(ctx: TenantContext, link: IdpLink): Promise<User | undefined>
+  /** Everybody, by user id: in the order they came. */
+  list(ctx: TenantContext, page: UserPage): Promise<readonly User[]>
+  findByUserName(ctx: TenantContext, userNameHash: string): Promise<User | undefined>
+  findByExternalId(ctx: TenantContext, externalIdHash: string): Promise<readonly User[]>
+  findByEmail(ctx: TenantContext, emailHash: string): Promise<readonly User[]>
+  /**
+   * Reads what `lookup` names, decides and commits, with the indexes of links and user names and the
+   * list of owners. Contention runs `decide` again, so it computes and does nothing else.
+   */
+  change<T>(
+    ctx: TenantContext,
+    claim: Claim | undefined,
+    lookup: UserLookup,
+    decide: (found: UserSurroundings) => Result<UserCommit<T>>,
+  ): Promise<Result<Committed<T>>>
+}
+
+/** Roles of a tenant's own. */
+export type RoleStore = {
+  all(ctx: TenantContext): Promise<readonly Role[]>
+  find(ctx: TenantContext, name: string): Promise<Role | undefined>
+  /** The scopes of the tenant's own roles among `names`; reads nothing when there are none among them. */
+  scopesOf(ctx: TenantContext, names: readonly string[]): Promise<CustomRoles>
+}
