@@ -55,6 +55,7 @@ export const REFUSALS = {
   'scim.immutable': { status: 400, title: 'The SCIM attribute cannot be changed' },
   'scim.not_unique': { status: 409, title: 'The SCIM attribute must be unique and is taken' },
   'scim.too_many': { status: 400, title: 'The SCIM request asks for more than is answered' },
+  'authorization.invalid': {
     status: 400,
     title: 'The sign-in was asked for in a way that cannot be trusted',
   },
