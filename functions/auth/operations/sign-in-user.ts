@@ -30,7 +30,7 @@ export type ProvenIdentity = {
 export type SignInConnection = {
   readonly connectionId: string
   /** Roles by the provider's name of a group. */
-  readonly groupRoles?: Readonly<Record<string, string>> | undefined
+  readonly groupRoles?: readonly { readonly group: string; readonly role: string }[] | undefined
   /** Roles of everybody who comes through it; `viewer` unless given. */
   readonly defaultRoles?: readonly string[] | undefined
   /** Whether people nobody invited or provisioned may come in; they may unless told otherwise. */
@@ -145,9 +145,8 @@ function withPerson(user: User, person: Person, verified: boolean, sameName: boo
 }
 
 function rolesOf(connection: SignInConnection, groups: readonly string[]): string[] {
-  const byGroup = new Map(Object.entries(connection.groupRoles ?? {}))
-  const mapped = groups.map((group) => byGroup.get(group)).filter((role) => role !== undefined)
-  return [...(connection.defaultRoles ?? ['viewer']), ...mapped]
+  const mapped = (connection.groupRoles ?? []).filter(({ group }) => groups.includes(group))
+  return [...(connection.defaultRoles ?? ['viewer']), ...mapped.map(({ role }) => role)]
 }
 
 function withInvitation(user: User, invitation: Invitation): User {

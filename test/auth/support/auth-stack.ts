@@ -11,13 +11,13 @@ import { installFront } from '#shared/http/front.ts'
 import { createLogger, type Logger } from '#shared/log.ts'
 import { eventEdge } from '#shared/pubsub/event-edge.ts'
 import type { OutgoingMessage } from '#shared/pubsub/publisher.ts'
-import type { PlatformParts } from '#shared/wiring.ts'
 import type { AuthDeps } from '../../../functions/auth/deps.ts'
 import { newClientSecret } from '../../../functions/auth/domain/client-secret.ts'
 import { authEventHandlers } from '../../../functions/auth/events.ts'
 import { authHandlers, authRefusalReply } from '../../../functions/auth/http.ts'
 import { bootstrapOperator } from '../../../functions/auth/operations/bootstrap-operator.ts'
-import { wireAuth } from '../../../functions/auth/wiring.ts'
+import { type AuthParts, wireAuth } from '../../../functions/auth/wiring.ts'
+import { memoryKms } from './memory-kms.ts'
 
 export const BASE_URL = 'https://api.energent.test'
 export const START_MS = Date.parse('2026-11-23T09:00:00.000Z')
@@ -29,13 +29,14 @@ export type AuthStack = {
   readonly deps: AuthDeps
   readonly firestore: FirestoreEngine
   readonly secretManager: SecretManagerEngine
+  readonly kms: ReturnType<typeof memoryKms>
   readonly published: OutgoingMessage[]
   readonly logLines: string[]
   /** The entry point over HTTP, as functions-framework serves it. */
   readonly httpUrl: string
   readonly eventsUrl: string
   /** Another process of the same function: its own caches, the same store. */
-  another(parts?: PlatformParts): AuthDeps
+  another(parts?: AuthParts): AuthDeps
   close(): Promise<void>
 }
 
@@ -66,6 +67,7 @@ export async function startAuth(): Promise<AuthStack> {
     FIRESTORE_EMULATOR_HOST: firestore.host,
     SECRET_MANAGER_EMULATOR_HOST: secretManager.host,
   })
+  const kms = memoryKms()
   const published: OutgoingMessage[] = []
   const logLines: string[] = []
   const log: Logger = createLogger({
@@ -78,8 +80,8 @@ export async function startAuth(): Promise<AuthStack> {
     publish: async (message: OutgoingMessage) => `m${published.push(message)}`,
   }
   const all: AuthDeps[] = []
-  const another = (parts: PlatformParts = {}): AuthDeps => {
-    const made = wireAuth(config, { clock, log, publisher, ...parts })
+  const another = (parts: AuthParts = {}): AuthDeps => {
+    const made = wireAuth(config, { clock, log, publisher, kms, ...parts })
     all.push(made)
     return made
   }
@@ -107,6 +109,7 @@ export async function startAuth(): Promise<AuthStack> {
     deps,
     firestore,
     secretManager,
+    kms,
     published,
     logLines,
     httpUrl: urls[0] ?? '',
