@@ -29,6 +29,8 @@ export type GrpcServer = {
   /** `127.0.0.1:port`, as the emulator variables of Google's clients want it. */
   readonly host: string
   readonly port: number
+  /** The names of all RPCs, as a fault hook is asked about them. */
+  readonly rpcs: readonly string[]
   /** Breaks open streams and stops listening. */
   close(): Promise<void>
 }
@@ -67,6 +69,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   return {
     host: `127.0.0.1:${port}`,
     port,
+    rpcs: options.services.flatMap(({ definition }) => Object.keys(definition)),
     // Streams that live on never end by themselves, so nothing is waited for.
     close: async () => server.forceShutdown(),
   }

@@ -13,6 +13,9 @@ const EVERY_FIELD: Options = {
   oneofs: true,
 }
 
+/** Reading protos takes longer than all else of an engine's start, and tests start many. */
+const loaded = new Map<string, ReadonlyMap<string, ServiceDefinition>>()
+
 /**
  * The services described by a proto JSON file that a Google client package carries, by full name,
  * without loading the client.
@@ -25,6 +28,9 @@ export function loadServices(
   protoPath = 'build/protos/protos.json',
   decoding: Options = EVERY_FIELD,
 ): ReadonlyMap<string, ServiceDefinition> {
+  const key = JSON.stringify([packageName, protoPath, decoding])
+  const found = loaded.get(key)
+  if (found !== undefined) return found
   const json: unknown = JSON.parse(readFileSync(findInPackage(packageName, protoPath), 'utf8'))
   const services = new Map<string, ServiceDefinition>()
   for (const [name, definition] of Object.entries(
@@ -32,6 +38,7 @@ export function loadServices(
   )) {
     if (!('format' in definition)) services.set(name, definition as ServiceDefinition)
   }
+  loaded.set(key, services)
   return services
 }
 

@@ -24,8 +24,11 @@ export type Idp = {
   pid(): number | undefined
   /** Ends every session of a user and tells each client over its back channel; answers how many. */
   logout(login: string): Promise<number>
-  /** Makes the next `count` requests fail; `undefined` takes the fault back. */
+  /** Makes the next `count` requests fail, and takes other faults back; `undefined` takes all back. */
   setFault(fault: IdpFault | undefined): Promise<void>
+  /** Makes the next `count` requests fail, behind those that other faults wait for. */
+  addFault(id: string, fault: IdpFault): Promise<void>
+  removeFault(id: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -75,14 +78,22 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
       return ((await response.json()) as { told: number }).told
     },
     setFault: async (fault) => {
-      const body = JSON.stringify({ fault: fault ?? null })
-      await fetch(`${issuer}/admin/fault`, { method: 'POST', body })
+      await admin(issuer, 'DELETE', 'faults')
+      if (fault !== undefined) await admin(issuer, 'PUT', 'faults/only', fault)
     },
+    addFault: (id, fault) => admin(issuer, 'PUT', `faults/${id}`, fault),
+    removeFault: (id) => admin(issuer, 'DELETE', `faults/${id}`),
     close: () => {
       closing = true
       return end(child)
     },
   }
+}
+
+async function admin(issuer: string, method: string, path: string, body?: unknown): Promise<void> {
+  const content = body === undefined ? {} : { body: JSON.stringify(body) }
+  const answer = await fetch(`${issuer}/admin/${path}`, { method, ...content })
+  if (answer.status !== 204) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
 }
 
 function spawnIdp(options: IdpOptions, settings: IdpSettings): ChildProcess {

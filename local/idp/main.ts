@@ -5,9 +5,10 @@ import type { Provider } from 'oidc-provider'
 import { type Fault, underFault } from '../faults.ts'
 import { readBody } from '../read-body.ts'
 import { openKeys } from './keys.ts'
+import { orderedFaults } from './ordered-faults.ts'
 import { errorPage, loginPage } from './pages.ts'
 import { accountsOf, createProvider } from './provider.ts'
-import type { Account, IdpFault, IdpSettings } from './settings.ts'
+import type { Account, IdpSettings } from './settings.ts'
 
 const settings = JSON.parse(process.env['IDP_SETTINGS'] ?? '{}') as IdpSettings
 const issuer = `http://127.0.0.1:${settings.port}`
@@ -15,6 +16,7 @@ const accounts = accountsOf(settings.tenants)
 const provider = createProvider(issuer, settings, openKeys(settings.dataDir), accounts)
 const callback = provider.callback()
 const sessions = trackSessions(provider)
+const faults = orderedFaults()
 
 createServer((request, response) => {
   route(request, response).catch((error: unknown) => {
@@ -26,13 +28,11 @@ createServer((request, response) => {
 // The parent holds the other end: when it dies, however it dies, this process does too.
 process.stdin.resume().on('end', () => process.exit(0))
 
-let fault: IdpFault | undefined
-
 async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', issuer).pathname
-  if (path === '/admin/fault' && request.method === 'POST') return setFault(request, response)
+  if (await faults.answer(path, request, response)) return
   if (path === '/admin/logout' && request.method === 'POST') return endSessions(request, response)
-  const wrong = takeFault(path)
+  const wrong = faults.take(path)
   // The provider answers by itself: a lost answer has to be held back before there is one.
   if (wrong?.mode === 'lostAnswer') response.end = () => response
   return underFault(
@@ -40,20 +40,6 @@ async function route(request: IncomingMessage, response: ServerResponse): Promis
     () => (path.startsWith('/interaction/') ? interact(request, response) : callback(request, response)),
     (how) => fail(request, response, how),
   )
-}
-
-async function setFault(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { fault: next } = JSON.parse(await readText(request)) as { fault: IdpFault | null }
-  fault = next ?? undefined
-  response.writeHead(204).end()
-}
-
-/** The fault that is set, if it is for this path; it is used up by being asked for. */
-function takeFault(path: string): Fault | undefined {
-  if (fault === undefined || (fault.path !== undefined && fault.path !== path)) return undefined
-  const taken = fault
-  fault = taken.count > 1 ? { ...taken, count: taken.count - 1 } : undefined
-  return taken
 }
 
 function fail(request: IncomingMessage, response: ServerResponse, { mode, code }: Fault): void {

@@ -50,7 +50,7 @@ export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
       method: 'POST',
       pattern: /^\/messages\/([^/]+)\/(deliver|duplicate|drop)$/,
       handle: async ({ params: [id = '', action], body }) => {
-        const subscription = body['subscription'] === undefined ? undefined : String(body['subscription'])
+        const subscription = body['subscription'] === undefined ? undefined : text(body, 'subscription')
         const engine = broker(deps)
         if (action === 'deliver') engine.deliver(id, subscription)
         else if (action === 'duplicate') engine.duplicate(id, subscription)
@@ -124,12 +124,15 @@ async function clusterToken(
   const namespace = body['namespace'] ?? (tenantId === undefined ? undefined : `tenant-${String(tenantId)}`)
   if (typeof namespace !== 'string') throw new StackError('Send a namespace or a tenantId.')
   const ttlSeconds = body['ttlSeconds']
+  if (ttlSeconds !== undefined && (typeof ttlSeconds !== 'number' || !(ttlSeconds > 0))) {
+    throw new StackError('ttlSeconds must be a number above 0.')
+  }
   return {
     token: await deps.parts().cluster.mintServiceAccountToken({
       namespace,
       serviceAccount: body['serviceAccount'] === undefined ? 'tenant-workload' : text(body, 'serviceAccount'),
       audience: body['audience'] === undefined ? deps.audience() : text(body, 'audience'),
-      ...(typeof ttlSeconds === 'number' ? { ttlSeconds } : {}),
+      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     }),
   }
 }

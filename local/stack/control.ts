@@ -1,3 +1,4 @@
+import { isRpcError } from '#local/engine/rpc-error.ts'
 import { type Answer, type Call, json, serveLoopback } from '#local/loopback.ts'
 import { asRecord } from '#shared/json.ts'
 import { StackError } from './options.ts'
@@ -26,7 +27,7 @@ export function openControlDoor(port: number, routes: readonly ControlRoute[]): 
     try {
       return await answer(routes, call)
     } catch (error) {
-      const status = error instanceof StackError ? 400 : 500
+      const status = error instanceof StackError || isRpcError(error) ? 400 : 500
       return told(status, { error: error instanceof Error ? error.message : String(error) })
     }
   })
@@ -47,7 +48,7 @@ async function answer(routes: readonly ControlRoute[], call: Call): Promise<Answ
       ? told(405, { error: `Use ${onPath.map((each) => each.method).join(' or ')}.` })
       : told(404, { error: 'There is no such control route.', known })
   }
-  const params = route.pattern.exec(path)?.slice(1).map(decodeURIComponent) ?? []
+  const params = route.pattern.exec(path)?.slice(1).map(decoded) ?? []
   const body = fieldsOf(call.body)
   return told(200, (await route.handle({ params, query: call.url.searchParams, body })) ?? {})
 }
@@ -55,6 +56,14 @@ async function answer(routes: readonly ControlRoute[], call: Call): Promise<Answ
 function told(status: number, body: unknown): Answer {
   const answered = json(status, body, { 'cache-control': 'no-store' })
   return { ...answered, body: `${answered.body}\n` }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new StackError(`${part} is not encoded as a part of a path.`)
+  }
 }
 
 function fieldsOf(body: Buffer): Record<string, unknown> {

@@ -1,33 +1,25 @@
 import type { Fault } from '#local/faults.ts'
+import type { Idp } from '#local/idp/index.ts'
+import { ANY, type FaultOrder, type FaultTarget, parseFaultOrder } from './fault-order.ts'
 import { StackError } from './options.ts'
 import type { Parts } from './parts.ts'
 
-const TARGETS = ['firestore', 'pubsub', 'secrets', 'kubernetes', 'stripe'] as const
-const MODES = ['refuse', 'delay', 'error', 'lostAnswer'] as const satisfies readonly Fault['mode'][]
-type Target = (typeof TARGETS)[number]
-
-type Order = {
-  readonly id: string
-  readonly target: Target
-  /** The call it waits for, such as `Commit` or `patch namespaces`; `*` is any. */
-  readonly operation: string
-  readonly fault: Fault
-  left: number
-}
-
 /** Faults ordered at the control door: each hits the next `count` calls of one operation, then is over. */
 export type FaultList = {
-  add(body: Readonly<Record<string, unknown>>): { id: string }
-  remove(id: string): void
+  /** Takes an order as it was sent; rejects with what is wrong about it. */
+  add(body: Readonly<Record<string, unknown>>): Promise<{ id: string }>
+  /** Takes an order back, also one that is over. */
+  remove(id: string): Promise<void>
 }
 
-export function faultList(parts: Parts): FaultList {
-  const orders: Order[] = []
-  let number = 0
-  const next = (target: Target, operation: string): Fault | undefined => {
-    const order = orders.find(
+type Waiting = FaultOrder & { left: number }
+
+export function faultList(parts: Parts, idp: Pick<Idp, 'addFault' | 'removeFault'>): FaultList {
+  const orders = new Map<string, Waiting>()
+  const next = (target: FaultTarget, operation: string): Fault | undefined => {
+    const order = [...orders.values()].find(
       (each) =>
-        each.target === target && each.left > 0 && (each.operation === '*' || each.operation === operation),
+        each.target === target && each.left > 0 && (each.operation === ANY || each.operation === operation),
     )
     if (order === undefined) return undefined
     order.left -= 1
@@ -39,54 +31,28 @@ export function faultList(parts: Parts): FaultList {
   secrets.setFault((rpc) => next('secrets', rpc))
   parts.kubernetes.setFault((operation) => next('kubernetes', operation))
   parts.stripe.setFault((operation) => next('stripe', operation))
+  const rpcsOf = (target: FaultTarget): readonly string[] | undefined =>
+    ({ firestore, pubsub, secrets })[target as string]?.rpcs
+  let number = 0
   return {
-    add: (body) => {
-      const target = oneOf('target', body['target'], TARGETS)
-      if (
-        (target === 'firestore' && firestore === undefined) ||
-        (target === 'pubsub' && pubsub === undefined)
-      ) {
-        throw new StackError(
-          `${target} is Google's emulator here and takes no faults; use the embedded engine.`,
-        )
-      }
+    add: async (body) => {
+      const order = parseFaultOrder(body, rpcsOf)
       number += 1
-      const order: Order = {
-        id: `fault-${number}`,
-        target,
-        operation: body['operation'] === undefined ? '*' : String(body['operation']),
-        fault: faultOf(body),
-        left: optionalNumber('count', body['count']) ?? 1,
-      }
-      orders.push(order)
-      return { id: order.id }
+      const id = `fault-${number}`
+      // The identity provider is a process of its own and counts for itself.
+      if (order.target === 'idp') await idp.addFault(id, idpFault(order))
+      orders.set(id, { ...order, left: order.count })
+      return { id }
     },
-    remove: (id) => {
-      const at = orders.findIndex((order) => order.id === id)
-      if (at < 0) throw new StackError(`There is no fault ${id}.`)
-      orders.splice(at, 1)
+    remove: async (id) => {
+      const order = orders.get(id)
+      if (order === undefined) throw new StackError(`There is no fault ${id}.`)
+      orders.delete(id)
+      if (order.target === 'idp') await idp.removeFault(id)
     },
   }
 }
 
-function faultOf(body: Readonly<Record<string, unknown>>): Fault {
-  const code = optionalNumber('code', body['code'])
-  const delayMs = optionalNumber('delayMs', body['delayMs'])
-  return {
-    mode: oneOf('mode', body['mode'], MODES),
-    ...(code !== undefined && { code }),
-    ...(delayMs !== undefined && { delayMs }),
-  }
-}
-
-function oneOf<const T extends string>(name: string, value: unknown, known: readonly T[]): T {
-  const found = known.find((candidate) => candidate === value)
-  if (found === undefined) throw new StackError(`${name} must be one of ${known.join(', ')}.`)
-  return found
-}
-
-function optionalNumber(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
-  throw new StackError(`${name} must be a whole number.`)
+function idpFault({ fault, count, operation }: FaultOrder) {
+  return { ...fault, count, ...(operation === ANY ? {} : { path: operation }) }
 }

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RequestRecord } from '#local/gateway/gateway.ts'
+import type { Idp } from '#local/idp/index.ts'
 import { type ApiClient, apiClient } from './api-client.ts'
 import { type ControlDoor, openControlDoor } from './control.ts'
 import { controlRoutes } from './control-routes.ts'
@@ -53,7 +54,6 @@ type StackHooks = {
 }
 
 type Booted = { readonly parts: Parts; readonly faults: FaultList; readonly idp: Idp; readonly seed: Seed }
-type Idp = { readonly issuer: string; pid(): number | undefined; close(): Promise<unknown> }
 
 /** Starts the whole system and resolves when it takes requests and its demo tenants are active. */
 export async function startStack(options: StackOptions, hooks: StackHooks): Promise<Stack> {
@@ -137,7 +137,8 @@ async function bootAll(
     })
     seed = await withTenants(options, parts, seed)
     writeSeed(data, options, seed)
-    return { parts, faults: faultList(parts), idp: await idpStarting, seed }
+    const idp = await idpStarting
+    return { parts, faults: faultList(parts, idp), idp, seed }
   } catch (error) {
     await parts?.close()
     await idpStarting.then((idp) => idp.close()).catch(() => {})

@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { faultCallers } from './fault-callers.ts'
 import { control, startTestStack, type TestStack } from './test-stack.ts'
 
 let stack: TestStack
@@ -167,6 +168,92 @@ describe('looking and breaking', () => {
     })
 
     expect(answer.status).toBe(403)
+  })
+})
+
+describe('faults', () => {
+  const targets = ['firestore', 'pubsub', 'secrets', 'kubernetes', 'stripe', 'idp'] as const
+  const order = (fault: object): Promise<Record<string, unknown>> => control(stack, 'POST', '/faults', fault)
+
+  describe.each(targets)('of %s', (target) => {
+    const speaksGrpc = ['firestore', 'pubsub', 'secrets'].includes(target)
+    // What Google's clients see as a lost connection is UNAVAILABLE; over HTTP it is the connection itself.
+    const cut = speaksGrpc ? 14 : 'cut'
+    const code = speaksGrpc ? 8 : 502
+
+    test.each([
+      ['refuse', {}, cut, false],
+      ['error', { code }, code, false],
+      ['lostAnswer', {}, cut, true],
+      ['delay', { delayMs: 300 }, 'ok', true],
+    ] as const)(
+      '%s happens as often as was said, and to nothing else',
+      async (mode, more, answer, effect) => {
+        const caller = faultCallers(stack)[target]
+        const elsewhere = { idp: '/token', kubernetes: 'delete pods', stripe: 'GET /v1/prices' }
+        const other = { firestore: 'Listen', pubsub: 'DeleteTopic', secrets: 'GetSecret', ...elsewhere }[
+          target
+        ]
+        const { id } = await order({ target, operation: other, mode: 'refuse', count: 1 })
+        await order({ target, operation: caller.operation, mode, count: 2, ...more })
+        const names = [1, 2, 3].map((time) => `fault-${mode.toLowerCase()}-${time}`)
+
+        const startedMs = performance.now()
+        const answers = []
+        for (const name of names) answers.push(await caller.call(name))
+        const tookMs = performance.now() - startedMs
+        await control(stack, 'DELETE', `/faults/${String(id)}`)
+
+        expect(answers).toEqual([answer, answer, 'ok'])
+        if (mode === 'delay') expect(tookMs).toBeGreaterThan(590)
+        if (caller.happened === undefined) return
+        const happened = []
+        for (const name of names) happened.push(await caller.happened(name))
+        expect(happened).toEqual([effect, effect, true])
+      },
+    )
+
+    test('taken back does not happen', async () => {
+      const caller = faultCallers(stack)[target]
+      const { id } = await order({ target, mode: 'refuse', count: 100 })
+      await control(stack, 'DELETE', `/faults/${String(id)}`)
+
+      expect(await caller.call('fault-taken-back')).toBe('ok')
+      await expect(control(stack, 'DELETE', `/faults/${String(id)}`)).rejects.toThrow(/400.*no fault/)
+    })
+  })
+
+  test.each([
+    [{ mode: 'refuse' }, /target must be one of.*idp/],
+    [{ target: 'mars', mode: 'refuse' }, /target must be one of/],
+    [{ target: 'idp', mode: 'explode' }, /mode must be one of/],
+    [{ target: 'firestore', mode: 'error', operation: 'Comit' }, /operation of firestore.*Commit/],
+    [{ target: 'idp', mode: 'error', operation: 'token' }, /operation of idp.*a path/],
+    [{ target: 'kubernetes', mode: 'error', operation: 'namespaces' }, /operation of kubernetes.*a verb/],
+    [{ target: 'stripe', mode: 'error', operation: '/v1/customers' }, /operation of stripe.*a method/],
+    [{ target: 'pubsub', mode: 'error', operation: 7 }, /operation of pubsub/],
+    [{ target: 'idp', mode: 'error', code: 42 }, /code must be a whole number from 400 to 599/],
+    [{ target: 'firestore', mode: 'error', code: 503 }, /code must be a whole number from 1 to 16/],
+    [{ target: 'stripe', mode: 'refuse', code: 503 }, /code only in the modes error/],
+    [{ target: 'idp', mode: 'error', delayMs: 5 }, /delayMs goes with/],
+    [{ target: 'idp', mode: 'delay', delayMs: -1 }, /delayMs must be/],
+    [{ target: 'idp', mode: 'refuse', count: 0 }, /count must be/],
+    [{ target: 'idp', mode: 'refuse', count: '2' }, /count must be/],
+    [{ target: 'idp', mode: 'refuse', times: 2 }, /times is none of/],
+  ])('%j is refused with what is wrong', async (body, said) => {
+    await expect(order(body)).rejects.toThrow(/: 400 /)
+    await expect(order(body)).rejects.toThrow(said)
+  })
+
+  test.each([
+    ['POST', '/messages/no-such-message/drop', /no-such-message/],
+    ['POST', '/messages/%zz/drop', /not encoded/],
+    ['POST', '/tokens/google', /email must be a text/],
+    ['POST', '/tokens/cluster', /namespace or a tenantId/],
+    ['GET', '/messages?state=lost', /state must be one of/],
+  ])('%s %s says what is wrong with it', async (method, path, said) => {
+    await expect(control(stack, method, path)).rejects.toThrow(/: 400 /)
+    await expect(control(stack, method, path)).rejects.toThrow(said)
   })
 })
 

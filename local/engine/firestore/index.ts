@@ -47,6 +47,8 @@ export type FirestoreEngine = {
   restore(snapshot: StoreSnapshot): void
   /** Asks the hook about every call from now on; `undefined` takes the faults away. */
   setFault(fault: FaultHook | undefined): void
+  /** What the hook is asked about. */
+  readonly rpcs: readonly string[]
   /** Hears of every commit after it took effect; the returned function ends that. */
   onCommit(listener: (commit: Commit) => void): () => void
   /** Deletes what its TTL field says is over; returns how many documents. */
@@ -87,6 +89,7 @@ export async function startFirestoreEngine(options: FirestoreEngineOptions): Pro
     setFault: (next) => {
       fault = next
     },
+    rpcs: server.rpcs,
     onCommit: store.onCommit,
     sweepTtl: () => sweepTtl(store, options.ttl ?? [], options.now()),
     close: async () => {

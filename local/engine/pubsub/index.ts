@@ -29,6 +29,8 @@ export type PubsubEngine = MessageControl & {
   readonly broker: Broker
   /** Asks the hook about every RPC from now on; undefined takes the faults away. */
   setFault(hook: FaultHook | undefined): void
+  /** What the hook is asked about. */
+  readonly rpcs: readonly string[]
   /** Forgets all topics, subscriptions, snapshots and messages. */
   reset(): void
   close(): Promise<void>
@@ -53,6 +55,7 @@ export async function startPubsubEngine(options: PubsubEngineOptions = {}): Prom
     host: server.host,
     port: server.port,
     broker,
+    rpcs: server.rpcs,
     setFault: (hook) => {
       fault = hook
     },

@@ -35,6 +35,8 @@ export type SecretManagerEngine = {
   /** Sends SECRET_ROTATE for every secret whose rotation time has come; answers their names. */
   rotateDue(): Promise<string[]>
   setFault(hook: FaultHook | undefined): void
+  /** What the hook is asked about. */
+  readonly rpcs: readonly string[]
   reset(): void
   close(): Promise<void>
 }
@@ -72,6 +74,7 @@ export async function startSecretManagerEngine(
     setFault: (hook) => {
       fault = hook
     },
+    rpcs: server.rpcs,
     reset: store.reset,
     close: async () => {
       await server.close()
