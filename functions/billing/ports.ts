@@ -19,6 +19,8 @@ export type Ledger = {
    * again changes nothing.
    */
   append(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<'stored' | 'duplicate'>
+  /** The keys of the events that a stored batch of this name holds: what was accepted when it was stored. */
+  recorded(ctx: TenantContext, batch: Pick<UsageBatch, 'batchId' | 'producer'>): Promise<ReadonlySet<string>>
   /**
    * The events of all batches that touch the period's days, copies and neighbours included: the
    * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer, and with
@@ -63,7 +65,8 @@ export type TenantDirectory = {
 
 /** Usage of tenants that are not active yet. */
 export type WaitingUsage = {
-  put(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<void>
+  /** Keeps a batch until its tenant is active: all of it, to be judged then by the time it was received. */
+  put(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number, origin: MessageOrigin): Promise<void>
   /** Some of what waits for a tenant; `settle` each, then ask again, until there is none. */
   next(ctx: TenantContext): Promise<readonly WaitingBatch[]>
 }
@@ -72,6 +75,7 @@ export type WaitingBatch = {
   readonly batchId: string
   readonly producer: Producer
   readonly receivedAtMs: number
+  readonly origin: MessageOrigin
   readonly events: readonly UsageEvent[]
   settle(): Promise<void>
 }

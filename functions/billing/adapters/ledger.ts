@@ -8,7 +8,7 @@ import { ok, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { dayKeysOf } from '../domain/calendar.ts'
 import { type LiveDay, type LiveMeter, liveDays, shardOf } from '../domain/live.ts'
-import type { Steps } from '../domain/steps.ts'
+import { finish, type Steps } from '../domain/steps.ts'
 import type { UsageBatch } from '../domain/usage-batch.ts'
 import { type CountedEvent, PRODUCERS, type Producer, restoreUsageEvent } from '../domain/usage-event.ts'
 import type { Ledger, Reading } from '../ports.ts'
@@ -61,6 +61,12 @@ export function firestoreLedger(
         ok({ value: undefined, writes: batchWrites(db, batch, receivedAtMs) }),
       )
       return committed.ok && committed.value.duplicate ? 'duplicate' : 'stored'
+    },
+    recorded: async (ctx, batch) => {
+      const path = ['billing_usageBatches', documentName(batch)]
+      const stored = await tenants.withTenant(ctx, (db) => db.find(path, parseBatch))
+      if (stored === undefined) throw new Error(`batch ${batch.batchId} is not there`)
+      return new Set(finish(unpacking(stored.value)).map((event) => event.key))
     },
     read: async (ctx, period, reading = aloneReading) => {
       const days = dayKeysOf(period)

@@ -4,6 +4,8 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import { removed, timestamp } from '#shared/firestore/values.ts'
 import { hashedId, type Ids } from '#shared/ids.ts'
 import { canonicalJson, parser } from '#shared/json.ts'
+import type { MessageOrigin } from '#shared/pubsub/quarantine.ts'
+import { producerAttributes } from '../domain/producer.ts'
 import { PRODUCERS, restoreUsageEvent } from '../domain/usage-event.ts'
 import type { WaitingBatch, WaitingUsage } from '../ports.ts'
 
@@ -12,14 +14,20 @@ const AWAITING = 'awaiting-tenant'
 const PAGE = 20
 const KEPT_MS = 30 * 24 * 3_600_000
 
-const parseWaiting = parser(
-  z.object({
-    batchId: z.string(),
-    producer: z.enum(PRODUCERS).default('tenant'),
-    atMs: z.number(),
-    payload: z.instanceof(Uint8Array),
-  }),
-)
+const schema = z.object({
+  batchId: z.string(),
+  producer: z.enum(PRODUCERS).default('tenant'),
+  atMs: z.number(),
+  payload: z.instanceof(Uint8Array),
+  // How the message came, as with all that is quarantined; absent in what an older release put there.
+  messageId: z.string().default(''),
+  attempt: z.number().optional(),
+  traceId: z.string().default(''),
+  attributes: z.string().optional(),
+  orderingKey: z.string().default(''),
+})
+
+const parseWaiting = parser(schema)
 
 /**
  * Usage that waits in quarantine for its tenant: one document per batch, named by it. What waits for a
@@ -32,7 +40,7 @@ export function firestoreWaitingUsage(deps: {
 }): WaitingUsage {
   const { system, ids, clock } = deps
   return {
-    put: async (ctx, batch, receivedAtMs) => {
+    put: async (ctx, batch, receivedAtMs, origin) => {
       const kind = batch.producer === 'collector' ? 'usage' : 'reported usage'
       const write = system.create(COLLECTION, hashedId(kind, ctx.tenantId, batch.batchId), {
         tenantId: ctx.tenantId,
@@ -43,6 +51,8 @@ export function firestoreWaitingUsage(deps: {
         subscription: 'billing-events-to-billing',
         status: AWAITING,
         atMs: receivedAtMs,
+        ...origin,
+        attributes: JSON.stringify(origin.attributes),
         payload: Buffer.from(canonicalJson(batch.events.map((event) => event.raw)), 'utf8'),
       })
       const outcome = await system.commit([write], ids.uuid(receivedAtMs))
@@ -66,6 +76,7 @@ export function firestoreWaitingUsage(deps: {
           batchId: doc.value.batchId,
           producer: doc.value.producer,
           receivedAtMs: doc.value.atMs,
+          origin: originOf(doc.value),
           events: (JSON.parse(Buffer.from(doc.value.payload).toString('utf8')) as unknown[]).map((raw) =>
             restoreUsageEvent(raw, doc.value.producer),
           ),
@@ -78,5 +89,20 @@ export function firestoreWaitingUsage(deps: {
         }),
       )
     },
+  }
+}
+
+/** What came without attributes is sent again with whose word it was, at least. */
+function originOf(waiting: z.infer<typeof schema>): MessageOrigin {
+  const { messageId, attempt, traceId, attributes, orderingKey, producer } = waiting
+  return {
+    messageId,
+    ...(attempt === undefined ? {} : { attempt }),
+    traceId,
+    attributes:
+      attributes === undefined
+        ? producerAttributes(producer)
+        : (JSON.parse(attributes) as MessageOrigin['attributes']),
+    orderingKey,
   }
 }

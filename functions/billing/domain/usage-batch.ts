@@ -5,7 +5,10 @@ import type { CountedEvent, Producer, UsageEvent } from './usage-event.ts'
 
 /** Events of one tenant that are stored by one commit. */
 export type UsageBatch = {
-  /** Base64url; a repeated batch has the same one, which is what makes its effect happen once. */
+  /**
+   * Base64url; a repeated batch has the same one, which is what makes its effect happen once. It stands
+   * for what the message held, not for what was accepted of it: whose clock judged must not change it.
+   */
   readonly batchId: string
   /** Who said it, all of it. */
   readonly producer: Producer
@@ -50,20 +53,40 @@ export function makeBatches(
   },
 ): UsageBatch[] {
   const parts = split([...events].sort(byTimeThenKey))
-  return parts.map((part, index) => {
-    const hours = new Set(part.map((event) => hourKey(event.timeMs)))
-    const days = new Set(part.map((event) => dayKey(event.timeMs)))
-    return {
-      batchId: childId(message, parts.length === 1 ? undefined : index),
-      producer: message.producer,
-      events: part,
-      firstMs: part[0]?.timeMs ?? 0,
-      lastMs: part.at(-1)?.timeMs ?? 0,
-      hours: [...hours].sort(),
-      days: [...days].sort(),
-      root: merkleRoot(part.map((event) => event.key + event.digest).sort()),
-    }
-  })
+  return parts.map((part, index) =>
+    batchOf(childId(message, parts.length === 1 ? undefined : index), message.producer, part),
+  )
+}
+
+/** The batch with some of its events left out: it keeps its name, which stands for all of them. */
+export function without(batch: UsageBatch, left: ReadonlySet<UsageEvent>): UsageBatch {
+  if (left.size === 0) return batch
+  return batchOf(
+    batch.batchId,
+    batch.producer,
+    batch.events.filter((event) => !left.has(event)),
+  )
+}
+
+/** Whether a message of this event alone would have the same name, and with it the same verdict. */
+export function isNamedByOneEvent({ batchId, events }: Pick<UsageBatch, 'batchId' | 'events'>): boolean {
+  return events.length === 1 && batchId === batchIdOf(events)
+}
+
+/** `events` must be in order. */
+function batchOf(batchId: string, producer: Producer, events: readonly UsageEvent[]): UsageBatch {
+  const hours = new Set(events.map((event) => hourKey(event.timeMs)))
+  const days = new Set(events.map((event) => dayKey(event.timeMs)))
+  return {
+    batchId,
+    producer,
+    events,
+    firstMs: events[0]?.timeMs ?? 0,
+    lastMs: events.at(-1)?.timeMs ?? 0,
+    hours: [...hours].sort(),
+    days: [...days].sort(),
+    root: merkleRoot(events.map((event) => event.key + event.digest).sort()),
+  }
 }
 
 /** Events in the one order that aggregation uses: time, then source, then id. */

@@ -91,15 +91,36 @@ export function parseUsageEvent(raw: unknown, rules: UsageRules): Result<UsageEv
   return envelope.ok ? checkUsageEvent(envelope.value, rules) : envelope
 }
 
+/** Checks what a CloudEvent says, and whether it may be so old or so new. */
+export function checkUsageEvent(
+  envelope: CloudEvent<Record<string, unknown>>,
+  rules: UsageRules,
+): Result<UsageEvent> {
+  const event = checkUsageContent(envelope, rules)
+  if (!event.ok) return event
+  const fault = faultInTime(event.value, rules)
+  return fault === undefined ? event : malformed(fault)
+}
+
+/** What is wrong with the time of an event for somebody whose clock says `nowMs`: others may see it otherwise. */
+export function faultInTime(
+  event: Pick<CountedEvent, 'timeMs'>,
+  rules: Pick<UsageRules, 'nowMs' | 'maxAgeMs'>,
+): string | undefined {
+  if (event.timeMs > rules.nowMs + MAX_AHEAD_MS) return 'time: lies more than 5 minutes ahead'
+  return event.timeMs < rules.nowMs - rules.maxAgeMs ? 'time: lies too far back' : undefined
+}
+
 /**
- * Checks what a CloudEvent says against the usage contract and its meter (billing.md §2, §3).
+ * Checks what a CloudEvent says against the usage contract and its meter (billing.md §2, §3). The same
+ * event gets the same verdict whenever and by whomever it is checked.
  *
  * An event about another tenant is refused as any malformed one is: the answer does not depend on
  * whether that tenant exists.
  */
-export function checkUsageEvent(
+export function checkUsageContent(
   envelope: CloudEvent<Record<string, unknown>>,
-  rules: UsageRules,
+  rules: Pick<UsageRules, 'tenantId' | 'producer'>,
 ): Result<UsageEvent> {
   const own = subjectOf(rules.tenantId)
   if (envelope.subject !== own || ![undefined, rules.tenantId].includes(envelope.tenantid)) {
@@ -113,8 +134,7 @@ export function checkUsageEvent(
   const meter = USAGE_TYPE.exec(event.type)?.[1]
   if (!isMeterId(meter)) return refuse('event.unknown_type', 'type: names no meter', 'type: names no meter')
   const timeMs = Date.parse(event.time)
-  if (!(timeMs <= rules.nowMs + MAX_AHEAD_MS)) return malformed('time: lies more than 5 minutes ahead')
-  if (timeMs < rules.nowMs - rules.maxAgeMs) return malformed('time: lies too far back')
+  if (!Number.isFinite(timeMs)) return malformed('time: is no instant')
   const value = parseQuantity(METERS[meter], event.data, rules.producer === 'collector')
   if (!value.ok) return value
   const dimensions = event.data.dimensions ?? {}

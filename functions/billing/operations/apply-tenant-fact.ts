@@ -13,7 +13,7 @@ import { redriveUsage } from './redrive-usage.ts'
  * be taken for done. A fact about a reserved tenant is refused: nobody may purge the operators by event.
  */
 export async function applyTenantFact(
-  deps: Pick<BillingDeps, 'ledger' | 'tenants' | 'waiting'>,
+  deps: Pick<BillingDeps, 'ledger' | 'quarantine' | 'tenants' | 'waiting'>,
   received: ReceivedEvent<TenantFact>,
 ): Promise<Result<unknown>> {
   const { ctx, claim, event } = received

@@ -6,16 +6,15 @@ import { deduplicate } from '../domain/deduplicate.ts'
 import { producerOf } from '../domain/producer.ts'
 import { admitUsage } from '../domain/tenant-projection.ts'
 import { batchIdOf, makeBatches, type UsageBatch } from '../domain/usage-batch.ts'
-import { checkUsageEvent, MAX_AGE_WHEN_APPLIED_MS, type UsageEvent } from '../domain/usage-event.ts'
+import { checkUsageContent, type UsageEvent } from '../domain/usage-event.ts'
 import type { BillingDeps } from '../ports.ts'
+import { countBatch } from './count-batch.ts'
 import { redriveUsage } from './redrive-usage.ts'
+import { setAside } from './set-aside.ts'
 
 export type IngestDeps = Pick<BillingDeps, 'ledger' | 'tenants' | 'waiting' | 'quarantine'>
 
 type Part = { readonly ctx: TenantContext; readonly events: readonly UsageEvent[] }
-
-/** Events set aside at the same time. */
-const PARALLEL = 8
 
 /**
  * Applies one message of usage, exactly once however often it comes.
@@ -47,7 +46,10 @@ export async function ingestUsage(deps: IngestDeps, received: ReceivedBatch): Pr
   return ok({ batchId })
 }
 
-/** The events of a part that hold, each once; the others are in quarantine when this returns. */
+/**
+ * The events of a part that hold whatever the time is, each once; the others are in quarantine when this
+ * returns. Every instance finds the same: the message's name and how it is split are made from these.
+ */
 async function admissible(
   deps: IngestDeps,
   received: ReceivedBatch,
@@ -55,12 +57,12 @@ async function admissible(
 ): Promise<readonly UsageEvent[]> {
   const { tenantId } = part.ctx
   const producer = producerOf(received.attributes)
-  const rules = { tenantId, nowMs: received.nowMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS, producer }
+  const rules = { tenantId, producer }
   const good: UsageEvent[] = []
   const entry = { tenantId, origin: received.origin, producer, atMs: received.nowMs }
   const refused: Parameters<IngestDeps['quarantine']['put']>[0][] = []
   for (const raw of part.events) {
-    const event = checkUsageEvent(raw, rules)
+    const event = checkUsageContent(raw, rules)
     if (event.ok) good.push(event.value)
     else refused.push({ ...entry, code: event.code, detail: event.detail, payload: raw })
   }
@@ -68,9 +70,7 @@ async function admissible(
   for (const loser of conflicts) {
     refused.push({ ...entry, code: 'usage.conflict', detail: 'same id, other content', payload: loser.raw })
   }
-  for (let at = 0; at < refused.length; at += PARALLEL) {
-    await Promise.all(refused.slice(at, at + PARALLEL).map((one) => deps.quarantine.put(one)))
-  }
+  await setAside(deps, refused)
   return events
 }
 
@@ -82,9 +82,10 @@ async function applyPart(
 ): Promise<void> {
   const admission = isReserved(ctx) ? 'refuse' : admitUsage(await deps.tenants.find(ctx))
   for (const batch of batches) {
+    const { nowMs, origin } = received
     // One commit for each: two batch ids in one commit would fail together when one is known.
-    if (admission === 'apply') await deps.ledger.append(ctx, batch, received.nowMs)
-    else if (admission === 'wait') await deps.waiting.put(ctx, batch, received.nowMs)
+    if (admission === 'apply') await countBatch(deps, ctx, batch, { atMs: nowMs, origin })
+    else if (admission === 'wait') await deps.waiting.put(ctx, batch, nowMs, origin)
     else await refuseBatch(deps, received, ctx, batch)
   }
   // The tenant may have become known while its usage was put aside, with nobody left to fetch it.

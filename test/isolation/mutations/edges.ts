@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { EDGE, EVENTS, FUZZ, IDS, type Mutation, mutationsOf, TOKENS } from './mutation.ts'
+import { EDGE, EVENTS, FUZZ, IDS, MARKS, type Mutation, mutationsOf, TOKENS, VIEW } from './mutation.ts'
 
 const CLAIM_CHECKS = [
   ['iss', 'claims.value.iss !== config.CALLER_ISSUER'],
@@ -82,8 +82,8 @@ export const EDGES: readonly Mutation[] = [
       ['the issuer', 'issuer: deps.issuer,', ''],
       ['the audience', 'audience: deps.audience,', ''],
       ['the expiry', 'currentDate: new Date(deps.clock.now()),', 'currentDate: new Date(0),'],
-      ['the time of issue', 'if (claims.iat > nowSeconds + SKEW_SECONDS)', 'if (false)'],
-      ['the longest life', 'if (claims.exp - claims.iat > LONGEST_LIFE_SECONDS)', 'if (false)'],
+      ['the time of issue', 'if (claims.iat > nowSeconds + TOKEN_SKEW_SECONDS)', 'if (false)'],
+      ['the longest life', 'if (claims.exp - claims.iat > LONGEST_TOKEN_LIFE_SECONDS)', 'if (false)'],
       [
         'the parsing of the tenant',
         "if (!tenant.ok) return refuse('token.invalid', 'no tenant')",
@@ -100,11 +100,53 @@ export const EDGES: readonly Mutation[] = [
         'if (claims.iat <= state.notBefore)',
         'if (claims.iat < state.notBefore)',
       ],
+      ['what was revoked', 'if (revoked !== undefined) return', 'if (false) return'],
+      ['the session', 'sid: claims.sid, clientId', 'sid: undefined, clientId'],
+      ['the actors', '[claims.sub, act?.sub, act?.act?.sub, act?.act?.act?.sub]', '[claims.sub]'],
       ['the policy version', 'if (claims.ver < state.version)', 'if (false)'],
       ['the state of the tenant', 'scopes: new Set(scopes),', "scopes: new Set(claims.scope.split(' ')),"],
       ['the tenant without any scope left', "if (scopes.length === 0 && claims.scope !== '')", 'if (false)'],
       ['the bound token', 'cnf: z.never().optional(),', ''],
       ['the kind of the audience', 'aud: z.string(),', 'aud: z.unknown(),'],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/revocation-marks.ts',
+    [MARKS],
+    [
+      [
+        'the second of the watermark',
+        "if (token.iat <= markOf(tenant, 'tenant', tenantId)) return 'tenant'",
+        "if (token.iat < markOf(tenant, 'tenant', tenantId)) return 'tenant'",
+      ],
+      ['the single token', "if (tenant.marks.has(keyOf('token', token.jti))) return 'token'", ''],
+      ['the compromised key', "if (ours.has(keyOf('signingKey', token.kid))) return 'signingKey'", ''],
+      [
+        'the later watermark',
+        'marks.set(key, Math.max(marks.get(key) ?? 0, before))',
+        'marks.set(key, before)',
+      ],
+      [
+        'the tenant of an entry',
+        'const tenant = tenantOf(entry.tenantId)\n',
+        "const tenant = tenantOf('acme' as TenantId)\n",
+      ],
+      ['the watermarks of what is folded', "entry.kind === 'state' ? 0 : entry.before", '0'],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/tokens/revocations.ts',
+    [VIEW],
+    [
+      ['the window before the last read', 'page.readTimeMs - FEED_WINDOW_MS)', 'page.readTimeMs)'],
+      ['the two seconds', 'if (age < VIEW_FRESH_MS) return fresh()', 'return fresh()'],
+      ['the end of the last view', 'if (age > VIEW_LAST_MS) {', 'if (false) {'],
+      [
+        'the refusal to mint',
+        "if (resting()) throw new DependencyFailed('the revocation feed cannot be read')\n      await refresh()\n    } else",
+        'if (resting()) return marks\n      await refresh().catch(() => undefined)\n    } else',
+      ],
+      ['the reach of the first read', '(nowMs) => nowMs - FEED_REACH_MS', '(nowMs) => nowMs'],
     ],
   ),
   ...mutationsOf(

@@ -140,11 +140,20 @@ export const SCOPES: readonly Mutation[] = [
     [
       [
         'the tenant in the key of the cache',
-        'const cached = cache.get(tenantId)',
-        'const cached = [...cache.values()][0]',
+        'const cached = cache.get(tenantId)\n    const same',
+        'const cached = [...cache.values()][0]\n    const same',
       ],
-      ['the age of what is cached', 'Math.abs(nowMs - cached.readAtMs) < FRESH_MS', 'true'],
-      ['the forgetting of a failure', 'state.catch(() => cache.delete(tenantId))', 'state.catch(() => {})'],
+      ['the age of what is cached', 'Math.abs(clock.now() - same.readAtMs) < keptMs', 'true'],
+      [
+        'the generation of what is cached',
+        'cached?.generation === generation ? cached : undefined',
+        'cached',
+      ],
+      [
+        'the forgetting of a failure',
+        'cache.get(tenantId) === made) cache.delete(tenantId)',
+        'false) return',
+      ],
       ['the bound of the cache', 'cache.size > MOST_TENANTS ?', 'false ?'],
     ],
   ),

@@ -25,6 +25,7 @@ export function ledgerThat(
   const correct = firestoreLedger(tenants)
   return {
     read: correct.read,
+    recorded: correct.recorded,
     append: async (ctx, batch, receivedAtMs) => {
       let outcome: 'stored' | 'duplicate' = 'stored'
       const optimistic = (async (
