@@ -10,6 +10,7 @@ import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { clientHandlers } from './http/clients.ts'
+import { sessionHandlers } from './http/sessions.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
 
@@ -23,6 +24,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     getJwks: cachedJson((nowMs) => jwks(deps, nowMs)),
     ...tokenHandlers(deps),
     ...clientHandlers(deps),
+    ...sessionHandlers(deps),
     getHealth: healthHandler(
       {
         firestore: () => platform.system.ping(),
@@ -33,7 +35,9 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
       platform,
     ),
     getMetrics: metricsHandler(platform.metrics),
-    runAuthSweep: sweepHandler(platform.outbox),
+    runAuthSweep: sweepHandler(platform.outbox, async () => ({
+      keyVersions: await deps.keyUpkeep.tidy(platform.clock.now()),
+    })),
   }
 }
 

@@ -6,7 +6,8 @@ import type { PlatformScope, Scope } from './scopes.ts'
  *
  * `security` says who may call: `public` needs no token at the gateway, `token` needs ours with
  * `scope`, `scheduler` is Cloud Scheduler alone and never stands in `api-spec.yaml`.
- * `operatorScope` is what lets an operator act on a tenant that is not their own.
+ * `operatorScope` is what lets an operator act on a tenant that is not their own. `ownUser` lets the
+ * user of the path do to themselves what takes the scope with others.
  */
 export type Route = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -15,6 +16,7 @@ export type Route = {
   readonly security: 'public' | 'token' | 'scheduler'
   readonly scope?: Scope
   readonly operatorScope?: PlatformScope
+  readonly ownUser?: true
   /** The largest body the route takes, in bytes. */
   readonly maxBodyBytes: number
   readonly accepts?: readonly string[]
@@ -35,6 +37,15 @@ export const ROUTES = {
     ...secured('POST', '/v1/tenants/{tenantId}/clients', 'auth', 'clients:manage', 'platform:tenants'),
     maxBodyBytes: 64 * KIB,
     accepts: JSON_TYPE,
+  },
+  listSessions: sessions('GET', '/v1/tenants/{tenantId}/sessions'),
+  endSessions: sessions('DELETE', '/v1/tenants/{tenantId}/sessions'),
+  endSession: sessions('DELETE', '/v1/tenants/{tenantId}/sessions/{sessionId}'),
+  listUserSessions: { ...sessions('GET', '/v1/tenants/{tenantId}/users/{userId}/sessions'), ownUser: true },
+  endUserSessions: { ...sessions('DELETE', '/v1/tenants/{tenantId}/users/{userId}/sessions'), ownUser: true },
+  endUserSession: {
+    ...sessions('DELETE', '/v1/tenants/{tenantId}/users/{userId}/sessions/{sessionId}'),
+    ownUser: true,
   },
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
@@ -100,6 +111,11 @@ function secured<F extends FunctionId>(
 ) {
   const route = { method, path, function: owner, security: 'token', scope, maxBodyBytes: 0 } as const
   return operatorScope === undefined ? route : { ...route, operatorScope }
+}
+
+/** Who may see and end sessions may be told who is signed in: operators for security, not for support. */
+function sessions<M extends 'GET' | 'DELETE'>(method: M, path: string) {
+  return { ...secured(method, path, 'auth', 'sessions:manage', 'platform:security'), method } as const
 }
 
 function scheduled<F extends FunctionId>(path: string, owner: F) {

@@ -11,13 +11,14 @@ import type { VerifiedToken } from '../tenancy/proofs.ts'
  *
  * A tenant's token on its own tenant needs the route's scope. An operator's token opens another
  * tenant only where the route names an operator scope. Everything else is the 404 of a tenant that
- * does not exist.
+ * does not exist. A user needs no scope for what a route lets them do to themselves (`pathUser`).
  */
 export function authorize(
   route: Route,
   token: VerifiedToken,
   pathTenant: string | undefined,
   nowMs: number,
+  pathUser?: string,
 ): Result<TenantContext> {
   const { claims } = token
   if (pathTenant !== undefined) {
@@ -35,7 +36,8 @@ export function authorize(
       return TenantContext.is(opened) ? ok(opened) : opened
     }
   }
-  if (route.scope !== undefined && !claims.scopes.has(route.scope)) {
+  const isOwn = route.ownUser === true && pathUser !== undefined && pathUser === claims.subject
+  if (route.scope !== undefined && !isOwn && !claims.scopes.has(route.scope)) {
     return refuse('token.insufficient_scope', `needs ${route.scope}`, `This needs the scope ${route.scope}.`)
   }
   if (route.scope !== undefined && isPlatformScope(route.scope) && claims.tenant !== PLATFORM_TENANT) {

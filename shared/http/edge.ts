@@ -182,7 +182,7 @@ async function answerTenant(
 ): Promise<Result<ApiReply>> {
   const token = await verifiedToken(edge.platform, request, base.authorization)
   if (!token.ok) return token
-  const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs)
+  const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs, base.params['userId'])
   if (!ctx.ok) return ctx
   seen.tenantId = ctx.value.tenantId
   // An operator's calls count as the operators', whosever tenant they are about. Real time on purpose.

@@ -20,6 +20,7 @@ import type {
 import { codeFields, codePath } from './code-store.ts'
 
 const SESSIONS = 'auth_sessions'
+const STATE = ['auth_state', 'current']
 const MOST_AT_ONCE = 100
 
 /** How often a user has signed in: changed by each sign-in, so that two at once cannot miss each other. */
@@ -70,6 +71,17 @@ export function firestoreSessionStore(tenants: TenantFirestore): SessionStore {
               : undefined
           const values = sessions.map((session) => session.value)
           return committed(db, { sessions, user }, decide(values, user?.value))
+        }),
+      ),
+    endAll: async (ctx, decide) =>
+      onceOf(
+        await tenants.optimistic(ctx, undefined, async (db) => {
+          const state = await db.find(STATE, parseTenantAuthState)
+          const decided = decide(state?.value.notBefore)
+          const commit = committed(db, { sessions: [] }, decided)
+          if (!decided.ok || !commit.ok || state === undefined) return commit
+          const raised = db.update(STATE, state, { notBefore: decided.value.notBefore })
+          return ok({ ...commit.value, writes: [...commit.value.writes, raised] })
         }),
       ),
     find: (ctx, sessionId) =>
@@ -193,7 +205,7 @@ function committed<S, T>(
 
 async function withWatermarks<S>(db: ScopedDb<S>, sessions: readonly Session[]): Promise<ListedSession[]> {
   if (sessions.length === 0) return []
-  const state = await db.find(['auth_state', 'current'], parseTenantAuthState)
+  const state = await db.find(STATE, parseTenantAuthState)
   const userIds = [...new Set(sessions.map((session) => session.userId))]
   const clientIds = [...new Set(sessions.map((session) => session.clientId))]
   const users = await Promise.all(userIds.map((userId) => findUser(db, userId)))

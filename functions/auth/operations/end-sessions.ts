@@ -8,7 +8,7 @@ import {
 } from '#shared/contracts/revocation.ts'
 import type { AuditEntry } from '#shared/firestore/tenant-store.ts'
 import type { TenantId } from '#shared/ids.ts'
-import { ok, type Result } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import { endSession, type Session, type SessionEndReason } from '../domain/session.ts'
@@ -59,6 +59,27 @@ export async function revokeSession(
 ): Promise<Result<boolean>> {
   const ended = await revokeSessions(deps, { ...command, selection: { sessionId: command.sessionId } })
   return ended.ok ? ok(ended.value.length > 0) : ended
+}
+
+/**
+ * Ends every session of the tenant, and with them every token it has, machines' too: they get new ones
+ * at once, people sign in again. One commit, however many there are.
+ */
+export function revokeAllSessions(
+  deps: EndSessionsDeps,
+  { ctx, nowMs }: { readonly ctx: TenantContext; readonly nowMs: number },
+): Promise<Result<void>> {
+  const reason = 'administrator'
+  const seconds = Math.floor(nowMs / 1000)
+  return deps.sessions.endAll(ctx, (known) => {
+    if (known === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
+    return ok({
+      value: undefined,
+      notBefore: Math.max(known, seconds),
+      revocations: [revokeUntilNow('tenant', ctx.tenantId, nowMs, reason)],
+      audit: [{ action: 'auth.tenant.sessions_revoked', target: ctx.tenantId, outcome: reason }],
+    })
+  })
 }
 
 export type SessionEnding = Required<

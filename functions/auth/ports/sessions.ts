@@ -71,6 +71,13 @@ export type SessionStore = {
     selection: SessionSelection,
     decide: (sessions: readonly Session[], user: User | undefined) => Result<SessionCommit<T>>,
   ): Promise<Result<T>>
+  /** Ends every session of the tenant by its watermark; `decide` gets it, and none when there is no tenant. */
+  endAll<T>(
+    ctx: TenantContext,
+    decide: (
+      tenantNotBefore: number | undefined,
+    ) => Result<SessionCommit<T> & { readonly notBefore: number }>,
+  ): Promise<Result<T>>
   find(ctx: TenantContext, sessionId: SessionId): Promise<ListedSession | undefined>
   /** Sessions that have not ended, in the order they began; some may have expired. */
   list(
