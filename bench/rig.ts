@@ -10,9 +10,11 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { bindLoopback } from '#local/bind-loopback.ts'
 import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
 import { startPubsubEngine } from '#local/engine/pubsub/index.ts'
+import { startSecretManagerEngine } from '#local/engine/secrets/index.ts'
 import { acceptsConnections, freePort } from '#local/tcp-ports.ts'
 import { FUNCTIONS, type FunctionId } from '#shared/catalogue.ts'
 import { systemClock } from '#shared/clock.ts'
+import { type Config, readConfig } from '#shared/config.ts'
 
 /**
  * One function as it is delivered, under functions-framework's own main program, with the embedded
@@ -20,6 +22,8 @@ import { systemClock } from '#shared/clock.ts'
  */
 export type Rig = {
   readonly engine: FirestoreEngine
+  /** The function's settings, for preparing its data from here. */
+  readonly config: Config
   /** Headers of a call through the gateway, with a token of the tenant; `platform` is the operators'. */
   headersOf(tenant: string, scope: string): Promise<Record<string, string>>
   start(): Promise<RunningFunction>
@@ -50,6 +54,7 @@ export async function startRig(functionId: FunctionId, tenants: readonly string[
   process.env['METADATA_SERVER_DETECTION'] ??= 'none'
   const engine = await startFirestoreEngine({ port: 0, now: systemClock.now })
   const pubsub = await startPubsubEngine({ port: 0, now: systemClock.now })
+  const secrets = await startSecretManagerEngine({ now: systemClock.now })
   const keys = await generateKeyPair('ES256', { extractable: true })
   const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' }
   const server = await bindLoopback(
@@ -73,11 +78,12 @@ export async function startRig(functionId: FunctionId, tenants: readonly string[
     JWKS_URI: server.url,
     FIRESTORE_EMULATOR_HOST: engine.host,
     PUBSUB_EMULATOR_HOST: pubsub.host,
-    SECRET_MANAGER_EMULATOR_HOST: '127.0.0.1:1',
+    SECRET_MANAGER_EMULATOR_HOST: secrets.host,
     KUBERNETES_API_URL: 'http://127.0.0.1:1',
   }
   return {
     engine,
+    config: readConfig(env),
     headersOf: (tenant, scope) => headersOf(keys.privateKey, tenant, scope),
     start: async () => {
       const started = await startFunction(spec, env)
@@ -92,7 +98,7 @@ export async function startRig(functionId: FunctionId, tenants: readonly string[
       })
       await Promise.all(ended)
       await server.close()
-      await Promise.all([engine.close(), pubsub.close()])
+      await Promise.all([engine.close(), pubsub.close(), secrets.close()])
     },
   }
 }
@@ -155,7 +161,16 @@ async function seed(host: string, tenants: readonly string[]): Promise<void> {
     customHeaders: { Authorization: 'Bearer owner' },
   })
   for (const tenant of ['platform', ...tenants]) {
-    const state = { status: 'ACTIVE', tier: 'enterprise', version: 1, notBefore: 0 }
+    const state = {
+      status: 'ACTIVE',
+      tier: 'enterprise',
+      version: 1,
+      notBefore: 0,
+      sequence: '0',
+      cluster: '',
+      namespace: '',
+      updatedAt: 0,
+    }
     await client.doc(`tenants/${tenant}/auth_state/current`).set(state)
   }
   await client.terminate()
