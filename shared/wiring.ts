@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { authStateSource } from './firestore/auth-state.ts'
 import { type Database, openDatabase } from './firestore/database.ts'
 import { createOutbox, type Outbox } from './firestore/outbox.ts'
+import { revocationFeed } from './firestore/revocation-feed.ts'
 import { type SystemFirestore, systemFirestore } from './firestore/system.ts'
 import { type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
 import { type Ids, systemIds } from './ids.ts'
@@ -14,6 +15,7 @@ import { METRICS } from './observability/metrics-table.ts'
 import { type Publisher, pubsubPublisher } from './pubsub/publisher.ts'
 import { firestoreQuarantine, type Quarantine } from './pubsub/quarantine.ts'
 import { type SecretStore, secretManagerStore } from './secrets.ts'
+import { type Revocations, revocations } from './tokens/revocations.ts'
 import {
   accessTokenVerifier,
   type KeySource,
@@ -36,6 +38,7 @@ export type Platform = {
   readonly tenants: TenantFirestore
   readonly outbox: Outbox
   readonly quarantine: Quarantine
+  readonly revocations: Revocations
   readonly verifyToken: TokenVerifier
   readonly verifyCaller: CallerVerifier
 }
@@ -80,6 +83,7 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
     parts.secrets ?? secretManagerStore({ project, emulatorHost: config.SECRET_MANAGER_EMULATOR_HOST, clock })
   const system = systemFirestore(database, group)
   const outbox = createOutbox({ group, system, publisher, clock, log })
+  const revoked = revocations({ feed: revocationFeed(database), clock, log })
   const keys =
     parts.keys?.({ secrets, system, clock, log }) ??
     remoteKeys(config.JWKS_URI ?? `${config.PUBLIC_BASE_URL}/.well-known/jwks.json`)
@@ -96,11 +100,13 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
     tenants: tenantFirestore({ database, group, clock, ids, outbox }),
     outbox,
     quarantine: firestoreQuarantine(group, system, ids),
+    revocations: revoked,
     verifyToken: accessTokenVerifier({
       issuer: config.PUBLIC_BASE_URL,
       audience: config.PUBLIC_BASE_URL,
       keys,
       authState: authStateSource(database, clock),
+      revocations: revoked,
       clock,
     }),
     verifyCaller: callerVerifier(config, clock),

@@ -1,4 +1,5 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { Revocation } from '#shared/contracts/revocation.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
 import type { AuditEntry, Committed } from '#shared/firestore/tenant-store.ts'
 import type { TenantId } from '#shared/ids.ts'
@@ -150,6 +151,7 @@ export type StateChange = {
   readonly state?: TenantAuthState
   readonly binding?: WorkloadBinding
   readonly audit?: readonly AuditEntry[]
+  readonly revocations?: readonly Revocation[]
 }
 
 export type TenantStateStore = {

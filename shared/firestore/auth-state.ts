@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TIERS } from '../catalogue/tiers.ts'
 import type { Clock } from '../clock.ts'
 import { TENANT_STATES } from '../contracts/events/tenant-fact.ts'
+import { withDeadline } from '../deadline.ts'
 import type { TenantId } from '../ids.ts'
 import { parser } from '../json.ts'
 import type { Database } from './database.ts'
@@ -26,30 +27,67 @@ export const parseAuthState = parser<AuthState>(
   }),
 )
 
-export type AuthStateSource = (tenantId: TenantId) => Promise<AuthState | undefined>
+/**
+ * A tenant's auth state. `generation` is what the revocation view says of it: as long as it stays the
+ * same, nobody has changed the state, and a copy is good for longer than without it.
+ */
+export type AuthStateSource = (tenantId: TenantId, generation?: number) => Promise<AuthState | undefined>
 
 const FRESH_MS = 2_000
+/** A copy that the view vouches for; the bound is for a writer that forgot to tell the feed. */
+const VOUCHED_MS = 30_000
+/** How long a request waits for a newer copy while it could go on with one that the view vouches for. */
+const PATIENCE_MS = 1_000
 const MOST_TENANTS = 10_000
 
+type Cached = {
+  readonly readAtMs: number
+  readonly generation: number | undefined
+  readonly reading: Promise<AuthState | undefined>
+  /** The newest copy of this generation: what was read, and until then what was read before. */
+  last: AuthState | undefined
+  pending: boolean
+}
+
 /**
- * Reads tenants' auth state with a cache of two seconds: the bound within which a suspension bites.
+ * Reads tenants' auth state with a cache that a change outlives by two seconds at most.
  *
- * Callers that ask at once share one read; a read that fails is not kept.
+ * A copy belongs to the generation that its read began under: one that a change overtook is never
+ * taken for newer than it is. Callers that ask at once share one read; a read that fails is not kept,
+ * and while the view still vouches for the copy before it, that one is used.
  */
 export function authStateSource(database: Database, clock: Clock): AuthStateSource {
-  const cache = new Map<TenantId, { readAtMs: number; state: Promise<AuthState | undefined> }>()
-  return (tenantId) => {
-    const nowMs = clock.now()
-    const cached = cache.get(tenantId)
-    if (cached !== undefined && Math.abs(nowMs - cached.readAtMs) < FRESH_MS) return cached.state
-    const state = readDocument(database, `tenants/${tenantId}/auth_state/current`, parseAuthState).then(
+  const cache = new Map<TenantId, Cached>()
+  const read = (tenantId: TenantId, generation: number | undefined, last: AuthState | undefined): Cached => {
+    const reading = readDocument(database, `tenants/${tenantId}/auth_state/current`, parseAuthState).then(
       (doc) => doc?.value,
     )
+    const made: Cached = { readAtMs: clock.now(), generation, reading, last, pending: true }
+    reading.then(
+      (state) => Object.assign(made, { last: state, pending: false }),
+      () => {
+        made.pending = false
+        if (last === undefined && cache.get(tenantId) === made) cache.delete(tenantId)
+      },
+    )
     cache.delete(tenantId)
-    cache.set(tenantId, { readAtMs: nowMs, state })
-    state.catch(() => cache.delete(tenantId))
+    cache.set(tenantId, made)
     const oldest = cache.size > MOST_TENANTS ? cache.keys().next().value : undefined
     if (oldest !== undefined) cache.delete(oldest)
-    return state
+    return made
+  }
+  return async (tenantId, generation) => {
+    const cached = cache.get(tenantId)
+    const same = cached?.generation === generation ? cached : undefined
+    const keptMs = generation !== undefined && same?.last !== undefined ? VOUCHED_MS : FRESH_MS
+    const isFresh = same !== undefined && Math.abs(clock.now() - same.readAtMs) < keptMs
+    const found = isFresh ? same : read(tenantId, generation, same?.last)
+    if (generation === undefined || found.last === undefined) return found.reading
+    if (!found.pending) return found.last
+    try {
+      return await withDeadline('auth state', PATIENCE_MS, found.reading)
+    } catch {
+      return found.last
+    }
   }
 }

@@ -9,7 +9,7 @@ import {
 import type { TenantId } from '../ids.ts'
 import { feedEntryPath } from './paths.ts'
 import { type Write, writeOf } from './scoped.ts'
-import { commitTime, timestamp } from './values.ts'
+import { commitTime, type Fields, timestamp } from './values.ts'
 
 /**
  * The feed is spread over so many collections: Firestore takes about 500 writes a second of documents
@@ -26,30 +26,38 @@ const MOST_IN_ONE_COMMIT = 200
  * other. Only auth revokes; a mistake in the values throws, because an entry that no verifier
  * understands would leave a token alive.
  */
-export function revocationWrites<S>(
+export function feedWrites<S>(
   group: Group,
   tenantId: TenantId,
-  revocations: readonly Revocation[],
+  {
+    revocations = [],
+    stateChanged = false,
+  }: { readonly revocations?: readonly Revocation[]; readonly stateChanged?: boolean },
   { commitId, nowMs }: { readonly commitId: string; readonly nowMs: number },
 ): Write<S>[] {
-  if (revocations.length === 0) return []
+  if (revocations.length === 0 && !stateChanged) return []
   if (group !== 'auth') throw new TypeError(`${group} revokes nothing`)
   if (revocations.length > MOST_IN_ONE_COMMIT) throw new RangeError('too many revocations in one commit')
-  return revocations.map((revocation, at) => {
-    requireSound(revocation, tenantId, Math.ceil(nowMs / 1000))
-    const { kind, id, before } = revocation
+  const write = (at: number, fields: Fields): Write<S> => {
     const entryId = `${commitId}-${at}`
-    // As long as any verifier could take such a token: who names a shorter time may be mistaken.
-    const latest = latestExpiry(kind === 'token' ? Math.ceil(nowMs / 1000) : before)
-    const exp = kind === 'token' ? Math.min(revocation.exp, latest) : latest
-    const fields = { at: commitTime(), tenantId, kind, id, before, exp: timestamp(exp * 1000) }
     return writeOf<S>('create', {
       path: feedEntryPath(shardOf(entryId), entryId),
-      fields: revocation.reason === undefined ? fields : { ...fields, reason: revocation.reason },
+      fields: { at: commitTime(), tenantId, ...fields },
       once: false,
       tenantId,
     })
+  }
+  const told = revocations.map((revocation, at) => {
+    requireSound(revocation, tenantId, Math.ceil(nowMs / 1000))
+    const { kind, id, before } = revocation
+    // As long as any verifier could take such a token: who names a shorter time may be mistaken.
+    const latest = latestExpiry(kind === 'token' ? Math.ceil(nowMs / 1000) : before)
+    const exp = kind === 'token' ? Math.min(revocation.exp, latest) : latest
+    return write(at, { kind, id, before, exp: timestamp(exp * 1000), reason: revocation.reason })
   })
+  const before = Math.floor(nowMs / 1000)
+  const state = { kind: 'state', id: tenantId, before, exp: timestamp(latestExpiry(before) * 1000) }
+  return stateChanged ? [...told, write(told.length, state)] : told
 }
 
 /** By the entry and not by the tenant: one that revokes a great deal fills no shard alone. */

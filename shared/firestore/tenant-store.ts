@@ -10,7 +10,7 @@ import type { Claim } from './claim.ts'
 import { commitWrites } from './commit.ts'
 import type { Database } from './database.ts'
 import { type Outbox, type OutboxRow, type Outgoing, outboxFields, outboxRow } from './outbox.ts'
-import { revocationWrites } from './revocations.ts'
+import { feedWrites } from './revocations.ts'
 import { type AnyWrite, detailOf, type ScopedDb, scopedDb, type Write } from './scoped.ts'
 import { systemFirestore } from './system.ts'
 import { timestamp } from './values.ts'
@@ -30,6 +30,8 @@ export type Commit<S, T> = {
   readonly audit?: readonly AuditEntry[]
   /** What is good no longer: told to every verifier by the feed, with the change itself. Auth alone. */
   readonly revocations?: readonly Revocation[]
+  /** The tenant's auth state is another: verifiers that hold a copy read it again. Auth alone. */
+  readonly stateChanged?: boolean
 }
 
 /** What a decision came to. A duplicate changed nothing; `answer` is what the first one answered, if it was kept. */
@@ -102,10 +104,7 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
           ...decision.value.writes,
           ...rows.map((row) => db.createSystem(`${deps.group}_outbox`, row.id, outboxFields(row))),
           ...auditWrites(db, ctx, decision.value.audit ?? [], nowMs, commitId),
-          ...revocationWrites(deps.group, ctx.tenantId, decision.value.revocations ?? [], {
-            commitId,
-            nowMs,
-          }),
+          ...feedWrites(deps.group, ctx.tenantId, decision.value, { commitId, nowMs }),
         ]
         const outcome = await commitWrites(deps.database, writes, commitId)
         if (outcome.kind === 'duplicate') return duplicate(ctx, claim, outcome.existing)

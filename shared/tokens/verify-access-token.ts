@@ -1,12 +1,15 @@
 import { type CryptoKey, createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { LONGEST_TOKEN_LIFE_SECONDS, TOKEN_SKEW_SECONDS } from '../contracts/revocation.ts'
 import { DependencyFailed } from '../deadline.ts'
 import type { AuthStateSource } from '../firestore/auth-state.ts'
 import { parseTenantId } from '../ids.ts'
 import { parser } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import { prove, type VerifiedToken } from '../tenancy/proofs.ts'
+import type { RevocableToken } from './revocation-marks.ts'
+import type { Revocations } from './revocations.ts'
 import { type JwtParts, splitOwnJwt } from './strict-jwt.ts'
 import { scopesAllowed } from './tenant-access.ts'
 
@@ -20,11 +23,15 @@ export type TokenVerifierDeps = {
   readonly audience: string
   readonly keys: KeySource
   readonly authState: AuthStateSource
+  readonly revocations: Pick<Revocations, 'current'>
   readonly clock: Clock
 }
 
-const SKEW_SECONDS = 5
-const LONGEST_LIFE_SECONDS = 3_600
+/** Who acts for the subject, and who for that one (RFC 8693 §4.1); deeper chains are refused. */
+const actor = z.looseObject({ sub: z.string().min(1).max(255) })
+const deepest = actor.extend({ act: z.never().optional() })
+const actors = actor.extend({ act: actor.extend({ act: deepest.optional() }).optional() })
+type Actors = z.infer<typeof actors>
 
 const parseClaims = parser(
   z.object({
@@ -40,6 +47,8 @@ const parseClaims = parser(
     tier: z.string(),
     roles: z.array(z.string()),
     ver: z.number().int(),
+    sid: z.string().min(1).max(64).optional(),
+    act: actors.optional(),
     // A token bound to a key is no bearer token: whoever stole it must not use it as one (RFC 9449).
     cnf: z.never().optional(),
   }),
@@ -66,11 +75,14 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     if (!parsed.ok) return parsed
     const claims = parsed.value
     const nowSeconds = deps.clock.now() / 1000
-    if (claims.iat > nowSeconds + SKEW_SECONDS) return refuse('token.invalid', 'issued in the future')
-    if (claims.exp - claims.iat > LONGEST_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
+    if (claims.iat > nowSeconds + TOKEN_SKEW_SECONDS) return refuse('token.invalid', 'issued in the future')
+    if (claims.exp - claims.iat > LONGEST_TOKEN_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
     const tenant = parseTenantId(claims.tenant)
     if (!tenant.ok) return refuse('token.invalid', 'no tenant')
-    const state = await deps.authState(tenant.value)
+    const marks = await deps.revocations.current()
+    const revoked = marks.findRevoked(tenant.value, revocableOf(claims, parts.value))
+    if (revoked !== undefined) return refuse('token.invalid', `revoked by ${revoked}`)
+    const state = await deps.authState(tenant.value, marks.stateGeneration(tenant.value))
     if (state === undefined) return refuse('token.invalid', 'unknown tenant')
     if (claims.iat <= state.notBefore) return refuse('token.invalid', 'issued before the watermark')
     if (claims.ver < state.version) return refuse('token.invalid', 'minted under an older policy')
@@ -94,6 +106,23 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
         expiresAt: claims.exp,
       }),
     )
+  }
+}
+
+function revocableOf(
+  claims: Pick<RevocableToken, 'iat' | 'jti' | 'sid'> & {
+    readonly sub: string
+    readonly client_id: string
+    readonly act?: Actors | undefined
+  },
+  parts: JwtParts,
+): RevocableToken {
+  const { act } = claims
+  const chain = [claims.sub, act?.sub, act?.act?.sub, act?.act?.act?.sub]
+  return {
+    ...{ iat: claims.iat, jti: claims.jti, sid: claims.sid, clientId: claims.client_id },
+    kid: String(parts.header['kid']),
+    subjects: chain.filter((subject) => subject !== undefined),
   }
 }
 
@@ -130,7 +159,7 @@ async function checkSignature(
       typ: 'at+jwt',
       issuer: deps.issuer,
       audience: deps.audience,
-      clockTolerance: SKEW_SECONDS,
+      clockTolerance: TOKEN_SKEW_SECONDS,
       currentDate: new Date(deps.clock.now()),
       requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat', 'jti'],
     })

@@ -30,6 +30,7 @@ beforeAll(async () => {
         audience: BASE_URL,
         keys: async (kid) => (kid === OWN_KID ? ownPublicKey : undefined),
         authState: authStateSource(made.database, made.clock),
+        revocations: made.revocations,
         clock: made.clock,
       }),
     }),

@@ -13,6 +13,7 @@ import {
   FUNCTION_URI,
   GATEWAY,
   idClaims,
+  nothingRevoked,
   START_MS,
   testConfig,
 } from '../shared/support/platform.ts'
@@ -34,6 +35,7 @@ const verify = accessTokenVerifier({
   audience: BASE_URL,
   keys: async (kid) => (kid === KID ? publicKey : undefined),
   authState: async (tenantId) => (Object.hasOwn(states, tenantId) ? states[tenantId] : undefined),
+  revocations: nothingRevoked,
   clock: manualClock(START_MS),
 })
 

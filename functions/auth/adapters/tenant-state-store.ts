@@ -14,7 +14,7 @@ export function firestoreTenantStates(tenants: TenantFirestore): TenantStateStor
     change: (ctx, claim, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
         const known = await db.find(STATE, parseTenantAuthState)
-        const { state, binding, audit = [] } = decide(known?.value)
+        const { state, binding, audit = [], revocations = [] } = decide(known?.value)
         const writes = []
         if (state !== undefined) {
           writes.push(
@@ -27,7 +27,7 @@ export function firestoreTenantStates(tenants: TenantFirestore): TenantStateStor
           const there = await db.find(path, parseBinding)
           if (there === undefined) writes.push(db.create(path, fields))
         }
-        return ok({ value: undefined, writes, audit })
+        return ok({ value: undefined, writes, audit, revocations, stateChanged: state !== undefined })
       }),
   }
 }

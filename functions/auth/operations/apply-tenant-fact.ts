@@ -1,6 +1,7 @@
 import type { TenantFact, TenantFactKind } from '#shared/contracts/events/tenant-fact.ts'
+import { latestExpiry, type Revocation } from '#shared/contracts/revocation.ts'
 import type { AuditEntry } from '#shared/firestore/tenant-store.ts'
-import { RESERVED_TENANT_IDS } from '#shared/ids.ts'
+import { RESERVED_TENANT_IDS, type TenantId } from '#shared/ids.ts'
 import type { ReceivedEvent } from '#shared/pubsub/types.ts'
 import { type Result, refuse } from '#shared/result.ts'
 import { applyTenantFact as decide, type TenantAuthState } from '../domain/tenant-state.ts'
@@ -28,10 +29,22 @@ export async function applyTenantFact(
     const state = decide(known, event.data, sequence, nowMs)
     if (state === undefined) return {}
     const audit = auditOf(known, state)
+    const revocations = revocationsOf(ctx.tenantId, known, state)
     return kind === 'activated'
-      ? { state, audit, binding: defaultBinding(event.data, nowMs) }
-      : { state, audit }
+      ? { state, audit, revocations, binding: defaultBinding(event.data, nowMs) }
+      : { state, audit, revocations }
   })
+}
+
+/** Where the watermark of the state rose, the feed tells it: its listeners know nothing of states. */
+function revocationsOf(
+  tenantId: TenantId,
+  known: TenantAuthState | undefined,
+  { notBefore: before, status }: TenantAuthState,
+): Revocation[] {
+  if (known === undefined || before <= known.notBefore) return []
+  const reason = `tenant_${status.toLowerCase()}`
+  return [{ kind: 'tenant', id: tenantId, before, exp: latestExpiry(before), reason }]
 }
 
 /** Only a change of what is allowed is worth an entry; the fact itself stands in tenant-events' audit. */

@@ -80,6 +80,8 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
   if (top === 'tenantAudit') {
     return acting.tenants.includes(tenant) && collection === `${group}_segments`
   }
+  // Who verifies a token reads what was revoked, of all tenants; auth alone writes it.
+  if (top === 'authFeed') return segments[2] === 'entries' && (group === 'auth' || !writes)
   return SYSTEM_COLLECTIONS[group].includes(top)
 }
 

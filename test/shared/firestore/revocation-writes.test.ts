@@ -51,6 +51,16 @@ describe('the feed entries of a commit', () => {
     expect(entries()).toHaveLength(before)
   })
 
+  test('tell verifiers that a state is another, when it is', async () => {
+    const before = entries().length
+    const done = await store.tenants.optimistic(contextOf('acme'), undefined, async () =>
+      ok({ value: 'done', writes: [], revocations: [], stateChanged: true }),
+    )
+    expect(done.ok).toBe(true)
+    expect(entries()).toHaveLength(before + 1)
+    expect(entries().some(({ text }) => text.includes('"state"') && text.includes('"acme"'))).toBe(true)
+  })
+
   test('are written by auth alone', async () => {
     const billing = openStore(engine.host, 'billing')
     await expect(commit([revokeUntilNow('user', 'usr_1', START_MS)], 'acme', billing)).rejects.toThrow(

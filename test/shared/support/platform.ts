@@ -8,6 +8,7 @@ import { type Config, readConfig } from '#shared/config.ts'
 import type { AuthState } from '#shared/firestore/auth-state.ts'
 import { createLogger } from '#shared/log.ts'
 import type { Quarantined } from '#shared/pubsub/quarantine.ts'
+import { revocationMarks } from '#shared/tokens/revocation-marks.ts'
 import { accessTokenVerifier } from '#shared/tokens/verify-access-token.ts'
 import { REMOVED_SIGNATURE } from '#shared/tokens/verify-caller.ts'
 import { type Platform, wirePlatform } from '#shared/wiring.ts'
@@ -106,6 +107,9 @@ export type TestPlatform = Platform & {
   readonly states: Map<string, AuthState>
 }
 
+/** A view in which nothing is revoked. */
+export const nothingRevoked = { current: async () => revocationMarks() }
+
 export const ACTIVE: AuthState = { status: 'ACTIVE', tier: 'standard', version: 1, notBefore: 0 }
 
 export function testConfig(mode: CallerMode | 'direct', jwksUri = 'http://127.0.0.1:1'): Config {
@@ -148,6 +152,7 @@ export function testPlatform(config: Config, group: Group = 'auth'): TestPlatfor
       audience: BASE_URL,
       keys: async (kid) => (kid === OWN_KID ? ownKeys.publicKey : undefined),
       authState: async (tenantId) => states.get(tenantId),
+      revocations: nothingRevoked,
       clock,
     }),
   }

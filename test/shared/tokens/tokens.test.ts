@@ -3,14 +3,18 @@ import { describe, expect, test } from 'vitest'
 import { manualClock } from '#shared/clock.ts'
 import { TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { AuthState } from '#shared/firestore/auth-state.ts'
+import type { FeedEntry } from '#shared/firestore/revocation-feed.ts'
+import type { TenantId } from '#shared/ids.ts'
 import { VerifiedToken } from '#shared/tenancy/proofs.ts'
+import { revocationMarks } from '#shared/tokens/revocation-marks.ts'
 import { splitOwnJwt } from '#shared/tokens/strict-jwt.ts'
 import { ACCESS_BY_STATE, scopesAllowed } from '#shared/tokens/tenant-access.ts'
-import { accessTokenVerifier } from '#shared/tokens/verify-access-token.ts'
+import { accessTokenVerifier, type TokenVerifierDeps } from '#shared/tokens/verify-access-token.ts'
 import {
   ACTIVE,
   accessClaims,
   BASE_URL,
+  nothingRevoked,
   OWN_KID,
   ownPublicKey,
   START_MS,
@@ -25,12 +29,14 @@ const b64 = (value: unknown) =>
 function verifier(
   states: Record<string, AuthState> = { acme: ACTIVE, platform: ACTIVE },
   clock = manualClock(START_MS),
+  revocations: TokenVerifierDeps['revocations'] = nothingRevoked,
 ) {
   return accessTokenVerifier({
     issuer: BASE_URL,
     audience: BASE_URL,
     keys: async (kid) => (kid === OWN_KID ? ownPublicKey : undefined),
     authState: async (tenantId) => (Object.hasOwn(states, tenantId) ? states[tenantId] : undefined),
+    revocations,
     clock,
   })
 }
@@ -177,6 +183,7 @@ describe('an access token', () => {
       audience: BASE_URL,
       keys: async () => ownPublicKey,
       authState: () => Promise.reject(new Error('down')),
+      revocations: nothingRevoked,
       clock: manualClock(START_MS),
     })
     await expect(verify(await signAccess(accessClaims()), undefined)).rejects.toThrow('down')
@@ -194,6 +201,46 @@ describe('an access token', () => {
       if (allowed.length === 0) expect(verified).toMatchObject(REFUSED)
       else expect(verified.ok && [...verified.value.claims.scopes]).toEqual(allowed)
     }
+  })
+
+  test.each<[string, Partial<FeedEntry>, Record<string, unknown>]>([
+    ['its tenant', { kind: 'tenant', id: 'acme' }, {}],
+    ['its subject', { kind: 'user', id: 'usr_1' }, { sub: 'usr_1' }],
+    ['its client', { kind: 'client', id: 'cid_acme' }, {}],
+    ['its session', { kind: 'session', id: 'ses_1' }, { sid: 'ses_1' }],
+    ['its id', { kind: 'token', id: 'j1' }, {}],
+    ['its key', { kind: 'signingKey', id: OWN_KID, tenantId: null }, {}],
+    ['the actor', { kind: 'client', id: 'cid_a' }, { act: { sub: 'cid_a' } }],
+    ['the actor’s actor', { kind: 'client', id: 'cid_b' }, { act: { sub: 'cid_a', act: { sub: 'cid_b' } } }],
+  ])('is refused once %s is revoked, and good until then', async (_name, entry, claims) => {
+    const marks = revocationMarks()
+    const verify = verifier(undefined, undefined, { current: async () => marks })
+    const token = await signAccess(accessClaims(claims))
+    expect(await verify(token, undefined)).toMatchObject({ ok: true })
+    marks.add([
+      {
+        ...{ entryId: 'e1', atMs: START_MS, tenantId: 'acme' as TenantId, kind: 'tenant', id: 'acme' },
+        ...{ before: SECONDS, expMs: START_MS + 3_600_000, ...entry },
+      },
+    ])
+    expect(await verify(token, undefined)).toMatchObject(REFUSED)
+  })
+
+  test('is refused by the watermark of its tenant’s state as well', async () => {
+    const verify = verifier({ acme: { ...ACTIVE, notBefore: SECONDS } })
+    expect(await verify(await signAccess(accessClaims()), undefined)).toMatchObject(REFUSED)
+  })
+
+  test.each([[{ sub: '' }], [{ sub: 'a', act: { sub: 'b', act: { sub: 'c', act: 'd' } } }], ['cid_a']])(
+    'whose actors cannot be read is refused (%#)',
+    async (act) => {
+      expect(await verifier()(await signAccess(accessClaims({ act })), undefined)).toMatchObject(REFUSED)
+    },
+  )
+
+  test('is judged by nobody while what is revoked cannot be known', async () => {
+    const verify = verifier(undefined, undefined, { current: () => Promise.reject(new Error('down')) })
+    await expect(verify(await signAccess(accessClaims()), undefined)).rejects.toThrow('down')
   })
 
   test('without scopes is taken only where the state allows everything', async () => {

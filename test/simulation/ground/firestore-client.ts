@@ -133,7 +133,10 @@ function queryOn(
           view,
           planQuery(DATABASE, parent, { ...query, from: [{ collectionId }] }),
         )
-        return { docs: rows.map((row) => snapshotOf(row.path, row.state, view.time)) }
+        return {
+          docs: rows.map((row) => snapshotOf(row.path, row.state, view.time)),
+          readTime: Timestamp.fromMicros(view.time),
+        }
       }),
   }
 }
