@@ -61,6 +61,15 @@ const OPERATORS_READ = {
   finance: 200,
   security: 403,
 } as const
+/** Who is signed in: a matter of whoever may manage sessions, and of the operators for security. */
+const SESSIONS = {
+  ...READABLE,
+  own: 403,
+  support: 404,
+  finance: 404,
+  security: 200,
+} as const
+const SESSION_UNKNOWN = { ...SESSIONS, admin: 404, adminToSuspended: 404, security: 404 } as const
 const OPEN = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 200])) as Record<Column, number>
 
 /** Every route and every column: what the gateway and the functions behind it must answer. */
@@ -70,6 +79,12 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getUsage: READABLE,
   getUpcomingInvoice: READABLE,
   createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
+  listSessions: SESSIONS,
+  endSessions: { ...SESSIONS, admin: 204, adminToSuspended: 204, security: 204 },
+  endSession: SESSION_UNKNOWN,
+  listUserSessions: SESSION_UNKNOWN,
+  endUserSessions: SESSION_UNKNOWN,
+  endUserSession: SESSION_UNKNOWN,
   // Whose usage it is stands in the events: those of another tenant are refused one by one.
   recordUsage: {
     ...NONE_OF_OURS,
@@ -130,7 +145,7 @@ describe('every route, whoever calls and whosever it is', () => {
       expect(made.status, JSON.stringify(made.body)).toBe(201)
       return made.body as Credentials
     }
-    for (const tenant of stack.info().tenants) tokens.set(tenant.tenantId, await api.token(tenant))
+    await renewTenantTokens()
     tokens.set('globex-all', await api.token(await clientOf('globex', TENANT_SCOPES)))
     for (const [role, scopes] of Object.entries(PLATFORM_ROLES)) {
       tokens.set(role, await api.token(await clientOf('platform', scopes)))
@@ -145,8 +160,19 @@ describe('every route, whoever calls and whosever it is', () => {
   }, 90_000)
   afterAll(() => stack.close())
 
+  const renewTenantTokens = async (): Promise<void> => {
+    for (const tenant of stack.info().tenants) {
+      if (tenant.tenantId !== 'initech' || !tokens.has('initech'))
+        tokens.set(tenant.tenantId, await stack.api().token(tenant))
+    }
+  }
+
   const ask = (route: Route, caller: string, tenant: string) => {
-    const path = route.path.replace('{tenantId}', tenant).replace('{operationId}', operationId)
+    const path = route.path
+      .replace('{tenantId}', tenant)
+      .replace('{operationId}', operationId)
+      .replace('{userId}', 'usr_01KAR6YVZG8X9Y0Z1A2B3C4D5E')
+      .replace('{sessionId}', 'ses_01KAR6Z1B0V7D8E9F0G1H2J3K4')
     const token = tokens.get(caller)
     const json = route.path === '/oauth2/token' ? undefined : bodyFor(route, tenant)
     const withBody = route.method === 'POST' && json === undefined ? { 'content-type': FORM } : undefined
@@ -169,8 +195,11 @@ describe('every route, whoever calls and whosever it is', () => {
       return
     }
     const seen: Record<string, number> = {}
-    for (const [column, [caller, tenant]] of Object.entries(COLUMNS))
+    for (const [column, [caller, tenant]] of Object.entries(COLUMNS)) {
       seen[column] = (await ask(route, caller, tenant)).status
+      // It ends all tokens of the tenant: those of its own clients are asked for again.
+      if (id === 'endSessions' && seen[column] === 204) await renewTenantTokens()
+    }
     expect(seen).toEqual(expected)
   })
 
@@ -182,6 +211,8 @@ describe('every route, whoever calls and whosever it is', () => {
     async (_id, route) => {
       for (const caller of ['acme', 'globex', 'globex-all', 'platform_security']) {
         const [own] = caller.split(/[-_]/)
+        // To these operators the others' tenants are no foreign ones.
+        if (caller === 'platform_security' && route.operatorScope === 'platform:security') continue
         const missing = plain(await ask(route, caller, 'there-is-none'))
         expect(missing.status).toBe(404)
         for (const tenant of ['acme', 'globex', 'initech', 'platform', 'a', 'UPPER', '__proto__', 'x%20y']) {

@@ -91,6 +91,8 @@ export function firestoreSessionStore(tenants: TenantFirestore): SessionStore {
       }),
     list: (ctx, { userId }, { limit, after }) =>
       tenants.withTenant(ctx, async (db) => {
+        // An operator may ask about a tenant that never was.
+        if ((await db.find(STATE, parseTenantAuthState)) === undefined) return undefined
         const found = await db.list(
           [SESSIONS],
           {
@@ -156,7 +158,10 @@ async function selected<S>(db: ScopedDb<S>, selection: SessionSelection): Promis
   const where =
     'userId' in selection
       ? [['userId', '==', selection.userId] as const]
-      : [['connectionId', '==', selection.connectionId] as const, ['idpSid', '==', selection.idpSid] as const]
+      : [
+          ['connectionId', '==', selection.connectionId] as const,
+          ...('idpSid' in selection ? [['idpSid', '==', selection.idpSid] as const] : []),
+        ]
   return db.list(
     [SESSIONS],
     { where: [...where, ['status', '==', 'active']], limit: MOST_AT_ONCE },

@@ -31,6 +31,7 @@ export async function listSessions(
   }
   const { pageSize, after } = page
   const found = await deps.sessions.list(ctx, { userId }, { limit: pageSize + 1, after })
+  if (found === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
   const shown = found.slice(0, pageSize)
   return ok({
     sessions: shown

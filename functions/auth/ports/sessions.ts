@@ -41,6 +41,8 @@ export type SessionSelection =
   | { readonly userId: string }
   /** Of a session at an identity provider. */
   | { readonly connectionId: string; readonly idpSid: string }
+  /** Of everybody who came through a connection. */
+  | { readonly connectionId: string }
 
 /** A session with the watermarks that it is judged by: of its tenant, user and client, in seconds. */
 export type ListedSession = { readonly session: Session; readonly watermarks: readonly number[] }
@@ -79,10 +81,10 @@ export type SessionStore = {
     ) => Result<SessionCommit<T> & { readonly notBefore: number }>,
   ): Promise<Result<T>>
   find(ctx: TenantContext, sessionId: SessionId): Promise<ListedSession | undefined>
-  /** Sessions that have not ended, in the order they began; some may have expired. */
+  /** Sessions that have not ended, in the order they began; some may have expired. None of a tenant that is not there. */
   list(
     ctx: TenantContext,
     filter: { readonly userId?: string | undefined },
     page: { readonly limit: number; readonly after: string | undefined },
-  ): Promise<readonly ListedSession[]>
+  ): Promise<readonly ListedSession[] | undefined>
 }
