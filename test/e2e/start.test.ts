@@ -54,10 +54,13 @@ describe('npm start', () => {
     expect(await second.exited).toBe(0)
   }, 180_000)
 
-  test('takes its children with it when it is killed', async () => {
+  test('keeps its folder for itself while it lives, and takes its children with it when it is killed', async () => {
     const data = await stackFolder()
     const started = npmStart(['--port', '0', '--data', data, '--no-seed'])
     await ready(started)
+    const second = npmStart(['--port', '0', '--data', data])
+    expect(await second.exited).toBe(1)
+    expect(lastLine(second)).toMatch(/Another stack \(process \d+\) uses/)
     const pids = Object.values(infoIn(data).functions).flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
 
     started.child.kill('SIGKILL')
@@ -108,19 +111,6 @@ describe('npm start', () => {
     },
     60_000,
   )
-
-  test('refuses a folder that another stack uses', async () => {
-    const data = await stackFolder()
-    const first = npmStart(['--port', '0', '--data', data, '--no-seed'])
-    await ready(first)
-
-    const second = npmStart(['--port', '0', '--data', data])
-
-    expect(await second.exited).toBe(1)
-    expect(lastLine(second)).toMatch(/Another stack \(process \d+\) uses/)
-    first.child.kill('SIGINT')
-    await first.exited
-  }, 60_000)
 })
 
 test('the README names no command of npm that package.json does not have', async () => {

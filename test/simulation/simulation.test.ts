@@ -3,7 +3,7 @@ import { simulate } from './simulate.ts'
 import { added, blindSpots, NOTHING, summaryOf } from './summary.ts'
 
 // `node test/simulation/run.ts` does the same with 10,000 seeds and more.
-const SEEDS = 120
+const SEEDS = 60
 const REPEAT_EVERY = 20
 
 describe('whatever fails, and however often a message comes', () => {

@@ -30,12 +30,12 @@ const STARTERS: Record<string, () => Promise<GoogleEmulator>> = {
 /**
  * Decides which engines a run uses, and ends what was started for it.
  *
- * `ENGINES=embedded` or `ENGINES=google,embedded` chooses; the default is all that are installed. Workers
- * are other processes, so they ask over HTTP: one emulator serves the whole run, and a run whose tests
- * need none never starts Java.
+ * `ENGINES=google,embedded` chooses; the default is the embedded one, for Java takes a core and `npm run
+ * test:google` runs everything that has a variant for both. Workers are other processes, so they ask over
+ * HTTP: one emulator serves the whole run, and a run whose tests need none never starts Java.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const wanted = (process.env['ENGINES'] ?? 'embedded,google').split(',').map((name) => name.trim())
+  const wanted = (process.env['ENGINES'] ?? 'embedded').split(',').map((name) => name.trim())
   const found = await findGoogleEmulators()
   const useGoogle = wanted.includes('google') && found.found
   const engines = [...(wanted.includes('embedded') ? ['embedded'] : []), ...(useGoogle ? ['google'] : [])]

@@ -7,10 +7,13 @@ import { findCredential } from '#shared/firestore/credentials.ts'
 import { reach } from '#shared/firestore/database.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import type { TenantId } from '#shared/ids.ts'
+import { retrySooner } from '../../support/quick-retries.ts'
 import { contextOf, openStore, parseAny, type TestStore } from '../support/store.ts'
 
 const STATE = { status: 'ACTIVE', tier: 'basic', version: 1, notBefore: 0 }
 const [ACME, GLOBEX, INITECH] = ['acme', 'globex', 'initech'] as TenantId[] as [TenantId, TenantId, TenantId]
+
+retrySooner()
 
 let engine: FirestoreEngine
 let store: TestStore

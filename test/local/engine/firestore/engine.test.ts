@@ -12,10 +12,13 @@ import { manualClock } from '#shared/clock.ts'
 import { closeAfterTest } from '../../../support/close-after-test.ts'
 import { codeOf } from '../../../support/code-of.ts'
 import { startOtherProcess } from '../../../support/other-process.ts'
+import { retrySooner } from '../../../support/quick-retries.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const ENGINE = fileURLToPath(new URL('../../../../local/engine/firestore/index.ts', import.meta.url))
+
+retrySooner()
 
 let folder: string
 
