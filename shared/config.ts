@@ -14,11 +14,15 @@ export const SETTINGS = {
     'platform',
     'How the immediate caller is proven: Cloud Run did it, we do it against CALLER_JWKS_URI, or nobody.',
   ),
-  CALLER_ISSUER: optional(nonEmpty, 'https://accounts.google.com', "Issuer of callers' ID tokens."),
+  CALLER_ISSUER: optional(
+    nonEmpty,
+    'https://accounts.google.com',
+    "Google: the issuer of callers' ID tokens, and of those that bound service accounts exchange.",
+  ),
   CALLER_JWKS_URI: optional(
     url,
     'https://www.googleapis.com/oauth2/v3/certs',
-    "Keys of callers' ID tokens; used with CALLER_CHECK=jwks.",
+    'Keys of CALLER_ISSUER; for callers, used with CALLER_CHECK=jwks.',
   ),
   GATEWAY_ACCOUNT: optional(email, '', 'Service account of API Gateway; required by HTTP functions.'),
   SCHEDULER_ACCOUNT: optional(email, '', 'Service account of Cloud Scheduler; required by HTTP functions.'),
@@ -48,6 +52,11 @@ export const SETTINGS = {
     'Key of page tokens: 32 bytes in base64url, the same in all instances; required by tenants-api outside demo projects.',
   ),
   FIRESTORE_DATABASE: optional(nonEmpty, '(default)', 'The Firestore database.'),
+  CLUSTER_ISSUERS: optional(
+    clusterIssuers,
+    '',
+    'Clusters whose workloads may exchange their tokens, comma-separated: name=issuer, such as energent-shared=https://container.googleapis.com/v1/projects/P/locations/L/clusters/energent-shared; keys are at issuer + /jwks. None unless set.',
+  ),
   DEFAULT_CLUSTER: optional(nonEmpty, 'energent-shared', 'Cluster that multi-tenant tenants are placed on.'),
   KUBERNETES_API_URL: optional(url, '', 'Kubernetes API of the shared cluster; required by tenant-events.'),
   KUBERNETES_CA_FILE: optional(
@@ -113,7 +122,8 @@ export function readConfig(given: Readonly<Record<string, string | undefined>>):
     }
     try {
       const value = entry.read(text)
-      if (entry.read === url && /^http:/i.test(text) && !demoProject) {
+      const links = entry.read === url || entry.read === clusterIssuers
+      if (links && /(?:^|=)http:/i.test(text) && !demoProject) {
         throw new Error('must be an https URL: keys and tokens travel there')
       }
       return [name, value]
@@ -207,6 +217,18 @@ function keyRing(text: string): string {
   if (/^projects\/[a-z0-9:.-]{1,100}\/locations\/[a-z0-9-]{1,40}\/keyRings\/[A-Za-z0-9_-]{1,63}$/.test(text))
     return text
   throw new Error('must be projects/…/locations/…/keyRings/…')
+}
+
+/** Each name once, and each issuer once: a token must not be able to come from two clusters. */
+function clusterIssuers(text: string): readonly { readonly cluster: string; readonly issuer: string }[] {
+  const all = text.split(',').map((entry) => {
+    const [, cluster = '', issuer = ''] = /^\s*([a-z][a-z0-9-]{0,62})=(\S+)\s*$/.exec(entry) ?? []
+    return { cluster, issuer: issuer === '' ? '' : url(issuer) }
+  })
+  const distinct = (values: readonly string[]): boolean => new Set(values).size === all.length
+  const named = all.every(({ cluster }) => cluster !== '')
+  if (named && distinct(all.map((one) => one.cluster)) && distinct(all.map((one) => one.issuer))) return all
+  throw new Error('must be pairs such as energent-shared=https://…, each name and each issuer once')
 }
 
 function key32(text: string): Buffer {

@@ -107,6 +107,15 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The tenant has as many API keys as its tier allows.',
     'Delete one or change the tier.',
   ),
+  'exchange.token_refused': help(
+    'The token that was offered for exchange is malformed, expired or revoked, comes from an issuer we do not trust for this tenant, is not meant for us, or its account is not bound. Which of them is not said.',
+    'Get a new token for the audience in the server metadata; check the binding or the connection.',
+  ),
+  'binding.exists': help(
+    'The service account has a binding in this tenant.',
+    'Delete the binding first to give it other scopes.',
+  ),
+  'binding.limit_reached': help('A tenant can bind 100 accounts.', 'Delete bindings that are not used.'),
   'client.limit_reached': help(
     'The tenant has as many clients as its tier allows.',
     'Delete one or change the tier.',

@@ -2,24 +2,29 @@ import type { Clock } from '#shared/clock.ts'
 import { type Config, isDemoProject, required } from '#shared/config.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
-import { type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring } from './adapters/access-keyring.ts'
+import { firestoreBindingStore, firestoreFindBinding } from './adapters/binding-store.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { cloudKms } from './adapters/cloud-kms.ts'
+import { foreignKeys } from './adapters/foreign-keys.ts'
+import { guardedFetch } from './adapters/guarded-fetch.ts'
 import { firestoreKeyLedger } from './adapters/key-ledger.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { personalData } from './adapters/personal-data.ts'
 import { firestoreReplayStore } from './adapters/replay-store.ts'
 import { firestoreRoleStore } from './adapters/role-store.ts'
 import { firestoreSessionStore } from './adapters/session-store.ts'
+import { firestoreConnectionStore } from './adapters/sign-on-store.ts'
 import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
 import { firestoreUserStore } from './adapters/user-store.ts'
 import type { AuthDeps } from './deps.ts'
 import type { Kms } from './ports/kms.ts'
+import type { GuardedFetch } from './ports/outbound.ts'
 
 /** What a test puts in place of the usual parts. */
-export type AuthParts = PlatformParts & { readonly kms?: Kms }
+export type AuthParts = PlatformParts & { readonly kms?: Kms; readonly outbound?: GuardedFetch }
 
 /** Builds the group's parts from the configuration; nothing connects before it is first used. */
 export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
@@ -32,8 +37,10 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     ...parts,
   })
   const keyring = accessKeyring(platform)
+  const outbound = parts.outbound ?? guardedFetch(config)
   return {
     platform,
+    ...exchangeParts(config, platform, outbound),
     issuer: config.PUBLIC_BASE_URL,
     ids: platform.ids,
     credentials: firestoreCredentials(platform.database),
@@ -51,6 +58,24 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     users: firestoreUserStore(platform.tenants),
     roles: firestoreRoleStore(platform.tenants),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
+  }
+}
+
+/** What a token exchange rests on: whom we trust, and what the tenants have bound and connected. */
+function exchangeParts(config: Config, platform: Platform, outbound: GuardedFetch) {
+  const clusters = config.CLUSTER_ISSUERS ?? []
+  return {
+    outbound,
+    foreignKeys: foreignKeys({ fetch: outbound, log: platform.log }),
+    trusted: {
+      clusters: clusters.map((one) => ({ ...one, jwksUri: `${one.issuer}/jwks` })),
+      google: { issuer: config.CALLER_ISSUER, jwksUri: config.CALLER_JWKS_URI },
+    },
+    findBinding: firestoreFindBinding(platform.database),
+    bindings: firestoreBindingStore(platform.tenants),
+    connections: firestoreConnectionStore(platform.tenants),
+    verifyToken: platform.verifyToken,
+    revocations: platform.revocations,
   }
 }
 

@@ -13,6 +13,8 @@ export type EnvParts = {
   readonly callerJwksUri: string
   readonly metadataHost: string
   readonly kubernetesUrl: string
+  /** Of the cluster that tenants are placed on. */
+  readonly clusterIssuer: string
   readonly outboundAllow: readonly string[]
 }
 
@@ -40,6 +42,7 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     CALLER_ISSUER: parts.callerIssuer,
     CALLER_JWKS_URI: parts.callerJwksUri,
     ...account,
+    CLUSTER_ISSUERS: `energent-shared=${parts.clusterIssuer}`,
     CLOCK_FILE: parts.clockFile,
     OUTBOUND_ALLOW: parts.outboundAllow.join(','),
     FIRESTORE_EMULATOR_HOST: parts.engines.firestoreHost,

@@ -56,7 +56,7 @@ async function start(options: PartsOptions, keep: Keep) {
   keep({ close: async () => logs.close() })
   const engines = keep(await startEngines({ name: stack.engine, project: stack.project, ports, data, now }))
   const standIns = await startStandIns({ project: stack.project, ports, data, accounts, now, keep })
-  const { google, kubernetes } = standIns
+  const { cluster, google, kubernetes } = standIns
 
   let backends: Backends | undefined
   const gateway = keep(
@@ -77,7 +77,8 @@ async function start(options: PartsOptions, keep: Keep) {
     callerJwksUri: google.jwksUri,
     metadataHost: google.metadataHost,
     kubernetesUrl: kubernetes.url,
-    outboundAllow: [`127.0.0.1:${ports.idp}`],
+    clusterIssuer: cluster.issuer,
+    outboundAllow: [ports.idp, ports.clusterIssuer, ports.googleIssuer].map((port) => `127.0.0.1:${port}`),
   }
   const alongside = options.alongside?.(env, now)
   // Heard of below; if the functions fail before that, theirs is the failure to tell.

@@ -93,7 +93,7 @@ export class OperatorGrant {
 }
 
 /** What a credential of a tenant is: its own id names the tenant, and it was found there and proven. */
-export type CredentialKind = 'client' | 'key' | 'flow'
+export type CredentialKind = 'client' | 'key' | 'flow' | 'workload'
 
 /** A credential that was proven where no access token exists yet: a client, an API key, a sign-in under way. */
 export class VerifiedCredential {

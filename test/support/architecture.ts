@@ -49,7 +49,7 @@ const NAME_DOORS: Readonly<Record<string, RegExp>> = {
   replaceTimers: /^shared\/testing\//,
   findCredential: /^(?:shared\/firestore|functions\/auth)\//,
   openByCredential:
-    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|finish-sign-in|end-idp-session)\.ts$/,
+    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|exchange-workload-token|finish-sign-in|end-idp-session)\.ts$/,
   openAsDeployer: /^(?:functions\/auth\/operations\/bootstrap-operator\.ts$|scripts\/|local\/)/,
 }
 

@@ -1,5 +1,5 @@
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { GRANTS, type Grant } from './client.ts'
+import { GRANTS, type Grant, TOKEN_EXCHANGE } from './client.ts'
 import { type Form, parameterOf } from './form.ts'
 import { type PresentedClient, parsePresentedClient } from './presented-client.ts'
 import { parseScope } from './scope.ts'
@@ -29,14 +29,32 @@ export function parseTokenRequest(
   if (!grant.ok) return grant
   const client = parsePresentedClient(form, authorization)
   if (!client.ok) return client
+  const asked = parseAsked(form, audience)
+  return asked.ok ? ok({ grant: grant.value, client: client.value, ...asked.value }) : asked
+}
+
+/** What is asked for, whoever asks. */
+export type AnonymousRequest = Omit<TokenRequest, 'client' | 'grant'>
+
+/** A token exchange by somebody who is no client: nothing but the token stands for them (RFC 8693 §2.1). */
+export function isAnonymousExchange(form: Form, authorization: string | undefined): boolean {
+  const ways = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
+  return (
+    authorization === undefined &&
+    parameterOf(form, 'grant_type') === TOKEN_EXCHANGE &&
+    ways.every((name) => parameterOf(form, name) === undefined)
+  )
+}
+
+/** Target and scope, the parameters that every grant has. */
+export function parseAsked(form: Form, audience: string): Result<AnonymousRequest> {
   const resources = [...(form.get('resource') ?? []), ...(form.get('audience') ?? [])]
   if (resources.some((target) => target !== audience)) {
     return refuse('target.invalid', 'unknown resource or audience', 'The only audience is the issuer itself.')
   }
   const scope = parameterOf(form, 'scope')
   const scopes = scope === undefined ? ok(undefined) : parseScope(scope)
-  if (!scopes.ok) return scopes
-  return ok({ grant: grant.value, client: client.value, form, scopes: scopes.value, resources })
+  return scopes.ok ? ok({ form, scopes: scopes.value, resources }) : scopes
 }
 
 function parseGrant(value: string | undefined): Result<Grant> {

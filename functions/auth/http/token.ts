@@ -1,11 +1,13 @@
 import type { HandlersOf } from '#shared/http/edge.ts'
-import type { PublicHandler } from '#shared/http/types.ts'
+import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { AuthDeps } from '../deps.ts'
+import { TOKEN_EXCHANGE } from '../domain/client.ts'
 import { type Form, parseForm } from '../domain/form.ts'
-import { parseTokenRequest } from '../domain/token-request.ts'
+import { isAnonymousExchange, parseAsked, parseTokenRequest } from '../domain/token-request.ts'
 import { tokenReply } from '../oauth-reply.ts'
-import { answerTokenRequest } from '../operations/grants.ts'
+import { exchangeWorkloadToken } from '../operations/exchange-workload-token.ts'
+import { answerTokenRequest, type TokenCall } from '../operations/grants.ts'
 
 /** Credentials and grants never travel in a URL, where every log keeps them (RFC 9700 §4.2). */
 const BODY_ONLY = [
@@ -39,10 +41,13 @@ function tokenHandler(deps: AuthDeps): PublicHandler {
   return async (request) => {
     const form = oauthForm(request)
     if (!form.ok) return form
-    const asked = parseTokenRequest(form.value, request.authorization, deps.issuer)
-    if (!asked.ok) return asked
     const { nowMs, trace, clientAddress, log } = request
     const call = { jkt: undefined, nowMs, trace, clientAddress, log }
+    if (isAnonymousExchange(form.value, request.authorization)) {
+      return answerAnonymous(deps, form.value, call)
+    }
+    const asked = parseTokenRequest(form.value, request.authorization, deps.issuer)
+    if (!asked.ok) return asked
     const answered = await answerTokenRequest(deps, asked.value, call)
     if (!answered.ok) return answered
     return ok({
@@ -50,4 +55,13 @@ function tokenHandler(deps: AuthDeps): PublicHandler {
       logged: { grant: asked.value.grant, ...answered.value.logged },
     })
   }
+}
+
+/** A workload has nothing but its cluster's token. */
+async function answerAnonymous(deps: AuthDeps, form: Form, call: TokenCall): Promise<Result<ApiReply>> {
+  const asked = parseAsked(form, deps.issuer)
+  if (!asked.ok) return asked
+  const answered = await exchangeWorkloadToken(deps, asked.value, call)
+  if (!answered.ok) return answered
+  return ok({ ...tokenReply(answered.value), logged: { grant: TOKEN_EXCHANGE, ...answered.value.logged } })
 }
