@@ -13,7 +13,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   deps: ['operations', 'ports', 'domain'],
   operations: ['operations', 'domain', 'ports'],
   adapters: ['adapters', 'ports', 'domain'],
-  ports: ['domain'],
+  ports: ['domain', 'ports'],
   domain: ['domain'],
 }
 
