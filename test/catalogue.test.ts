@@ -64,9 +64,10 @@ describe('functions', () => {
 describe('routes', () => {
   const routes = Object.entries(ROUTES as Record<string, Route>)
 
-  test.each(routes)('%s has a scope if and only if it takes a token', (_id, route) => {
+  // An invitation is accepted by somebody signed in who has no role yet, and so no scope.
+  test.each(routes)('%s has a scope if and only if it takes a token', (id, route) => {
     const scopes: readonly string[] = [...TENANT_SCOPES, ...PLATFORM_SCOPES]
-    expect(route.scope !== undefined).toBe(route.security === 'token')
+    expect(route.scope !== undefined).toBe(route.security === 'token' && id !== 'acceptInvitation')
     if (route.scope !== undefined) expect(scopes).toContain(route.scope)
     if (route.operatorScope !== undefined) expect(PLATFORM_SCOPES).toContain(route.operatorScope)
   })

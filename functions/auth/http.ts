@@ -10,6 +10,8 @@ import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { clientHandlers } from './http/clients.ts'
+import { peopleHandlers } from './http/people.ts'
+import { roleHandlers } from './http/roles.ts'
 import { sessionHandlers } from './http/sessions.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
@@ -25,6 +27,8 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     ...tokenHandlers(deps),
     ...clientHandlers(deps),
     ...sessionHandlers(deps),
+    ...peopleHandlers(deps),
+    ...roleHandlers(deps),
     getHealth: healthHandler(
       {
         firestore: () => platform.system.ping(),

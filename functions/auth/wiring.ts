@@ -10,6 +10,7 @@ import { firestoreClientStore, firestoreCredentials } from './adapters/client-st
 import { cloudKms } from './adapters/cloud-kms.ts'
 import { foreignKeys } from './adapters/foreign-keys.ts'
 import { guardedFetch } from './adapters/guarded-fetch.ts'
+import { firestoreInvitationStore } from './adapters/invitation-store.ts'
 import { firestoreKeyLedger } from './adapters/key-ledger.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { personalData } from './adapters/personal-data.ts'
@@ -57,6 +58,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     sessions: firestoreSessionStore(platform.tenants),
     users: firestoreUserStore(platform.tenants),
     roles: firestoreRoleStore(platform.tenants),
+    invitations: firestoreInvitationStore(platform.tenants),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }
 }

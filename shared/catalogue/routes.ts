@@ -26,6 +26,7 @@ const JSON_TYPE = ['application/json']
 const FORM_TYPE = ['application/x-www-form-urlencoded']
 const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json']
 const KIB = 1024
+const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
 
 /** Every operation by its operationId: `api-spec.yaml` and the functions' routers are checked against it. */
 export const ROUTES = {
@@ -46,6 +47,28 @@ export const ROUTES = {
   endUserSession: {
     ...sessions('DELETE', '/v1/tenants/{tenantId}/users/{userId}/sessions/{sessionId}'),
     ownUser: true,
+  },
+  listUsers: users('GET', '/v1/tenants/{tenantId}/users'),
+  getUser: users('GET', '/v1/tenants/{tenantId}/users/{userId}'),
+  changeUser: { ...users('PATCH', '/v1/tenants/{tenantId}/users/{userId}'), ...json },
+  deleteUser: users('DELETE', '/v1/tenants/{tenantId}/users/{userId}'),
+  setUserRoles: { ...users('PUT', '/v1/tenants/{tenantId}/users/{userId}/roles'), ...json },
+  listRoles: users('GET', '/v1/tenants/{tenantId}/roles'),
+  createRole: { ...users('POST', '/v1/tenants/{tenantId}/roles'), ...json },
+  getRole: users('GET', '/v1/tenants/{tenantId}/roles/{roleName}'),
+  changeRole: { ...users('PATCH', '/v1/tenants/{tenantId}/roles/{roleName}'), ...json },
+  deleteRole: users('DELETE', '/v1/tenants/{tenantId}/roles/{roleName}'),
+  createInvitation: { ...invitations('POST', '/v1/tenants/{tenantId}/invitations'), ...json },
+  listInvitations: invitations('GET', '/v1/tenants/{tenantId}/invitations'),
+  getInvitation: invitations('GET', '/v1/tenants/{tenantId}/invitations/{invitationId}'),
+  withdrawInvitation: invitations('DELETE', '/v1/tenants/{tenantId}/invitations/{invitationId}'),
+  // Whoever holds the invitation's token and is signed in: they have no role and so no scope yet.
+  acceptInvitation: {
+    method: 'POST',
+    path: '/v1/invitations/accept',
+    function: 'auth',
+    security: 'token',
+    ...json,
   },
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
@@ -89,7 +112,7 @@ export const ROUTES = {
  * The paths that pages call, for which browsers first ask whether they may (CORS): a tenant's resources.
  * Not the token endpoint, where a secret would have to lie in the page; not collectors' and operators' routes.
  */
-export const CALLED_BY_PAGES = /^\/v1\/tenants(?:\/|$)/
+export const CALLED_BY_PAGES = /^\/v1\/(?:tenants|invitations)(?:\/|$)/
 
 export type OperationId = keyof typeof ROUTES
 
@@ -116,6 +139,15 @@ function secured<F extends FunctionId>(
 /** Who may see and end sessions may be told who is signed in: operators for security, not for support. */
 function sessions<M extends 'GET' | 'DELETE'>(method: M, path: string) {
   return { ...secured(method, path, 'auth', 'sessions:manage', 'platform:security'), method } as const
+}
+
+function users(method: Route['method'], path: string) {
+  return secured(method, path, 'auth', 'users:manage')
+}
+
+/** Operators invite a tenant's first owner: before that there is nobody who could. */
+function invitations(method: Route['method'], path: string) {
+  return secured(method, path, 'auth', 'users:manage', 'platform:tenants')
 }
 
 function scheduled<F extends FunctionId>(path: string, owner: F) {

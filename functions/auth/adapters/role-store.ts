@@ -1,12 +1,21 @@
 import { z } from 'zod'
 import { TENANT_SCOPES, type TenantScope } from '#shared/catalogue/scopes.ts'
-import type { ScopedDb } from '#shared/firestore/scoped.ts'
+import { latestExpiry, type Revocation } from '#shared/contracts/revocation.ts'
+import type { Doc, ScopedDb, Write } from '#shared/firestore/scoped.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { parser } from '#shared/json.ts'
+import { ok } from '#shared/result.ts'
 import { type CustomRoles, isCustomRoleName, MOST_CUSTOM_ROLES, type Role } from '../domain/role.ts'
+import { parseTenantAuthState } from '../domain/tenant-state.ts'
+import { parseUser } from '../domain/user.ts'
 import type { RoleStore } from '../ports/people.ts'
 
 export const ROLES = 'auth_roles'
+const USERS = 'auth_users'
+const STATE = ['auth_state', 'current']
+const COUNT = ['auth_limits', 'roles']
+
+const parseCount = parser(z.object({ count: z.number().int() }))
 
 const isTenantScope = (scope: string): scope is TenantScope =>
   (TENANT_SCOPES as readonly string[]).includes(scope)
@@ -28,6 +37,32 @@ export function firestoreRoleStore(tenants: TenantFirestore): RoleStore {
     all: (ctx) => tenants.withTenant(ctx, allRoles),
     find: (ctx, name) =>
       tenants.withTenant(ctx, async (db) => (await db.find([ROLES, name], parseRole))?.value),
+    change: async (ctx, name, decide) => {
+      const changed = await tenants.optimistic(ctx, undefined, async (db) => {
+        const path = [ROLES, name]
+        const holders = { where: [['roles', 'array-contains', name]] as const, limit: 1 }
+        const [doc, all, users, count] = await Promise.all([
+          db.find(path, parseRole),
+          allRoles(db),
+          db.list([USERS], holders, parseUser),
+          db.find(COUNT, parseCount),
+        ])
+        const decided = decide({ role: doc?.value, count: all.length, inUse: users.length > 0 })
+        if (!decided.ok) return decided
+        const { value, role, deleted = false, tenantNotBefore, audit } = decided.value
+        const writes = []
+        if (role !== undefined)
+          writes.push(doc === undefined ? db.create(path, { ...role }) : db.update(path, doc, { ...role }))
+        if (deleted && doc !== undefined) writes.push(db.delete(path, doc))
+        // A role more or less goes through one document: two requests at once cannot both take the last place.
+        if (doc === undefined || deleted) writes.push(countWrite(db, count, all.length + (deleted ? -1 : 1)))
+        const { writes: raised, revocations } = await raiseWatermark(db, tenantNotBefore)
+        return ok({ value, writes: [...writes, ...raised], audit, revocations })
+      })
+      if (!changed.ok) return changed
+      if (changed.value.duplicate) throw new Error('a change without a claim was seen before')
+      return ok(changed.value.value)
+    },
     scopesOf: (ctx, names) =>
       tenants.withTenant(ctx, async (db) => {
         const own = [...new Set(names.filter(isCustomRoleName))]
@@ -37,6 +72,28 @@ export function firestoreRoleStore(tenants: TenantFirestore): RoleStore {
         )
       }),
   }
+}
+
+function countWrite<S>(
+  db: ScopedDb<S>,
+  count: Doc<S, { count: number }> | undefined,
+  next: number,
+): Write<S> {
+  return count === undefined ? db.create(COUNT, { count: next }) : db.update(COUNT, count, { count: next })
+}
+
+async function raiseWatermark<S>(db: ScopedDb<S>, before: number | undefined) {
+  const state = before === undefined ? undefined : await db.find(STATE, parseTenantAuthState)
+  if (before === undefined || state === undefined) return { writes: [], revocations: [] }
+  const notBefore = Math.max(state.value.notBefore, before)
+  const entry: Revocation = {
+    kind: 'tenant',
+    id: db.tenantId,
+    before: notBefore,
+    exp: latestExpiry(notBefore),
+    reason: 'role_narrowed',
+  }
+  return { writes: [db.update(STATE, state, { notBefore })], revocations: [entry] }
 }
 
 /** All of the tenant's own roles, by name. */

@@ -7,6 +7,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Invitation } from '../domain/invitation.ts'
 import type { HashPurpose, Sealed, SealPurpose } from '../domain/personal-data.ts'
 import type { CustomRoles, Role } from '../domain/role.ts'
+import type { TenantAuthState } from '../domain/tenant-state.ts'
 import type { IdpLink, User, UserId } from '../domain/user.ts'
 
 /**
@@ -85,8 +86,60 @@ export type UserStore = {
   ): Promise<Result<Committed<T>>>
 }
 
+/** What a change of a role is decided by. */
+export type RoleSurroundings = {
+  readonly role: Role | undefined
+  /** How many roles of its own the tenant has. */
+  readonly count: number
+  /** Whether a user has the role. */
+  readonly inUse: boolean
+}
+
+export type RoleCommit = {
+  readonly value: Role
+  readonly role?: Role
+  readonly deleted?: boolean
+  /** The tenant's new watermark, in seconds: where a role allows less than tokens say. */
+  readonly tenantNotBefore?: number
+  readonly audit: readonly AuditEntry[]
+}
+
+/** Invitations of a tenant. */
+export type InvitationStore = {
+  find(ctx: TenantContext, invitationId: string): Promise<Invitation | undefined>
+  findByToken(ctx: TenantContext, tokenHash: string): Promise<Invitation | undefined>
+  list(
+    ctx: TenantContext,
+    page: { readonly limit: number; readonly after?: string | undefined },
+  ): Promise<readonly Invitation[]>
+  /** Adds one, in whose place earlier pending ones to the same address are withdrawn. */
+  add<T>(
+    ctx: TenantContext,
+    claim: Claim | undefined,
+    wanted: Pick<Invitation, 'emailHash'>,
+    decide: (found: {
+      readonly state: TenantAuthState | undefined
+      readonly pendingCount: number
+      readonly custom: CustomRoles
+    }) => Result<{ value: T; invitation: Invitation; audit: readonly AuditEntry[] }>,
+  ): Promise<Result<Committed<T>>>
+  change(
+    ctx: TenantContext,
+    invitationId: string,
+    decide: (
+      found: Invitation | undefined,
+    ) => Result<{ invitation: Invitation; audit: readonly AuditEntry[] }>,
+  ): Promise<Result<Invitation>>
+}
+
 /** Roles of a tenant's own. */
 export type RoleStore = {
+  /** Reads, decides and commits; contention runs `decide` again, so it computes and does nothing else. */
+  change(
+    ctx: TenantContext,
+    name: string,
+    decide: (found: RoleSurroundings) => Result<RoleCommit>,
+  ): Promise<Result<Role>>
   all(ctx: TenantContext): Promise<readonly Role[]>
   find(ctx: TenantContext, name: string): Promise<Role | undefined>
   /** The scopes of the tenant's own roles among `names`; reads nothing when there are none among them. */
