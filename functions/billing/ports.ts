@@ -35,18 +35,22 @@ export type Reading = {
   admit(events: number): boolean
   /** Does all steps, with pauses in which others get their turn. */
   work<T>(steps: Steps<T>): Promise<T>
+  /** Throws `DeadlineExceeded` when nobody waits for the answer any more; for between two steps. */
+  check(): void
 }
 
 /** Reads that must not starve those of others. */
 export type Reads = {
   /**
    * Answers a question about a tenant. Asked again while it is being answered, the same question gets
-   * that answer: it may be as old as the first one's asking.
+   * that answer: it may be as old as the first one's asking. It goes on for as long as one of those who
+   * asked has time left, by their `signal`.
    */
   share<T>(
     ctx: TenantContext,
     question: string,
     answer: (reading: Reading) => Promise<Result<T>>,
+    signal?: AbortSignal,
   ): Promise<Result<T>>
 }
 

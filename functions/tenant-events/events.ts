@@ -9,8 +9,8 @@ import type { LifecycleDeps } from './ports.ts'
 /** What `tenantEventsHandler` hears. */
 export function lifecycleEvents(deps: LifecycleDeps): readonly AnyEventHandler[] {
   return [
-    on(stepContinue, ({ event, ctx, trace, log }) =>
-      continueOperation(deps, { ctx, operationId: event.data.operationId, trace, log }),
+    on(stepContinue, ({ event, ctx, trace, signal, log }) =>
+      continueOperation(deps, { ctx, operationId: event.data.operationId, trace, signal, log }),
     ),
     on(subscriptionReady, ({ event, ctx, claim, nowMs, trace }) => {
       const { operationId, subscriptionId, planId } = event.data

@@ -32,7 +32,9 @@ export function tenantsApi(
   const metrics = metricsHandler(platform.metrics)
   const pages = paging(pageKey(platform.config), platform.ids)
   const sweep: PublicHandler = (request) =>
-    sweepHandler(platform.outbox, () => resumeDueOperations(deps, request.nowMs, request.log))(request)
+    sweepHandler(platform.outbox, (signal) => resumeDueOperations(deps, request.nowMs, request.log, signal))(
+      request,
+    )
   return {
     createTenant: (request) => onCreateTenant(deps, request),
     listTenants: (request) => onListTenants(deps, pages, request),

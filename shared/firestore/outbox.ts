@@ -3,6 +3,7 @@ import type { Group } from '../catalogue/functions.ts'
 import type { Clock } from '../clock.ts'
 import { CLOUD_EVENT_TYPE, type CloudEvent, subjectOf } from '../contracts/cloud-event.ts'
 import { TOPIC_NAMES, type TopicName } from '../contracts/topics.ts'
+import { signalAfter } from '../deadline.ts'
 import { hashedId } from '../ids.ts'
 import { canonicalJson, parser } from '../json.ts'
 import { errorFields, type Logger } from '../log.ts'
@@ -32,12 +33,15 @@ export type OutboxRow = {
 
 export type Outbox = {
   /**
-   * Publishes rows just committed, after what still waits of the same tenants. Never fails: what is not
-   * published stays for the sweep.
+   * Publishes rows just committed, after what still waits of the same tenants. Never fails, and begins
+   * none after 5 s, since somebody waits for the answer: what is not published stays for the sweep.
    */
   dispatch(rows: readonly OutboxRow[]): Promise<void>
-  /** Publishes rows that have waited for more than 30 s, up to 1,000 of them; returns how many went out. */
-  sweep(): Promise<{ published: number; failed: number }>
+  /**
+   * Publishes rows that have waited for more than 30 s, up to 1,000 of them; returns how many went out.
+   * Once `signal` is aborted it begins no other row.
+   */
+  sweep(signal?: AbortSignal): Promise<{ published: number; failed: number }>
 }
 
 export const OUTBOX_GRACE_MS = 30_000
@@ -47,6 +51,7 @@ const MOST_PAGES = 5
 const MOST_LANES = 16
 /** A tenant with as many rows waiting is left to the sweep, which can sort them all. */
 const MOST_WAITING = 100
+const DISPATCH_LIMIT_MS = 5_000
 
 type Swept = { published: number; failed: number }
 
@@ -119,8 +124,9 @@ export function createOutbox(deps: {
   }
 
   /** One after the other, so that a tenant's facts leave in order; after a failure the rest waits for the sweep. */
-  const sendInOrder = async (rows: readonly OutboxRow[]): Promise<Swept> => {
+  const sendInOrder = async (rows: readonly OutboxRow[], signal?: AbortSignal): Promise<Swept> => {
     for (const [index, row] of rows.entries()) {
+      if (signal?.aborted === true) return { published: index, failed: 0 }
       try {
         await send(row)
       } catch (error) {
@@ -133,12 +139,12 @@ export function createOutbox(deps: {
   }
 
   /** Tenants side by side: one whose rows fail holds up nobody else. */
-  const sendAll = async (rows: readonly OutboxRow[]): Promise<Swept> => {
+  const sendAll = async (rows: readonly OutboxRow[], signal?: AbortSignal): Promise<Swept> => {
     const lanes = [...Map.groupBy(rows, (row) => row.tenantId).values()]
     const total = { published: 0, failed: 0 }
     const work = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined; lane = lanes.shift()) {
-        const sent = await sendInOrder(lane)
+        const sent = await sendInOrder(lane, signal)
         total.published += sent.published
         total.failed += sent.failed
       }
@@ -148,11 +154,11 @@ export function createOutbox(deps: {
   }
 
   /** Oldest first, page after page: rows that keep failing at the front do not hide those behind them. */
-  const sweep = async (): Promise<Swept> => {
+  const sweep = async (signal?: AbortSignal): Promise<Swept> => {
     const before = deps.clock.now() - OUTBOX_GRACE_MS
     const total = { published: 0, failed: 0 }
     let startAfter: readonly unknown[] | undefined
-    for (let page = 0; page < MOST_PAGES; page += 1) {
+    for (let page = 0; page < MOST_PAGES && signal?.aborted !== true; page += 1) {
       const pending = await deps.system.list(
         collection,
         {
@@ -169,7 +175,7 @@ export function createOutbox(deps: {
         },
         parseRow,
       )
-      const sent = await sendAll(inOrder(pending))
+      const sent = await sendAll(inOrder(pending), signal)
       total.published += sent.published
       total.failed += sent.failed
       const last = pending.at(-1)
@@ -179,14 +185,16 @@ export function createOutbox(deps: {
     return total
   }
 
-  const sendWaiting = async (tenantId: string): Promise<void> => {
+  const sendWaiting = async (tenantId: string, signal: AbortSignal): Promise<void> => {
+    // Those before took all the time.
+    if (signal.aborted) return
     try {
       const where = [
         ['tenantId', '==', tenantId],
         ['status', '==', 'pending'],
       ] as const
       const waiting = await deps.system.list(collection, { where, limit: MOST_WAITING }, parseRow)
-      if (waiting.length < MOST_WAITING) await sendInOrder(inOrder(waiting))
+      if (waiting.length < MOST_WAITING) await sendInOrder(inOrder(waiting), signal)
     } catch (error) {
       deps.log.warn('outbox row not published', { tenantId, ...errorFields(error) })
     }
@@ -194,8 +202,8 @@ export function createOutbox(deps: {
 
   const turns = new Map<string, Promise<void>>()
   /** One after the other for a tenant: two at once would publish the same rows twice. */
-  const takeTurn = (tenantId: string): Promise<void> => {
-    const turn = (turns.get(tenantId) ?? Promise.resolve()).then(() => sendWaiting(tenantId))
+  const takeTurn = (tenantId: string, signal: AbortSignal): Promise<void> => {
+    const turn = (turns.get(tenantId) ?? Promise.resolve()).then(() => sendWaiting(tenantId, signal))
     turns.set(tenantId, turn)
     return turn.then(() => {
       if (turns.get(tenantId) === turn) turns.delete(tenantId)
@@ -204,7 +212,10 @@ export function createOutbox(deps: {
 
   return {
     dispatch: async (rows) => {
-      await Promise.all([...new Set(rows.map((row) => row.tenantId))].map(takeTurn))
+      const tenants = [...new Set(rows.map((row) => row.tenantId))]
+      if (tenants.length === 0) return
+      const signal = signalAfter(DISPATCH_LIMIT_MS)
+      await Promise.all(tenants.map((tenantId) => takeTurn(tenantId, signal)))
     },
     sweep,
   }

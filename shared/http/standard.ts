@@ -26,13 +26,17 @@ export function metricsHandler(metrics: Metrics): PublicHandler {
     })
 }
 
-/** `POST /internal/sweep/run`: publishes what waits in the outbox, then does the group's own sweeping. */
+/**
+ * `POST /internal/sweep/run`: publishes what waits in the outbox, then does the group's own sweeping.
+ *
+ * Once the request's deadline has passed nothing new is begun: the next run does what is left.
+ */
 export function sweepHandler(
   outbox: Outbox,
-  also: () => Promise<Readonly<Record<string, number>>> = async () => ({}),
+  also: (signal: AbortSignal) => Promise<Readonly<Record<string, number>>> = async () => ({}),
 ): PublicHandler {
-  return async () => {
-    const swept = await outbox.sweep()
-    return ok({ status: 200, json: { ...swept, ...(await also()) } })
+  return async ({ signal }) => {
+    const swept = await outbox.sweep(signal)
+    return ok({ status: 200, json: { ...swept, ...(await also(signal)) } })
   }
 }

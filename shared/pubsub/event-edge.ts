@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { SUBSCRIPTIONS, type Subscription, TOPICS, type Topic, type TopicName } from '../contracts/topics.ts'
-import { withDeadline } from '../deadline.ts'
+import { DeadlineExceeded, withDeadline } from '../deadline.ts'
 import { eventClaim } from '../firestore/claim.ts'
 import { MOST_BODY_BYTES } from '../http/front.ts'
 import { problemReply } from '../http/problem.ts'
@@ -48,6 +48,7 @@ type Delivery = {
   readonly message: PushMessage
   readonly trace: Trace
   readonly nowMs: number
+  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -72,6 +73,7 @@ export function eventEdge(
     let trace = readTrace(platform.ids, headerTrace)
     let log = platform.log.with({}, trace)
     let about: About = { subscription: '(unknown)' }
+    const deadline = new AbortController()
     const ended = (outcome: Outcome | 'failed', error?: unknown): void =>
       recordDelivery(log, { ...about, outcome, durationMs: performance.now() - startedMs, error })
     try {
@@ -85,11 +87,14 @@ export function eventEdge(
       log = platform.log.with({ subscription: subscription.name, messageId: message.messageId }, trace)
       about = aboutOf(subscription, message)
       const nowMs = platform.clock.now()
-      const delivery: Delivery = { platform, handlers, subscription, message, trace, nowMs, log }
+      const { signal } = deadline
+      const delivery: Delivery = { platform, handlers, subscription, message, trace, nowMs, signal, log }
       const outcome = await withDeadline('message', limitMs, deliver(delivery))
       ended(outcome)
       sendReply(response, { status: 204 }, trace.traceId)
     } catch (error) {
+      // Whatever still works for this message may stop: it comes again, perhaps at this moment.
+      if (error instanceof DeadlineExceeded) deadline.abort(error)
       ended('failed', error)
       const refusal = refuse('internal.error', String(error))
       sendReply(response, problemReply(refusal, trace.traceId), trace.traceId)
@@ -183,6 +188,7 @@ async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promi
     claim: eventClaim(event, digestOf(event)),
     nowMs: delivery.nowMs,
     trace: delivery.trace,
+    signal: delivery.signal,
     log: delivery.log.with({ tenantId: proof.tenantId, eventId: event.id, type: event.type }),
   })
   return handled.ok ? 'done' : quarantine(delivery, handled, delivery.message.data, fault)
@@ -201,6 +207,7 @@ async function deliverBatch(
   const byTenant = new Map<TenantId, Verified[]>()
   let outcome: Outcome = 'done'
   for (const element of elements) {
+    delivery.signal.throwIfAborted()
     const verified = verify(delivery, element)
     if (verified.ok) {
       const { tenantId } = verified.value.proof

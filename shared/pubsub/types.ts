@@ -16,6 +16,8 @@ export type ReceivedEvent<T> = {
   readonly claim: Claim
   readonly nowMs: number
   readonly trace: Trace
+  /** Aborted when the message's deadline has passed: it comes again, so whoever works in steps stops. */
+  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -71,6 +73,8 @@ export type ReceivedBatch = {
   readonly messageId: string
   readonly nowMs: number
   readonly trace: Trace
+  /** Aborted when the message's deadline has passed. */
+  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -86,5 +90,7 @@ export type ReceivedPlain = {
   readonly messageId: string
   readonly nowMs: number
   readonly trace: Trace
+  /** Aborted when the message's deadline has passed. */
+  readonly signal: AbortSignal
   readonly log: Logger
 }

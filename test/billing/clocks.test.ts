@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { silentLogger } from '#shared/log.ts'
 import type { ReceivedBatch } from '#shared/pubsub/types.ts'
 import { ingestUsage } from '../../functions/billing/operations/ingest-usage.ts'
+import { redriveUsage } from '../../functions/billing/operations/redrive-usage.ts'
 import { contextOf } from '../shared/support/store.ts'
 import { aTenantFact, aUsageEvent, NOW, startWorld, type World } from './support/world.ts'
 
@@ -26,7 +27,12 @@ afterEach(() => world.close())
 type Event = ReturnType<typeof aUsageEvent>
 
 /** One delivery of a message to an instance whose clock says `nowMs`. */
-async function deliver(events: readonly Event[], nowMs: number, deps = world.deps): Promise<void> {
+async function deliver(
+  events: readonly Event[],
+  nowMs: number,
+  deps = world.deps,
+  signal = new AbortController().signal,
+): Promise<void> {
   const byTenant = Map.groupBy(events, (event) => event.subject.slice('tenants/'.length))
   const received = {
     parts: [...byTenant].map(([tenant, own]) => ({ ctx: contextOf(tenant), events: own })),
@@ -35,7 +41,7 @@ async function deliver(events: readonly Event[], nowMs: number, deps = world.dep
     messageId: '1',
     nowMs,
     log: silentLogger,
-    signal: new AbortController().signal,
+    signal,
   }
   await ingestUsage(deps, received as unknown as ReceivedBatch)
 }
@@ -156,4 +162,56 @@ test.each(ORDERS)('usage that waited for its tenant has the same fate: %s', asyn
 
   expectOnce(['x', 'y'], 'newcomer')
   expect(fates('newcomer').aside).toEqual(first === BEHIND ? ['x'] : [])
+})
+
+// A slow store: the message was answered 500 in the meantime and comes again, perhaps at this moment.
+test('a message whose deadline has passed is left where it is, and the rest counts once', async () => {
+  const message = Array.from({ length: 100 }, (_none, at) =>
+    aUsageEvent({ id: `e${at}`, time: new Date(NOW - (at + 1) * 3_600_000).toISOString() }),
+  )
+  const deadline = new AbortController()
+  const { ledger } = world.deps
+  let appended = 0
+  const slow: typeof ledger = {
+    ...ledger,
+    append: async (...batch) => {
+      appended += 1
+      deadline.abort(new Error('too late'))
+      return ledger.append(...batch)
+    },
+  }
+  const deps = { ...world.deps, ledger: slow }
+  await expect(deliver(message, NOW, deps, deadline.signal)).rejects.toThrow('too late')
+  expect(appended).toBe(1)
+
+  await deliver(message, NOW)
+  expectOnce(message.map(({ id }) => id))
+})
+
+test('usage that waited is fetched until the deadline, and the rest by the next delivery', async () => {
+  const events = ['a', 'b', 'c'].map((id) => good(id, 'newcomer'))
+  for (const event of events) await deliver([event], NOW)
+  const deadline = new AbortController()
+  const { ledger } = world.deps
+  const slow: typeof ledger = {
+    ...ledger,
+    append: async (...batch) => {
+      deadline.abort(new Error('too late'))
+      return ledger.append(...batch)
+    },
+  }
+  const ctx = contextOf('newcomer')
+  await world.deps.tenants.apply(
+    ctx,
+    { id: 'activated', kind: 'event', digest: 'd', keepMs: 1_000 },
+    { state: 'ACTIVE', tier: 'standard', revision: 2, sequence: '2' },
+  )
+  await expect(redriveUsage({ ...world.deps, ledger: slow }, ctx, deadline.signal)).rejects.toThrow(
+    'too late',
+  )
+  expect(fates('newcomer').ledger).toHaveLength(1)
+
+  await redriveUsage(world.deps, ctx, new AbortController().signal)
+  expectOnce(['a', 'b', 'c'], 'newcomer')
+  expect(fates('newcomer').live).toBe(3)
 })

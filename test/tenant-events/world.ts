@@ -17,6 +17,9 @@ import { type ManualClock, type Message, manualClockAt } from './messages.ts'
 
 export const ACME = 'acme' as TenantId
 export const TRACE: Trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: false }
+/** Of a message that has all the time there is. */
+export const NO_DEADLINE = new AbortController().signal
+
 export const LOG = silentLogger
 
 export type World = {
@@ -83,7 +86,7 @@ async function deliver(world: World, { event, topic }: Message, deps: LifecycleD
   const tenantId = event.tenantid as TenantId
   const ctx = contextOf(tenantId)
   if (topic === 'tenant-work') {
-    const request = { ctx, operationId, trace: TRACE, log: LOG }
+    const request = { ctx, operationId, trace: TRACE, signal: NO_DEADLINE, log: LOG }
     try {
       await continueOperation(deps, request)
     } catch {

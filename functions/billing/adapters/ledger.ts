@@ -172,6 +172,7 @@ function admitted(pass: Pass, besides = 0): boolean {
 async function readDay(pass: Pass, day: string): Promise<void> {
   let after: string | undefined
   while (pass.events <= MOST_EVENTS && admitted(pass)) {
+    pass.reading.check()
     const page = await pass.tenants.withTenant(pass.ctx, (db) =>
       db.list(
         ['billing_usageBatches'],

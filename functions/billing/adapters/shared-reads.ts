@@ -1,4 +1,4 @@
-import { nextRound } from '#shared/deadline.ts'
+import { DeadlineExceeded, nextRound } from '#shared/deadline.ts'
 import type { TenantId } from '#shared/ids.ts'
 import type { Result } from '#shared/result.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
@@ -12,12 +12,18 @@ const MOST_HEAVY = 3
 /** Microseconds of work between two turns of the event loop; about what one small request takes. */
 const SLICE = 4_000
 
+/** An answer on its way, and the deadlines of all who asked for it. */
+type UnderWay = {
+  readonly answering: Promise<Result<unknown>>
+  readonly asked: (AbortSignal | undefined)[]
+}
+
 /**
  * Reads that leave room for others: the same question asked again while it is being answered shares the
  * answer, a tenant has few heavy ones at a time, and all of an instance work in turns.
  */
 export function sharedReads(): Reads {
-  const underWay = new Map<string, Promise<Result<unknown>>>()
+  const underWay = new Map<string, UnderWay>()
   const heavyOf = new Map<TenantId, number>()
   const turn = fairTurns()
   const enter = (tenantId: TenantId): boolean => {
@@ -34,6 +40,7 @@ export function sharedReads(): Reads {
   const begin = async <T>(
     tenantId: TenantId,
     answer: (reading: Reading) => Promise<Result<T>>,
+    check: () => void,
   ): Promise<Result<T>> => {
     let isHeavy = false
     try {
@@ -42,7 +49,8 @@ export function sharedReads(): Reads {
           if (!isHeavy && events > LIGHT_EVENTS) isHeavy = enter(tenantId)
           return isHeavy || events <= LIGHT_EVENTS
         },
-        work: inSlices(turn),
+        work: inSlices(turn, check),
+        check,
       })
     } finally {
       if (isHeavy) leave(tenantId)
@@ -53,24 +61,42 @@ export function sharedReads(): Reads {
       ctx: TenantContext,
       question: string,
       answer: (reading: Reading) => Promise<Result<T>>,
+      signal?: AbortSignal,
     ): Promise<Result<T>> => {
       // Whoever joins is not checked by the store, which only the first one asks.
       if (!TenantContext.is(ctx)) throw new TypeError('not a tenant context')
       const name = `${ctx.tenantId} ${question}`
       const known = underWay.get(name)
-      if (known !== undefined) return known as Promise<Result<T>>
-      const answering = begin(ctx.tenantId, answer).finally(() => underWay.delete(name))
-      underWay.set(name, answering)
+      if (known !== undefined) {
+        known.asked.push(signal)
+        return known.answering as Promise<Result<T>>
+      }
+      const asked = [signal]
+      const leave = (): void => {
+        if (underWay.get(name)?.asked === asked) underWay.delete(name)
+      }
+      const check = (): void => {
+        if (asked.some((one) => one?.aborted !== true)) return
+        // At once: whoever asks from now on must not join what has been given up.
+        leave()
+        throw new DeadlineExceeded('nobody waits for this read any more')
+      }
+      const answering = begin(ctx.tenantId, answer, check).finally(leave)
+      underWay.set(name, { answering, asked })
       return answering
     },
   }
 }
 
 /** A reading with no bounds, for one that is alone. */
-export const aloneReading: Reading = { admit: () => true, work: async (steps) => finish(steps) }
+export const aloneReading: Reading = {
+  admit: () => true,
+  work: async (steps) => finish(steps),
+  check: () => {},
+}
 
 /** Does steps until a slice is used up, then waits for its turn; what is short never waits. */
-function inSlices(turn: () => Promise<void>): Reading['work'] {
+function inSlices(turn: () => Promise<void>, check: () => void): Reading['work'] {
   let spent = 0
   return async <T>(steps: Steps<T>): Promise<T> => {
     for (;;) {
@@ -79,6 +105,7 @@ function inSlices(turn: () => Promise<void>): Reading['work'] {
       spent += step.value
       if (spent < SLICE) continue
       await turn()
+      check()
       spent = 0
     }
   }

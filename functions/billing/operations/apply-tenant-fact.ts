@@ -22,6 +22,6 @@ export async function applyTenantFact(
   const { state, tier, revision } = event.data
   const known = await deps.tenants.apply(ctx, claim, { state, tier, revision, sequence: event.sequence })
   if (!known.ok) return known
-  const redriven = admitUsage(known.value) === 'apply' ? await redriveUsage(deps, ctx) : 0
+  const redriven = admitUsage(known.value) === 'apply' ? await redriveUsage(deps, ctx, received.signal) : 0
   return ok({ redriven })
 }

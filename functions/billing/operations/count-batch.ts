@@ -17,20 +17,24 @@ export async function countBatch(
   deps: Pick<BillingDeps, 'ledger' | 'quarantine'>,
   ctx: TenantContext,
   batch: UsageBatch,
-  received: { readonly atMs: number; readonly origin: MessageOrigin },
+  received: { readonly atMs: number; readonly origin: MessageOrigin; readonly signal: AbortSignal },
 ): Promise<void> {
-  const rules = { nowMs: received.atMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS }
+  const { atMs, origin, signal } = received
+  signal.throwIfAborted()
+  const rules = { nowMs: atMs, maxAgeMs: MAX_AGE_WHEN_APPLIED_MS }
   const untimely = new Set(batch.events.filter((event) => faultInTime(event, rules) !== undefined))
-  const left = await commitWithout(deps, ctx, batch, untimely, received.atMs)
+  const left = await commitWithout(deps, ctx, batch, untimely, atMs)
   const entry = { tenantId: ctx.tenantId, producer: batch.producer, code: 'event.malformed' as const }
   await setAside(
     deps,
     left.map((event) => ({
       ...entry,
-      ...received,
+      atMs,
+      origin,
       detail: faultInTime(event, rules) ?? 'time: did not hold when it came first',
       payload: event.raw,
     })),
+    signal,
   )
 }
 

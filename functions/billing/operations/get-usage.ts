@@ -26,6 +26,7 @@ type Request = {
   readonly ctx: TenantContext
   readonly query: Readonly<Record<string, string>>
   readonly nowMs: number
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -34,7 +35,7 @@ type Request = {
  */
 export function getUsage(deps: Deps, request: Request): Promise<Result<UsageAnswer>> {
   const question = `usage ${canonicalJson(request.query)}`
-  return deps.reads.share(request.ctx, question, (reading) => answer(deps, request, reading))
+  return deps.reads.share(request.ctx, question, (reading) => answer(deps, request, reading), request.signal)
 }
 
 async function answer(deps: Deps, request: Request, reading: Reading): Promise<Result<UsageAnswer>> {

@@ -70,7 +70,7 @@ async function admissible(
   for (const loser of conflicts) {
     refused.push({ ...entry, code: 'usage.conflict', detail: 'same id, other content', payload: loser.raw })
   }
-  await setAside(deps, refused)
+  await setAside(deps, refused, received.signal)
   return events
 }
 
@@ -82,14 +82,15 @@ async function applyPart(
 ): Promise<void> {
   const admission = isReserved(ctx) ? 'refuse' : admitUsage(await deps.tenants.find(ctx))
   for (const batch of batches) {
-    const { nowMs, origin } = received
+    const { nowMs, origin, signal } = received
+    signal.throwIfAborted()
     // One commit for each: two batch ids in one commit would fail together when one is known.
-    if (admission === 'apply') await countBatch(deps, ctx, batch, { atMs: nowMs, origin })
+    if (admission === 'apply') await countBatch(deps, ctx, batch, { atMs: nowMs, origin, signal })
     else if (admission === 'wait') await deps.waiting.put(ctx, batch, nowMs, origin)
     else await refuseBatch(deps, received, ctx, batch)
   }
   // The tenant may have become known while its usage was put aside, with nobody left to fetch it.
-  if (admission === 'wait') await redriveUsage(deps, ctx)
+  if (admission === 'wait') await redriveUsage(deps, ctx, received.signal)
 }
 
 /** No tenant ever gets such an id, so its usage would wait for ever. */

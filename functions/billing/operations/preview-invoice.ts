@@ -20,6 +20,7 @@ type Request = {
   readonly ctx: TenantContext
   readonly query: Readonly<Record<string, string>>
   readonly nowMs: number
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -28,7 +29,7 @@ type Request = {
  */
 export function previewInvoice(deps: Deps, request: Request): Promise<Result<InvoicePreview>> {
   const question = `invoice ${canonicalJson(request.query)}`
-  return deps.reads.share(request.ctx, question, (reading) => answer(deps, request, reading))
+  return deps.reads.share(request.ctx, question, (reading) => answer(deps, request, reading), request.signal)
 }
 
 async function answer(deps: Deps, request: Request, reading: Reading): Promise<Result<InvoicePreview>> {

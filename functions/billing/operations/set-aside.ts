@@ -7,8 +7,10 @@ const PARALLEL = 8
 export async function setAside(
   deps: Pick<BillingDeps, 'quarantine'>,
   refused: readonly Parameters<UsageQuarantine['put']>[0][],
+  signal: AbortSignal,
 ): Promise<void> {
   for (let at = 0; at < refused.length; at += PARALLEL) {
+    signal.throwIfAborted()
     await Promise.all(refused.slice(at, at + PARALLEL).map((one) => deps.quarantine.put(one)))
   }
 }

@@ -18,6 +18,8 @@ export type ContinueRequest = {
   readonly ctx: TenantContext
   readonly operationId: string
   readonly trace: Trace
+  /** Aborted when nobody waits for the invocation any more: no further step is begun. */
+  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -45,7 +47,7 @@ export async function continueOperation(
   let state = taken.value
   while (typeof state !== 'string') {
     const outcome = await tryStep(deps, request, state)
-    const mayContinue = deps.elapsedMs() - startedMs < deps.budgetMs
+    const mayContinue = !request.signal.aborted && deps.elapsedMs() - startedMs < deps.budgetMs
     const settled = await record(deps, request, state, outcome, mayContinue)
     if (!settled.ok) return settled
     state = settled.value

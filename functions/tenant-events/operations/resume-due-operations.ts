@@ -11,16 +11,17 @@ const AT_ONCE = 10
  * died with its lease.
  *
  * Nothing is written: the operation stays due until a worker takes it, so a message that was not
- * published is published by the next sweep. A tenant whose message fails does not hold up the others.
+ * published is published by the next sweep; so is what is left when `signal` is aborted. A tenant whose message fails does not hold up the others.
  */
 export async function resumeDueOperations(
   deps: Pick<LifecycleDeps, 'directory' | 'queue'>,
   nowMs: number,
   log: Logger,
+  signal?: AbortSignal,
 ): Promise<{ resumed: number; notResumed: number }> {
   const due = await deps.directory.due(nowMs, MOST_PER_SWEEP)
   const outcomes: boolean[] = []
-  for (let at = 0; at < due.length; at += AT_ONCE) {
+  for (let at = 0; at < due.length && signal?.aborted !== true; at += AT_ONCE) {
     const page = due.slice(at, at + AT_ONCE).map(async (tenant) => {
       if (tenant.op === null) return true
       const { operationId, dueAtMs, fence } = tenant.op

@@ -342,6 +342,16 @@ describe.each(['jwks', 'platform', 'direct'] as const)('the event edge, callers 
       ])
     })
 
+    test('whoever still works on a message that was answered as failed hears that it is over', async () => {
+      behaviour.current = () => new Promise(() => {})
+      expect((await push()).status).toBe(500)
+      expect(received.map(({ signal }) => signal.aborted)).toEqual([true])
+
+      behaviour.current = () => ok(undefined)
+      expect((await push()).status).toBe(204)
+      expect(received.map(({ signal }) => signal.aborted)).toEqual([true, false])
+    })
+
     test('as does a message whose quarantine could not be written', async () => {
       const broken = { ...platform, quarantine: { put: () => Promise.reject(new Error('down')) } }
       const name = uniqueName('broken')

@@ -16,7 +16,7 @@ import { continueOperation } from '../../../functions/tenant-events/operations/c
 import type { LifecycleStore } from '../../../functions/tenant-events/ports.ts'
 import { memoryStore } from '../memory-store.ts'
 import { manualClockAt } from '../messages.ts'
-import { ACME, answer, aRequest, aWorld, contextOf, LOG, TRACE } from '../world.ts'
+import { ACME, answer, aRequest, aWorld, contextOf, LOG, NO_DEADLINE, TRACE } from '../world.ts'
 
 const GLOBEX = 'globex' as TenantId
 const clock = manualClockAt('2026-11-23T09:00:00Z')
@@ -125,7 +125,13 @@ describe('two workers on the real store', () => {
     await create(store, 'op_1')
     const deps = () => ({ ...world.process(), store, clock })
     const go = (own = deps()) =>
-      continueOperation(own, { ctx: contextOf(ACME), operationId: 'op_1', trace: TRACE, log: LOG })
+      continueOperation(own, {
+        ctx: contextOf(ACME),
+        operationId: 'op_1',
+        trace: TRACE,
+        signal: NO_DEADLINE,
+        log: LOG,
+      })
     await answer({ ...world, process: deps }, ACME, 'op_1', 'ready')
     return { world, store, deps, go }
   }

@@ -8,6 +8,7 @@ import {
   contextOf,
   factsOf,
   LOG,
+  NO_DEADLINE,
   request,
   TRACE,
   type World,
@@ -16,8 +17,8 @@ import {
 const asked = (world: World, type: string): number =>
   world.store.outbox.filter(({ event }) => event.type.includes(type)).length
 
-const go = (world: World, operationId: string, deps = world.process()) =>
-  continueOperation(deps, { ctx: contextOf(ACME), operationId, trace: TRACE, log: LOG })
+const go = (world: World, operationId: string, deps = world.process(), signal = NO_DEADLINE) =>
+  continueOperation(deps, { ctx: contextOf(ACME), operationId, trace: TRACE, signal, log: LOG })
 
 describe('provisioning', () => {
   test('ends ACTIVE with every object in the cluster and each fact said once, in order', async () => {
@@ -384,10 +385,34 @@ describe('the lease', () => {
     expect(asked(world, 'step-continue')).toBe(2 + 5)
   })
 
+  // The message comes again all the same, perhaps while this invocation still works.
+  test('is given back after the step in hand when nobody waits for the invocation any more', async () => {
+    const world = aWorld()
+    const operationId = await request(world)
+    await answer(world, ACME, operationId, 'ready')
+    const deadline = new AbortController()
+    const find: typeof world.cluster.find = async (...args) => {
+      deadline.abort()
+      return world.cluster.find(...args)
+    }
+    const slow = { ...world.process(), clusterNamed: () => ({ ...world.cluster, find }) }
+
+    expect(await go(world, operationId, slow, deadline.signal)).toEqual({ ok: true, value: 'yielded' })
+
+    expect(world.store.tenants.get(ACME)?.op).toMatchObject({ leaseUntilMs: 0 })
+    expect((await world.settle()).state).toBe('ACTIVE')
+  })
+
   test("refuses another tenant's operation", async () => {
     const world = aWorld()
     const operationId = await request(world)
-    const other = { ctx: contextOf('globex' as typeof ACME), operationId, trace: TRACE, log: LOG }
+    const other = {
+      ctx: contextOf('globex' as typeof ACME),
+      operationId,
+      trace: TRACE,
+      signal: NO_DEADLINE,
+      log: LOG,
+    }
 
     expect(await continueOperation(world.process(), other)).toMatchObject({ code: 'resource.not_found' })
   })

@@ -48,3 +48,25 @@ test('nothing is asked for when no operation is due', async () => {
   const none = await resumeDueOperations(world.process(), world.clock.now(), LOG)
   expect(none).toEqual({ resumed: 0, notResumed: 0 })
 })
+
+test('nothing is asked for once the deadline has passed, and the next sweep asks for the rest', async () => {
+  const world = aWorld()
+  const many = Array.from({ length: 25 }, (_none, at) => `tenant-${at}` as TenantId)
+  for (const tenantId of many) await request(world, { tenantId })
+  const deadline = new AbortController()
+  const asked: TenantId[] = []
+  const queue = {
+    enqueue: async (tenantId: TenantId) => {
+      asked.push(tenantId)
+      deadline.abort()
+    },
+  }
+  const sweep = (signal?: AbortSignal) =>
+    resumeDueOperations({ ...world.process(), queue }, world.clock.now(), LOG, signal)
+
+  expect(await sweep(deadline.signal)).toEqual({ resumed: 10, notResumed: 0 })
+  expect(asked).toHaveLength(10)
+
+  await sweep()
+  expect([...new Set(asked)].sort()).toEqual([...many].sort())
+})
