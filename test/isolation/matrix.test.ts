@@ -70,6 +70,22 @@ const SESSIONS = {
   security: 200,
 } as const
 const SESSION_UNKNOWN = { ...SESSIONS, admin: 404, adminToSuspended: 404, security: 404 } as const
+/** The tenant's own people: the seeded client of a tenant may not manage them, and no operator may look. */
+const OWN_PEOPLE = {
+  ...READABLE,
+  own: 403,
+  admin: 404,
+  adminToSuspended: 404,
+  support: 404,
+  finance: 404,
+} as const
+/** Operators with `platform:tenants` invite a tenant's first owner. */
+const INVITATIONS = { ...OWN_PEOPLE, admin: 200, adminToSuspended: 200 } as const
+/** Only the holder of an invitation's token learns that it is there. */
+const ACCEPTANCE = {
+  ...Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 404])),
+  ...NONE_OF_OURS,
+} as Record<Column, number>
 const OPEN = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 200])) as Record<Column, number>
 
 /** Every route and every column: what the gateway and the functions behind it must answer. */
@@ -85,6 +101,21 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   listUserSessions: SESSION_UNKNOWN,
   endUserSessions: SESSION_UNKNOWN,
   endUserSession: SESSION_UNKNOWN,
+  listUsers: OWN_PEOPLE,
+  getUser: OWN_PEOPLE,
+  changeUser: OWN_PEOPLE,
+  deleteUser: OWN_PEOPLE,
+  setUserRoles: OWN_PEOPLE,
+  listRoles: OWN_PEOPLE,
+  getRole: OWN_PEOPLE,
+  createRole: OWN_PEOPLE,
+  changeRole: OWN_PEOPLE,
+  deleteRole: OWN_PEOPLE,
+  listInvitations: INVITATIONS,
+  getInvitation: { ...INVITATIONS, admin: 404, adminToSuspended: 404 },
+  createInvitation: { ...INVITATIONS, admin: 201, adminToSuspended: 201 },
+  withdrawInvitation: { ...INVITATIONS, admin: 404, adminToSuspended: 404 },
+  acceptInvitation: ACCEPTANCE,
   // Whose usage it is stands in the events: those of another tenant are refused one by one.
   recordUsage: {
     ...NONE_OF_OURS,
@@ -232,8 +263,19 @@ describe('every route, whoever calls and whosever it is', () => {
 
 const FORM = 'application/x-www-form-urlencoded'
 
+const PEOPLE_BODIES: readonly (readonly [path: RegExp, body: object])[] = [
+  [/\/users\/\{userId\}\/roles$/, { roles: ['viewer'] }],
+  [/\/users\/\{userId\}$/, { status: 'disabled' }],
+  [/\/roles$/, { name: 'auditor', scopes: ['audit:read'] }],
+  [/\/roles\/\{roleName\}$/, { scopes: ['audit:read'] }],
+  [/\/invitations$/, { email: 'ada@example.com', role: 'owner' }],
+  [/\/invitations\/accept$/, { token: 'none' }],
+]
+
 function bodyFor(route: Route, tenant: string): unknown {
-  if (route.method !== 'POST') return undefined
+  if (!['POST', 'PUT', 'PATCH'].includes(route.method)) return undefined
+  const ofPeople = PEOPLE_BODIES.find(([path]) => path.test(route.path))
+  if (ofPeople !== undefined) return ofPeople[1]
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
   if (route.path === '/v1/tenants') {
     const fixed = {

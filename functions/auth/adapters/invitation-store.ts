@@ -10,6 +10,8 @@ const STATE = ['auth_state', 'current']
 
 export function firestoreInvitationStore(tenants: TenantFirestore): InvitationStore {
   return {
+    stateOf: (ctx) =>
+      tenants.withTenant(ctx, async (db) => (await db.find(STATE, parseTenantAuthState))?.value),
     find: (ctx, id) =>
       tenants.withTenant(ctx, async (db) => (await db.find([INVITATIONS, id], parseInvitation))?.value),
     findByToken: (ctx, tokenHash) =>

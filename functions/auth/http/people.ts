@@ -75,7 +75,9 @@ export function peopleHandlers(deps: AuthDeps): Pick<HandlersOf<'auth'>, PeopleO
     listInvitations: async (request) => {
       const page = pages.read(request)
       if (!page.ok) return page
-      const { items, last } = await listInvitations(deps, request.ctx, page.value, request.nowMs)
+      const found = await listInvitations(deps, request.ctx, page.value, request.nowMs)
+      if (!found.ok) return found
+      const { items, last } = found.value
       return ok({ status: 200, json: { items, nextPageToken: pages.next(request, last) } })
     },
     getInvitation: async (request) => {

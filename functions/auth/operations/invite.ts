@@ -17,6 +17,7 @@ import {
   readInvitationToken,
 } from '../domain/invitation.ts'
 import { checkRolesGivable } from '../domain/role.ts'
+import type { TenantAuthState } from '../domain/tenant-state.ts'
 import { isUserId, type User, withRolesFrom } from '../domain/user.ts'
 import type { InvitationStore, PersonalData, UserCommit, UserStore } from '../ports/people.ts'
 import { type PeopleCommand, type UserView, viewOfUser } from './people.ts'
@@ -66,6 +67,9 @@ export async function invite(
   const { ctx, giver, nowMs, role } = command
   const email = normalizeEmail(command.email)
   if (email === undefined) return refuse('request.malformed', 'email', 'email: must be an e-mail address')
+  // Before anything is sealed: a tenant that is none gets no key.
+  const open = checkOpen(await deps.invitations.stateOf(ctx))
+  if (!open.ok) return open
   const token = newInvitationToken(deps.ids, ctx.tenantId)
   const [emailSealed, emailHash] = await Promise.all([
     deps.personalData.seal(ctx, email, 'email'),
@@ -84,10 +88,8 @@ export async function invite(
     expiresAt: nowMs + INVITATION_LIFE_MS,
   }
   const added = await deps.invitations.add<Kept>(ctx, command.claim, { emailHash }, (found) => {
-    if (found.state === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
-    if (ACCESS_BY_STATE[found.state.status].kind === 'none') {
-      return refuse('tenant.state_conflict', `tenant is ${found.state.status}`, 'The tenant is not active.')
-    }
+    const still = checkOpen(found.state)
+    if (!still.ok) return still
     const givable = checkRolesGivable(giver, ctx.tenantId, [], [role], found.custom)
     if (!givable.ok) return givable
     if (found.pendingCount >= MOST_PENDING_INVITATIONS) {
@@ -102,19 +104,27 @@ export async function invite(
   return ok({ view: { ...kept.invitation, email }, token: added.value.duplicate ? undefined : token })
 }
 
+function checkOpen(state: TenantAuthState | undefined): Result<void> {
+  if (state === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
+  if (ACCESS_BY_STATE[state.status].kind !== 'none') return ok(undefined)
+  return refuse('tenant.state_conflict', `tenant is ${state.status}`, 'The tenant is not active.')
+}
+
 export async function listInvitations(
   deps: InviteDeps,
   ctx: TenantContext,
   page: { readonly pageSize: number; readonly after: string | undefined },
   nowMs: number,
-): Promise<{ readonly items: readonly InvitationView[]; readonly last: string | undefined }> {
+): Promise<Result<{ readonly items: readonly InvitationView[]; readonly last: string | undefined }>> {
+  if ((await deps.invitations.stateOf(ctx)) === undefined)
+    return refuse('resource.not_found', 'no such tenant')
   const after = isInvitationId(page.after) ? page.after : undefined
   const found = await deps.invitations.list(ctx, { limit: page.pageSize + 1, after })
   const items = found.slice(0, page.pageSize)
-  return {
+  return ok({
     items: await Promise.all(items.map((invitation) => opened(deps, ctx, invitation, nowMs))),
     last: found.length > items.length ? items.at(-1)?.invitationId : undefined,
-  }
+  })
 }
 
 export async function getInvitation(

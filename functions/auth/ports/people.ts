@@ -106,6 +106,8 @@ export type RoleCommit = {
 
 /** Invitations of a tenant. */
 export type InvitationStore = {
+  /** What auth knows of the tenant: an operator may ask about one that does not exist. */
+  stateOf(ctx: TenantContext): Promise<TenantAuthState | undefined>
   find(ctx: TenantContext, invitationId: string): Promise<Invitation | undefined>
   findByToken(ctx: TenantContext, tokenHash: string): Promise<Invitation | undefined>
   list(
