@@ -1,17 +1,39 @@
 import type { Platform } from '#shared/wiring.ts'
 import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
+import type { AuthenticateApiKeyDeps } from './operations/authenticate-api-key.ts'
+import type { BeginSignInDeps } from './operations/begin-sign-in.ts'
 import type { CreateClientDeps } from './operations/create-client.ts'
+import type { EndIdpSessionDeps } from './operations/end-idp-session.ts'
+import type { FinishSignInDeps } from './operations/finish-sign-in.ts'
 import type { GrantsDeps } from './operations/grants.ts'
+import type { IntrospectDeps } from './operations/introspect-token.ts'
 import type { InviteDeps } from './operations/invite.ts'
+import type { KeepApiKeysDeps } from './operations/keep-api-keys.ts'
+import type { KeepBindingsDeps } from './operations/keep-bindings.ts'
+import type { KeepClientsDeps } from './operations/keep-clients.ts'
+import type { ManageConnectionsDeps } from './operations/manage-connections.ts'
 import type { ManageKeysDeps } from './operations/manage-keys.ts'
 import type { ManageRolesDeps } from './operations/manage-roles.ts'
 import type { ManageUsersDeps } from './operations/manage-users.ts'
+import type { ProveDomainDeps } from './operations/prove-domain.ts'
+import type { RevokeTokenDeps } from './operations/revoke-token.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */
 export type AuthDeps = GrantsDeps &
   CreateClientDeps &
+  KeepClientsDeps &
+  KeepApiKeysDeps &
+  AuthenticateApiKeyDeps &
+  IntrospectDeps &
+  RevokeTokenDeps &
+  BeginSignInDeps &
+  FinishSignInDeps &
+  EndIdpSessionDeps &
+  ManageConnectionsDeps &
+  ProveDomainDeps &
   ApplyTenantFactDeps &
+  KeepBindingsDeps &
   ManageKeysDeps &
   SignInUserDeps &
   ManageUsersDeps &

@@ -9,13 +9,27 @@ import { ok, type Refusal } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
+import { apiKeyHandlers } from './http/api-keys.ts'
+import { bindingHandlers } from './http/bindings.ts'
 import { clientHandlers } from './http/clients.ts'
+import { connectionHandlers } from './http/connections.ts'
+import { introspectionHandlers } from './http/introspection.ts'
 import { peopleHandlers } from './http/people.ts'
 import { roleHandlers } from './http/roles.ts'
 import { sessionHandlers } from './http/sessions.ts'
+import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
+import { pageReply } from './sign-in-reply.ts'
 
+const OAUTH_OPERATIONS: readonly OperationId[] = [
+  'createToken',
+  'introspectToken',
+  'revokeToken',
+  'endProviderSession',
+]
+/** What a person in a browser asks for. */
+const PAGES: readonly OperationId[] = ['authorize', 'completeSignIn']
 const PUBLIC_FIVE_MINUTES = 'public, max-age=300'
 
 export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
@@ -26,7 +40,12 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     getJwks: cachedJson((nowMs) => jwks(deps, nowMs)),
     ...tokenHandlers(deps),
     ...clientHandlers(deps),
+    ...bindingHandlers(deps),
+    ...apiKeyHandlers(deps),
+    ...introspectionHandlers(deps),
     ...sessionHandlers(deps),
+    ...signOnHandlers(deps),
+    ...connectionHandlers(deps),
     ...peopleHandlers(deps),
     ...roleHandlers(deps),
     getHealth: healthHandler(
@@ -50,9 +69,9 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
  * that did not come through the gateway is no OAuth matter.
  */
 export function authRefusalReply(operationId: OperationId, refusal: Refusal): ApiReply | undefined {
-  return operationId === 'createToken' && refusal.code !== 'caller.untrusted'
-    ? oauthErrorReply(refusal)
-    : undefined
+  if (refusal.code === 'caller.untrusted') return undefined
+  if (PAGES.includes(operationId)) return pageReply(refusal)
+  return OAUTH_OPERATIONS.includes(operationId) ? oauthErrorReply(refusal) : undefined
 }
 
 async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {

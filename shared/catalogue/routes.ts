@@ -26,6 +26,7 @@ const JSON_TYPE = ['application/json']
 const FORM_TYPE = ['application/x-www-form-urlencoded']
 const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json']
 const KIB = 1024
+const form = { maxBodyBytes: 16 * KIB, accepts: FORM_TYPE } as const
 const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
 
 /** Every operation by its operationId: `api-spec.yaml` and the functions' routers are checked against it. */
@@ -39,6 +40,21 @@ export const ROUTES = {
     maxBodyBytes: 64 * KIB,
     accepts: JSON_TYPE,
   },
+  listClients: clients('GET', '/v1/tenants/{tenantId}/clients'),
+  getClient: clients('GET', '/v1/tenants/{tenantId}/clients/{clientId}'),
+  updateClient: { ...clients('PATCH', '/v1/tenants/{tenantId}/clients/{clientId}'), ...json },
+  deleteClient: clients('DELETE', '/v1/tenants/{tenantId}/clients/{clientId}'),
+  rotateClientSecret: { ...clients('POST', '/v1/tenants/{tenantId}/clients/{clientId}/secrets'), ...json },
+  deleteClientSecret: clients('DELETE', '/v1/tenants/{tenantId}/clients/{clientId}/secrets/{secretId}'),
+  introspectToken: { ...open('POST', '/oauth2/introspect', 'auth'), ...form },
+  revokeToken: { ...open('POST', '/oauth2/revoke', 'auth'), ...form },
+  createApiKey: { ...apiKeys('POST', '/v1/tenants/{tenantId}/api-keys'), ...json },
+  listApiKeys: apiKeys('GET', '/v1/tenants/{tenantId}/api-keys'),
+  deleteApiKey: apiKeys('DELETE', '/v1/tenants/{tenantId}/api-keys/{keyId}'),
+  verifyApiKey: { ...secured('POST', '/v1/api-keys/verify', 'auth', 'introspect'), ...json },
+  listBindings: bindings('GET', '/v1/tenants/{tenantId}/bindings'),
+  createBinding: { ...bindings('POST', '/v1/tenants/{tenantId}/bindings'), ...json },
+  deleteBinding: bindings('DELETE', '/v1/tenants/{tenantId}/bindings/{bindingId}'),
   listSessions: sessions('GET', '/v1/tenants/{tenantId}/sessions'),
   endSessions: sessions('DELETE', '/v1/tenants/{tenantId}/sessions'),
   endSession: sessions('DELETE', '/v1/tenants/{tenantId}/sessions/{sessionId}'),
@@ -69,6 +85,66 @@ export const ROUTES = {
     function: 'auth',
     security: 'token',
     ...json,
+  },
+  authorize: open('GET', '/oauth2/authorize', 'auth'),
+  completeSignIn: open('GET', '/sso/{tenantId}/{connectionId}/callback', 'auth'),
+  endProviderSession: {
+    ...open('POST', '/sso/{tenantId}/{connectionId}/backchannel-logout', 'auth'),
+    maxBodyBytes: 24 * KIB,
+    accepts: FORM_TYPE,
+  },
+  createConnection: {
+    ...secured('POST', '/v1/tenants/{tenantId}/connections', 'auth', 'sso:manage', 'platform:tenants'),
+    maxBodyBytes: 64 * KIB,
+    accepts: JSON_TYPE,
+  },
+  listConnections: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/connections',
+    'auth',
+    'sso:manage',
+    'platform:tenants',
+  ),
+  getConnection: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/connections/{connectionId}',
+    'auth',
+    'sso:manage',
+    'platform:tenants',
+  ),
+  changeConnection: {
+    ...secured(
+      'PATCH',
+      '/v1/tenants/{tenantId}/connections/{connectionId}',
+      'auth',
+      'sso:manage',
+      'platform:tenants',
+    ),
+    maxBodyBytes: 64 * KIB,
+    accepts: JSON_TYPE,
+  },
+  deleteConnection: secured(
+    'DELETE',
+    '/v1/tenants/{tenantId}/connections/{connectionId}',
+    'auth',
+    'sso:manage',
+    'platform:tenants',
+  ),
+  createDomain: {
+    ...secured('POST', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
+    maxBodyBytes: 4 * KIB,
+    accepts: JSON_TYPE,
+  },
+  listDomains: secured('GET', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
+  verifyDomain: {
+    ...secured(
+      'POST',
+      '/v1/tenants/{tenantId}/domains/{domainId}/verify',
+      'auth',
+      'sso:manage',
+      'platform:tenants',
+    ),
+    maxBodyBytes: 4 * KIB,
   },
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
@@ -125,6 +201,10 @@ function open<F extends FunctionId>(method: Route['method'], path: string, owner
   return { method, path, function: owner, security: 'public', maxBodyBytes: 0 } as const
 }
 
+function bindings(method: Route['method'], path: string) {
+  return secured(method, path, 'auth', 'clients:manage', 'platform:tenants')
+}
+
 function secured<F extends FunctionId>(
   method: Route['method'],
   path: string,
@@ -148,6 +228,14 @@ function users(method: Route['method'], path: string) {
 /** Operators invite a tenant's first owner: before that there is nobody who could. */
 function invitations(method: Route['method'], path: string) {
   return secured(method, path, 'auth', 'users:manage', 'platform:tenants')
+}
+
+function clients<M extends Route['method']>(method: M, path: string) {
+  return { ...secured(method, path, 'auth', 'clients:manage', 'platform:tenants'), method } as const
+}
+
+function apiKeys<M extends Route['method']>(method: M, path: string) {
+  return { ...secured(method, path, 'auth', 'keys:manage', 'platform:tenants'), method } as const
 }
 
 function scheduled<F extends FunctionId>(path: string, owner: F) {

@@ -95,6 +95,10 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getUsage: READABLE,
   getUpcomingInvoice: READABLE,
   createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
+  listBindings: { ...READABLE, support: 404, finance: 404 },
+  // The operator comes second, and an account is bound once.
+  createBinding: { ...READABLE, own: 201, admin: 409, adminToSuspended: 201, support: 404, finance: 404 },
+  deleteBinding: { ...READABLE, own: 404, admin: 404, adminToSuspended: 404, support: 404, finance: 404 },
   listSessions: SESSIONS,
   endSessions: { ...SESSIONS, admin: 204, adminToSuspended: 204, security: 204 },
   endSession: SESSION_UNKNOWN,
@@ -202,6 +206,7 @@ describe('every route, whoever calls and whosever it is', () => {
     const path = route.path
       .replace('{tenantId}', tenant)
       .replace('{operationId}', operationId)
+      .replace('{bindingId}', `h${'A'.repeat(43)}`)
       .replace('{userId}', 'usr_01KAR6YVZG8X9Y0Z1A2B3C4D5E')
       .replace('{sessionId}', 'ses_01KAR6Z1B0V7D8E9F0G1H2J3K4')
     const token = tokens.get(caller)
@@ -277,6 +282,9 @@ function bodyFor(route: Route, tenant: string): unknown {
   const ofPeople = PEOPLE_BODIES.find(([path]) => path.test(route.path))
   if (ofPeople !== undefined) return ofPeople[1]
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
+  if (route.path.endsWith('/bindings')) {
+    return { cluster: 'energent-shared', serviceAccount: 'matrix', scopes: ['tenant:read'] }
+  }
   if (route.path === '/v1/tenants') {
     const fixed = {
       displayName: 'Matrix',
