@@ -77,6 +77,7 @@ export const SETTINGS = {
   KMS_API_URL: optional(url, 'https://cloudkms.googleapis.com', 'Cloud KMS.'),
   CLOCK_FILE: demo(nonEmpty, 'File with the offset of the test clock.'),
   OUTBOUND_ALLOW: demo(nonEmpty, 'host:port list that outbound calls may reach although it is private.'),
+  DNS_FILE: demo(nonEmpty, 'JSON file with TXT records by name, in place of DNS for proofs of domains.'),
   FIRESTORE_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Firestore.'),
   PUBSUB_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Pub/Sub.'),
   SECRET_MANAGER_EMULATOR_HOST: demo(nonEmpty, 'host:port of a local Secret Manager.'),

@@ -79,10 +79,6 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The proof in the DPoP header is missing, malformed, too old, used before, or for another URL, method or key.',
     'Make a new proof for each request, for the public URL, with a clock that is right.',
   ),
-  'dpop.nonce_required': help(
-    'The proof must carry the nonce of the DPoP-Nonce header of this answer (RFC 9449 section 8).',
-    'Make a new proof with it and send the request again.',
-  ),
   'token.proof_invalid': help(
     'The access token is bound to a key, and the proof of that key is missing, used before or of another request.',
     'Send Authorization: DPoP with a new proof for this method, URL and token.',
@@ -201,6 +197,7 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The record is there, and the domain was proven for another account before.',
     'Contact support: a domain belongs to one tenant.',
   ),
+  'tier.required': help('The tier of the tenant does not include this feature.', 'Change the tier.'),
   'connection.limit_reached': help(
     'The tenant has as many connections as its tier allows.',
     'Delete one, or change the tier.',

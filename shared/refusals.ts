@@ -27,7 +27,6 @@ export const REFUSALS = {
   'scope.invalid': { status: 400, title: 'A requested scope is unknown or not allowed' },
   'target.invalid': { status: 400, title: 'The requested audience is unknown' },
   'dpop.invalid': { status: 400, title: 'The DPoP proof is missing or does not prove this request' },
-  'dpop.nonce_required': { status: 400, title: 'The DPoP proof must carry our nonce' },
   'token.proof_invalid': {
     status: 401,
     title: 'The DPoP proof of the access token is missing or does not fit',

@@ -18,6 +18,7 @@ import type { ManageUsersDeps } from './operations/manage-users.ts'
 import type { ProveDomainDeps } from './operations/prove-domain.ts'
 import type { RevokeTokenDeps } from './operations/revoke-token.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
+import type { AccessKeyring } from './ports.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */
 export type AuthDeps = GrantsDeps &
@@ -38,4 +39,4 @@ export type AuthDeps = GrantsDeps &
   SignInUserDeps &
   ManageUsersDeps &
   ManageRolesDeps &
-  InviteDeps & { readonly platform: Platform }
+  InviteDeps & { readonly platform: Platform; readonly eventKeyring: AccessKeyring }

@@ -1,6 +1,7 @@
 import type { OperationId } from '#shared/catalogue/routes.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { type EntityTag, isNotModified } from '#shared/http/etag.ts'
+import type { TokenScheme } from '#shared/http/problem.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
@@ -68,14 +69,23 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
  * How this function words refusals of OAuth's own endpoints; undefined leaves problem+json. A call
  * that did not come through the gateway is no OAuth matter.
  */
-export function authRefusalReply(operationId: OperationId, refusal: Refusal): ApiReply | undefined {
+export function authRefusalReply(
+  operationId: OperationId,
+  refusal: Refusal,
+  scheme?: TokenScheme,
+): ApiReply | undefined {
   if (refusal.code === 'caller.untrusted') return undefined
   if (PAGES.includes(operationId)) return pageReply(refusal)
-  return OAUTH_OPERATIONS.includes(operationId) ? oauthErrorReply(refusal) : undefined
+  return OAUTH_OPERATIONS.includes(operationId) ? oauthErrorReply(refusal, scheme) : undefined
 }
 
 async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {
-  const keys = await deps.keyring.publicKeys(nowMs)
+  const [accessKeys, eventKeys] = await Promise.all([
+    deps.keyring.publicKeys(nowMs),
+    // Whoever verifies tokens must not wait for the keys of those who verify events.
+    deps.eventKeyring.publicKeys(nowMs).catch(() => []),
+  ])
+  const keys = [...accessKeys, ...eventKeys]
   return { keys: keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256' })) }
 }
 

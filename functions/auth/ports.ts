@@ -41,6 +41,11 @@ export type ReplayStore = {
       readonly expSeconds: number
     },
   ): Promise<boolean>
+  /** Whether somebody claimed it before, without claiming it. */
+  wasClaimed(
+    ctx: TenantContext,
+    use: { readonly kind: string; readonly issuer: string; readonly jti: string },
+  ): Promise<boolean>
 }
 
 /** Client assertions (RFC 7523). */

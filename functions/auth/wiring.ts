@@ -3,22 +3,34 @@ import { type Config, isDemoProject, required } from '#shared/config.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
-import { accessKeyring } from './adapters/access-keyring.ts'
+import { accessKeyring, EVENTS } from './adapters/access-keyring.ts'
+import { announceRevocations } from './adapters/announce-revocations.ts'
+import { firestoreApiKeys } from './adapters/api-key-store.ts'
 import { firestoreBindingStore, firestoreFindBinding } from './adapters/binding-store.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
+import { firestoreClientRegister } from './adapters/client-register.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { cloudKms } from './adapters/cloud-kms.ts'
 import { foreignKeys } from './adapters/foreign-keys.ts'
 import { guardedFetch } from './adapters/guarded-fetch.ts'
+import { identityProviders } from './adapters/identity-providers.ts'
 import { firestoreInvitationStore } from './adapters/invitation-store.ts'
 import { firestoreKeyLedger } from './adapters/key-ledger.ts'
+import { logoutTokens } from './adapters/logout-tokens.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { personalData } from './adapters/personal-data.ts'
 import { firestoreReplayStore } from './adapters/replay-store.ts'
 import { firestoreRoleStore } from './adapters/role-store.ts'
 import { firestoreSessionStore } from './adapters/session-store.ts'
-import { firestoreConnectionStore } from './adapters/sign-on-store.ts'
+import {
+  firestoreConnectionStore,
+  firestoreDomainStore,
+  firestoreFlowStore,
+  firestoreSignOnReader,
+} from './adapters/sign-on-store.ts'
 import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
+import { firestoreTokenRevocations } from './adapters/token-revocations.ts'
+import { dnsTxtResolver, fileTxtResolver } from './adapters/txt-resolver.ts'
 import { firestoreUserStore } from './adapters/user-store.ts'
 import type { AuthDeps } from './deps.ts'
 import type { Kms } from './ports/kms.ts'
@@ -35,9 +47,16 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
       ({ clock }) =>
       (kid) =>
         keyring.keySource(kid, clock.now()),
+    announce: (tenantId, revocations, commit) => announce(tenantId, revocations, commit),
     ...parts,
   })
   const keyring = accessKeyring(platform)
+  const eventKeyring = accessKeyring(platform, EVENTS)
+  const announce = announceRevocations({
+    issuer: config.PUBLIC_BASE_URL,
+    signer: eventKeyring.signer,
+    log: platform.log,
+  })
   const outbound = parts.outbound ?? guardedFetch(config)
   return {
     platform,
@@ -46,6 +65,8 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     ids: platform.ids,
     credentials: firestoreCredentials(platform.database),
     keyring,
+    eventKeyring,
+    revocations: platform.revocations,
     keyUpkeep: keyring.upkeep,
     keyLedger: firestoreKeyLedger(platform.tenants),
     peppers: pepperStore(platform),
@@ -53,12 +74,20 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     replay: firestoreReplayStore(platform.tenants),
     assertions: clientAssertions(config.PUBLIC_BASE_URL),
     clients: firestoreClientStore(platform.tenants),
+    clientRegister: firestoreClientRegister(platform.tenants),
+    apiKeys: firestoreApiKeys(platform.tenants, platform.database),
+    apiKeyRate: tokenBuckets(),
+    introspectRate: tokenBuckets(),
+    verifyToken: platform.verifyToken,
+    proofs: platform.proofs,
+    tokenRevocations: firestoreTokenRevocations(platform.tenants),
     presetsAllowed: isDemoProject(config.GOOGLE_CLOUD_PROJECT),
     tenantStates: firestoreTenantStates(platform.tenants),
     sessions: firestoreSessionStore(platform.tenants),
     users: firestoreUserStore(platform.tenants),
     roles: firestoreRoleStore(platform.tenants),
     invitations: firestoreInvitationStore(platform.tenants),
+    ...signOnParts(config, platform, outbound),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }
 }
@@ -78,6 +107,20 @@ function exchangeParts(config: Config, platform: Platform, outbound: GuardedFetc
     connections: firestoreConnectionStore(platform.tenants),
     verifyToken: platform.verifyToken,
     revocations: platform.revocations,
+  }
+}
+
+/** What single sign-on rests on besides the connections. */
+function signOnParts(config: Config, platform: Platform, outbound: GuardedFetch) {
+  const foreign = foreignKeys({ fetch: outbound, log: platform.log })
+  return {
+    signOn: firestoreSignOnReader(platform.database),
+    flows: firestoreFlowStore(platform.tenants),
+    domains: firestoreDomainStore(platform.tenants, platform.system),
+    providers: identityProviders({ fetch: outbound }),
+    logoutTokens: logoutTokens({ foreignKeys: foreign }),
+    txt: config.DNS_FILE === undefined ? dnsTxtResolver() : fileTxtResolver(config.DNS_FILE),
+    signInRate: tokenBuckets(),
   }
 }
 

@@ -16,14 +16,15 @@ export type TierLimits = {
   /** Requests a second with a tenant's tokens that one function instance answers; n instances answer n times as many. */
   readonly apiRequestsPerSecond: number
   readonly maxClients: number
+  readonly maxApiKeys: number
 }
 
 /** The limits of each tier (deployment guide §3.3): the only place they stand as numbers. */
 export const TIER_LIMITS: Readonly<Record<Tier, TierLimits>> = {
-  basic: limits(1, 2, 10, 1, 5, 50, 2),
-  standard: limits(2, 4, 25, 2, 20, 100, 5),
-  premium: limits(4, 8, 50, 4, 100, 250, 20),
-  enterprise: limits(8, 16, 100, 8, 500, 500, 100),
+  basic: limits(1, 2, 10, 1, 5, 50, 2, 2),
+  standard: limits(2, 4, 25, 2, 20, 100, 5, 10),
+  premium: limits(4, 8, 50, 4, 100, 250, 20, 50),
+  enterprise: limits(8, 16, 100, 8, 500, 500, 100, 500),
 }
 
 function limits(
@@ -34,6 +35,7 @@ function limits(
   tokenRequestsPerSecond: number,
   apiRequestsPerSecond: number,
   maxClients: number,
+  maxApiKeys: number,
 ): TierLimits {
   return {
     vcpu,
@@ -43,6 +45,7 @@ function limits(
     tokenRequestsPerSecond,
     apiRequestsPerSecond,
     maxClients,
+    maxApiKeys,
   }
 }
 

@@ -1,8 +1,14 @@
 import type { EventContract } from './define-event.ts'
+import { apiKeyCreated } from './events/api-key-created.ts'
+import { apiKeyRevoked } from './events/api-key-revoked.ts'
 import { authErased } from './events/auth-erased.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { clientDeleted } from './events/client-deleted.ts'
+import { clientSecretRotated } from './events/client-secret-rotated.ts'
+import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
+import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
@@ -10,12 +16,20 @@ import { subscriptionCancelRequested } from './events/subscription-cancel-reques
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
 import { TENANT_FACTS } from './events/tenant-fact.ts'
+import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
 
 /** Every event contract there is: for the documentation and the tests that walk over all of them. */
 export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   clientCreated,
+  clientSecretRotated,
+  clientDeleted,
+  apiKeyCreated,
+  apiKeyRevoked,
+  tokenRevoked,
+  revoked,
+  connectionChanged,
   userDisabled,
   userRolesChanged,
   authErased,

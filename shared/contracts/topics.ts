@@ -1,9 +1,15 @@
 import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
 import { METER_IDS } from '../catalogue/meters.ts'
+import { apiKeyCreated } from './events/api-key-created.ts'
+import { apiKeyRevoked } from './events/api-key-revoked.ts'
 import { authErased } from './events/auth-erased.ts'
 import { chargeRefused } from './events/charge-refused.ts'
 import { clientCreated } from './events/client-created.ts'
+import { clientDeleted } from './events/client-deleted.ts'
+import { clientSecretRotated } from './events/client-secret-rotated.ts'
+import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
+import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { stepContinue } from './events/step-continue.ts'
@@ -11,6 +17,7 @@ import { subscriptionCancelRequested } from './events/subscription-cancel-reques
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
 import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
+import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
 
@@ -30,6 +37,13 @@ export const TOPICS = {
   'auth-facts': {
     types: [
       clientCreated.type,
+      clientSecretRotated.type,
+      clientDeleted.type,
+      connectionChanged.type,
+      apiKeyCreated.type,
+      apiKeyRevoked.type,
+      tokenRevoked.type,
+      revoked.type,
       ...KEY_FACT_KINDS.map(keyFactType),
       sessionCreated.type,
       sessionRevoked.type,

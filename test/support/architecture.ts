@@ -47,9 +47,10 @@ const NAME_DOORS: Readonly<Record<string, RegExp>> = {
   commitWrites: IN_FIRESTORE,
   tenantIndex: /^(?:shared\/firestore|functions\/tenant-events)\//,
   replaceTimers: /^shared\/testing\//,
+  keyringNotice: /^(?:shared\/firestore|functions\/auth)\//,
   findCredential: /^(?:shared\/firestore|functions\/auth)\//,
   openByCredential:
-    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|exchange-workload-token|finish-sign-in|end-idp-session)\.ts$/,
+    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|exchange-workload-token|begin-sign-in|finish-sign-in|end-idp-session)\.ts$/,
   openAsDeployer: /^(?:functions\/auth\/operations\/bootstrap-operator\.ts$|scripts\/|local\/)/,
 }
 

@@ -66,10 +66,14 @@ function flowFields(flow: SignInFlow): Record<string, unknown> {
 export function firestoreConnectionStore(tenants: TenantFirestore): ConnectionStore {
   return {
     find: (ctx, id) =>
-      tenants.withTenant(ctx, async (db) => (await db.find([CONNECTIONS, id], parseConnection))?.value),
+      tenants.withTenant(ctx, async (db) => {
+        const found = (await db.find([CONNECTIONS, id], parseConnection))?.value
+        return found?.status === 'deleted' ? undefined : found
+      }),
     list: (ctx) =>
       tenants.withTenant(ctx, async (db) => {
-        const all = await db.list([CONNECTIONS], { limit: MOST_CONNECTIONS }, parseConnection)
+        const there = [['status', 'in', ['active', 'disabled']] as const]
+        const all = await db.list([CONNECTIONS], { where: there, limit: MOST_CONNECTIONS }, parseConnection)
         return all.map(({ value }) => value)
       }),
     change: (ctx, claim, connectionId, decide) =>
@@ -90,25 +94,26 @@ export function firestoreConnectionStore(tenants: TenantFirestore): ConnectionSt
           proven: domains.map(({ value }) => value.domain),
         })
         if (!decided.ok) return decided
-        const { value, connection, deleted = false, events = [], audit = [] } = decided.value
-        const counted = (by: number) => {
-          const fields = { count: Math.max(0, number + by) }
-          return count === undefined ? db.create(COUNT, fields) : db.update(COUNT, count, fields)
-        }
+        const { value, connection, events = [], audit = [] } = decided.value
         const writes = []
-        if (connection !== undefined && known === undefined) {
-          writes.push(db.create(path, connectionFields(connection)), counted(1))
+        if (connection !== undefined) {
+          const fields = connectionFields(connection)
+          writes.push(known === undefined ? db.create(path, fields) : db.update(path, known, fields))
+          const by = placesOf(connection) - placesOf(known?.value)
+          const counted = { count: Math.max(0, number + by) }
+          if (by !== 0)
+            writes.push(count === undefined ? db.create(COUNT, counted) : db.update(COUNT, count, counted))
           // A tenant that was suspended or became smaller in between must not get one.
           if (state !== undefined) writes.push(db.verify(STATE, state))
-        } else if (connection !== undefined && known !== undefined) {
-          writes.push(db.update(path, known, connectionFields(connection)))
-        } else if (deleted && known !== undefined) {
-          writes.push(db.delete(path, known), counted(-1))
         }
         const outgoing = events.map((event) => ({ topic: 'auth-facts' as const, event }))
         return ok({ value, writes, events: outgoing, audit })
       }),
   }
+}
+
+function placesOf(connection: Connection | undefined): number {
+  return connection === undefined || connection.status === 'deleted' ? 0 : 1
 }
 
 function connectionFields(connection: Connection): Record<string, unknown> {
@@ -124,13 +129,16 @@ export function firestoreDomainStore(tenants: TenantFirestore, system: SystemFir
       }),
     find: (ctx, id) =>
       tenants.withTenant(ctx, async (db) => (await db.find([DOMAINS, id], parseProvenDomain))?.value),
-    findOrCreate: async (ctx, wanted) => {
+    findOrCreate: async (ctx, wanted, check) => {
       const made = await tenants.optimistic(ctx, undefined, async (db) => {
         const path = [DOMAINS, wanted.domainId]
-        const [known, all] = await Promise.all([
+        const [state, known, all] = await Promise.all([
+          db.find(STATE, parseTenantAuthState),
           db.find(path, parseProvenDomain),
           db.list([DOMAINS], { limit: MOST_DOMAINS }, parseProvenDomain),
         ])
+        const allowed = check(state?.value)
+        if (!allowed.ok) return allowed
         if (known !== undefined) return ok({ value: known.value, writes: [] })
         if (all.length >= MOST_DOMAINS) {
           return refuse('domain.invalid', 'too many', `A tenant has at most ${MOST_DOMAINS} domains.`)

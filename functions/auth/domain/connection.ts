@@ -47,12 +47,16 @@ export type IdpMetadata = {
 /** Which claims say what; names of members of the ID token or of userinfo. */
 export type ClaimMap = { readonly email: string; readonly name: string; readonly groups: string }
 
-export type GroupRoles = { readonly group: string; readonly roles: readonly string[] }
+export type GroupRole = { readonly group: string; readonly role: string }
 
 /** One identity provider of a tenant, as stored in `auth_connections/{connectionId}`. */
 export type Connection = {
   readonly connectionId: ConnectionId
-  readonly status: 'active' | 'disabled'
+  /**
+   * What was deleted is kept without its secret: another connection under the same id would be another
+   * provider, and its subjects would be taken for the people of the first.
+   */
+  readonly status: 'active' | 'disabled' | 'deleted'
   readonly issuer: string
   readonly clientId: string
   /** Sealed with the tenant's data key; null for a public client, which PKCE alone protects. */
@@ -62,7 +66,11 @@ export type Connection = {
   readonly scopes: readonly string[]
   readonly claimMap: ClaimMap
   /** Groups of the provider and the roles they give: never `owner`, never one of the platform. */
-  readonly groupRoles: readonly GroupRoles[]
+  readonly groupRoles: readonly GroupRole[]
+  /** Roles of everybody who comes through it. */
+  readonly defaultRoles: readonly string[]
+  /** Whether people nobody invited or provisioned may come in. */
+  readonly admits: 'everyone' | 'invited'
   /** The organisation at a provider that serves many: `tid` of Microsoft, `hd` of Google. */
   readonly tid: string | null
   readonly hd: string | null
@@ -91,7 +99,7 @@ const alg = z.enum(ID_TOKEN_ALGS)
 export const parseConnection = parser<Connection>(
   z.object({
     connectionId: text.refine(isDocumentId).transform((value) => value as ConnectionId),
-    status: z.enum(['active', 'disabled']),
+    status: z.enum(['active', 'disabled', 'deleted']),
     issuer: text,
     clientId: text,
     clientSecretSealed: text.transform((value) => value as Sealed).nullable(),
@@ -109,7 +117,9 @@ export const parseConnection = parser<Connection>(
     algs: z.array(alg),
     scopes: z.array(text),
     claimMap: z.object({ email: text, name: text, groups: text }),
-    groupRoles: z.array(z.object({ group: text, roles: z.array(text) })),
+    groupRoles: z.array(z.object({ group: text, role: text })),
+    defaultRoles: z.array(text),
+    admits: z.enum(['everyone', 'invited']),
     tid: text.nullable(),
     hd: text.nullable(),
     domains: z.array(text),

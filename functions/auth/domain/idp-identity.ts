@@ -93,15 +93,6 @@ function readGroups(value: unknown): string[] {
   return [...new Set(names.filter((name): name is string => isText(name, 255)))].slice(0, MOST_GROUPS)
 }
 
-/** The roles that the groups give by the connection's table. */
-export function rolesOfGroups(
-  connection: Pick<Connection, 'groupRoles'>,
-  groups: readonly string[],
-): string[] {
-  const given = connection.groupRoles.filter(({ group }) => groups.includes(group))
-  return [...new Set(given.flatMap(({ roles }) => roles))].sort()
-}
-
 function isInstant(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

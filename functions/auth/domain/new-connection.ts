@@ -4,7 +4,7 @@ import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import {
   type ClaimMap,
-  type GroupRoles,
+  type GroupRole,
   ID_TOKEN_ALGS,
   type IdpMetadata,
   type IdTokenAlg,
@@ -22,7 +22,9 @@ export type ConnectionSettings = {
   readonly algs?: readonly IdTokenAlg[] | undefined
   readonly scopes?: readonly string[] | undefined
   readonly claimMap?: { readonly [Name in keyof ClaimMap]?: string | undefined } | undefined
-  readonly groupRoles?: readonly GroupRoles[] | undefined
+  readonly groupRoles?: readonly GroupRole[] | undefined
+  readonly defaultRoles?: readonly string[] | undefined
+  readonly admits?: 'everyone' | 'invited' | undefined
   readonly tid?: string | null | undefined
   readonly hd?: string | null | undefined
   readonly domains?: readonly DomainName[] | undefined
@@ -34,7 +36,6 @@ export const DEFAULT_SCOPES = ['openid', 'email', 'profile'] as const
 /** RS256 is what every provider can (OpenID Connect Core §15.1); the rest is taken where it offers it. */
 export const DEFAULT_ALGS: readonly IdTokenAlg[] = ID_TOKEN_ALGS
 
-const MOST_ROLES_PER_GROUP = 20
 const visible = (most: number) =>
   z.string().regex(new RegExp(`^[\\x21-\\x7E]{1,${most}}$`), 'must be visible ASCII')
 const printable = (most: number) =>
@@ -49,6 +50,8 @@ const domain = z.string().transform((value, context): DomainName => {
   context.addIssue({ code: 'custom', message: 'not a domain of your own' })
   return z.NEVER
 })
+
+const givenRole = z.string().refine(isGivenRole, 'not a role that a provider can give')
 
 const SETTINGS = z.strictObject({
   connectionId: z
@@ -67,17 +70,11 @@ const SETTINGS = z.strictObject({
     .strictObject({ email: claimName.optional(), name: claimName.optional(), groups: claimName.optional() })
     .optional(),
   groupRoles: z
-    .array(
-      z.strictObject({
-        group: printable(255),
-        roles: z
-          .array(z.string().refine(isGroupRole, 'not a role that a group can give'))
-          .min(1)
-          .max(MOST_ROLES_PER_GROUP),
-      }),
-    )
+    .array(z.strictObject({ group: printable(255), role: givenRole }))
     .max(100)
     .optional(),
+  defaultRoles: z.array(givenRole).max(10).optional(),
+  admits: z.enum(['everyone', 'invited']).optional(),
   tid: visible(100).nullable().optional(),
   hd: visible(253).nullable().optional(),
   domains: z.array(domain).max(20).optional(),
@@ -87,7 +84,7 @@ const SETTINGS = z.strictObject({
 const parseBody = parser<ConnectionSettings>(SETTINGS)
 
 /** An owner is made by people alone: else whoever may edit a connection could make themselves one. */
-function isGroupRole(name: string): boolean {
+function isGivenRole(name: string): boolean {
   return isRoleName(name) && name !== 'owner'
 }
 

@@ -40,6 +40,7 @@ export type FlowStore = {
 /** What a change of a connection is decided by. */
 export type ConnectionSurroundings = {
   readonly state: TenantAuthState | undefined
+  /** Also one that was deleted. */
   readonly connection: Connection | undefined
   readonly count: number
   /** The domains that the tenant has proven. */
@@ -48,16 +49,15 @@ export type ConnectionSurroundings = {
 
 export type ConnectionCommit<T> = {
   readonly value: T
-  /** A new or changed connection. */
+  /** A new or changed connection; one that was deleted is no longer counted. */
   readonly connection?: Connection
-  readonly deleted?: boolean
   readonly events?: readonly CloudEvent[]
   readonly audit?: readonly AuditEntry[]
 }
 
 export type ConnectionStore = {
   find(ctx: TenantContext, connectionId: ConnectionId): Promise<Connection | undefined>
-  /** All of them, by id: a tenant has a few. */
+  /** All that were not deleted, by id: a tenant has a few. */
   list(ctx: TenantContext): Promise<readonly Connection[]>
   /** Reads, decides and commits; contention runs `decide` again, so it computes and does nothing else. */
   change<T>(
@@ -71,8 +71,12 @@ export type ConnectionStore = {
 export type DomainStore = {
   list(ctx: TenantContext): Promise<readonly ProvenDomain[]>
   find(ctx: TenantContext, domainId: string): Promise<ProvenDomain | undefined>
-  /** The tenant's record of a domain: the one it has, or `wanted`, created now. */
-  findOrCreate(ctx: TenantContext, wanted: ProvenDomain): Promise<Result<ProvenDomain>>
+  /** The tenant's record of a domain: the one it has, or `wanted`, created now if `check` lets it. */
+  findOrCreate(
+    ctx: TenantContext,
+    wanted: ProvenDomain,
+    check: (state: TenantAuthState | undefined) => Result<unknown>,
+  ): Promise<Result<ProvenDomain>>
   /**
    * Makes a domain this tenant's for good. Refuses when another one has it, and says no more than that.
    */
@@ -83,6 +87,17 @@ export type DomainStore = {
 export type TxtResolver = {
   /** The TXT records of a name, each in one piece; none when there is no such name. Throws when DNS does not answer. */
   txt(name: string): Promise<readonly string[]>
+}
+
+/** Tokens by which a provider ends sessions. */
+export type LogoutTokens = {
+  /** The claims of a token that the connection's provider signed; refuses `logout.invalid`. */
+  verify(
+    token: string,
+    tenantId: TenantId,
+    connection: Connection,
+    nowMs: number,
+  ): Promise<Result<IdTokenClaims>>
 }
 
 /** What came of the code that a provider's answer brought. */
