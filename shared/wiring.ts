@@ -6,7 +6,7 @@ import { type Database, openDatabase } from './firestore/database.ts'
 import { createOutbox, type Outbox } from './firestore/outbox.ts'
 import { revocationFeed } from './firestore/revocation-feed.ts'
 import { type SystemFirestore, systemFirestore } from './firestore/system.ts'
-import { type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
+import { type AnnounceRevocations, type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
 import { type Ids, systemIds } from './ids.ts'
 import { createLogger, type Logger } from './log.ts'
 import { createRegistry, type Metrics } from './metrics.ts'
@@ -16,6 +16,7 @@ import { type Publisher, pubsubPublisher } from './pubsub/publisher.ts'
 import { firestoreQuarantine, type Quarantine } from './pubsub/quarantine.ts'
 import { type SecretStore, secretManagerStore } from './secrets.ts'
 import { type Revocations, revocations } from './tokens/revocations.ts'
+import { type ProofMemory, proofMemory } from './tokens/proof-memory.ts'
 import {
   accessTokenVerifier,
   type KeySource,
@@ -41,6 +42,8 @@ export type Platform = {
   readonly revocations: Revocations
   readonly verifyToken: TokenVerifier
   readonly verifyCaller: CallerVerifier
+  /** The DPoP proofs that this process has seen. */
+  readonly proofs: ProofMemory
 }
 
 /** What a test, a simulation or the auth function puts in place of the usual parts. */
@@ -51,6 +54,8 @@ export type PlatformParts = {
   readonly database?: Database
   readonly publisher?: Publisher
   readonly secrets?: SecretStore
+  /** What auth tells others of a revocation. */
+  readonly announce?: AnnounceRevocations
   readonly keys?: (parts: {
     secrets: SecretStore
     system: SystemFirestore
@@ -97,7 +102,7 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
     publisher,
     secrets,
     system,
-    tenants: tenantFirestore({ database, group, clock, ids, outbox }),
+    tenants: tenantFirestore({ database, group, clock, ids, outbox, announce: parts.announce }),
     outbox,
     quarantine: firestoreQuarantine(group, system, ids),
     revocations: revoked,
@@ -110,5 +115,6 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
       clock,
     }),
     verifyCaller: callerVerifier(config, clock),
+    proofs: proofMemory(),
   }
 }

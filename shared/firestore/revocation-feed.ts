@@ -10,18 +10,18 @@ import { decode } from './values.ts'
 
 /**
  * What an entry tells of. Beside revocations: `state` says that a tenant's auth state is another,
- * `signingKey` that a key of ours is compromised, `keyring` that a ring has the generation `before`.
+ * `keyring` that a ring of ours has the generation `before`.
  */
-export const FEED_KINDS = [...REVOCATION_KINDS, 'state', 'signingKey', 'keyring'] as const
-export type FeedKind = RevocationKind | 'state' | 'signingKey' | 'keyring'
+export const FEED_KINDS = [...REVOCATION_KINDS, 'state', 'keyring'] as const
+export type FeedKind = RevocationKind | 'state' | 'keyring'
 
 /** One entry as it was read. */
 export type FeedEntry = {
   readonly entryId: string
   /** The store's time of the commit, in milliseconds. */
   readonly atMs: number
-  /** Null for what is about all tenants: our own keys. */
-  readonly tenantId: TenantId | null
+  /** Of our own keys the platform's. */
+  readonly tenantId: TenantId
   readonly kind: FeedKind
   readonly id: string
   /** Whole seconds; of a key ring its generation. */
@@ -96,7 +96,7 @@ const FAR_AHEAD_MS = 7_258_118_400_000
 const parseEntry = parser(
   z.object({
     at: z.number(),
-    tenantId: z.string().nullable(),
+    tenantId: z.string(),
     kind: z.enum(FEED_KINDS),
     id: z.string().min(1).max(256),
     before: z.number().int(),
@@ -111,14 +111,14 @@ const parseEntry = parser(
  */
 function entryOf(sdk: Opened['sdk'], document: QueryDocumentSnapshot): FeedEntry | undefined {
   const raw = asRecord(decode(sdk, document.data())) ?? {}
-  const tenantId = raw['tenantId'] === null ? null : parseTenantId(raw['tenantId'])
+  const tenantId = parseTenantId(raw['tenantId'])
+  if (!tenantId.ok) return undefined
   const parsed = parseEntry(raw)
-  if (parsed.ok && (tenantId === null || tenantId.ok)) {
+  if (parsed.ok) {
     const { at, exp, kind, id, before, reason } = parsed.value
-    const owner = tenantId === null ? null : tenantId.value
-    return { entryId: document.id, atMs: at, tenantId: owner, kind, id, before, expMs: exp, reason }
+    return { entryId: document.id, atMs: at, tenantId: tenantId.value, kind, id, before, expMs: exp, reason }
   }
-  if (tenantId === null || !tenantId.ok || typeof raw['at'] !== 'number') return undefined
+  if (typeof raw['at'] !== 'number') return undefined
   const before = Math.floor(raw['at'] / 1000)
   return {
     ...{

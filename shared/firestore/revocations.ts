@@ -6,9 +6,9 @@ import {
   type Revocation,
   TOKEN_SKEW_SECONDS,
 } from '../contracts/revocation.ts'
-import type { TenantId } from '../ids.ts'
+import { PLATFORM_TENANT, type TenantId } from '../ids.ts'
 import { feedEntryPath } from './paths.ts'
-import { type Write, writeOf } from './scoped.ts'
+import { type SystemScope, type Write, writeOf } from './scoped.ts'
 import { commitTime, type Fields, timestamp } from './values.ts'
 
 /**
@@ -60,6 +60,22 @@ export function feedWrites<S>(
   return stateChanged ? [...told, write(told.length, state)] : told
 }
 
+/** Says that one of our key rings has a new generation: processes that hold an older one read it again. */
+export function keyringNotice(
+  ring: string,
+  generation: number,
+  { noticeId, nowMs }: { readonly noticeId: string; readonly nowMs: number },
+): Write<SystemScope> {
+  const exp = timestamp(latestExpiry(Math.floor(nowMs / 1000)) * 1000)
+  const about = { tenantId: PLATFORM_TENANT, kind: 'keyring', id: ring, before: generation }
+  return writeOf<SystemScope>('create', {
+    path: feedEntryPath(shardOf(noticeId), noticeId),
+    fields: { at: commitTime(), ...about, exp },
+    once: false,
+    tenantId: undefined,
+  })
+}
+
 /** By the entry and not by the tenant: one that revokes a great deal fills no shard alone. */
 function shardOf(entryId: string): string {
   const byte = createHash('sha256').update(entryId, 'utf8').digest()[0] ?? 0
@@ -76,6 +92,7 @@ function requireSound(
     id.length > 0 &&
     id.length <= 256 &&
     (kind !== 'tenant' || id === tenantId) &&
+    (kind !== 'signingKey' || tenantId === PLATFORM_TENANT) &&
     Number.isSafeInteger(before) &&
     Number.isSafeInteger(exp) &&
     before >= 0 &&

@@ -65,12 +65,20 @@ export type TenantFirestore = {
   ): Promise<Result<Committed<T>>>
 }
 
+/** The facts that leave with revocations, ready to publish. */
+export type AnnounceRevocations = (
+  tenantId: TenantId,
+  revocations: readonly Revocation[],
+  commit: { readonly commitId: string; readonly nowMs: number },
+) => Promise<readonly Outgoing[]>
+
 export type TenantStoreDeps = {
   readonly database: Database
   readonly group: Group
   readonly clock: Clock
   readonly ids: Ids
   readonly outbox: Outbox
+  readonly announce?: AnnounceRevocations | undefined
 }
 
 const MOST_ATTEMPTS = 8
@@ -96,7 +104,11 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
         if (!decision.ok) return (await seenBefore(deps, ctx, claim)) ?? decision
         requireOwn(ctx, decision.value.writes)
         const nowMs = deps.clock.now()
-        const rows = (decision.value.events ?? []).map((event, at) =>
+        const told = await deps.announce?.(ctx.tenantId, decision.value.revocations ?? [], {
+          commitId,
+          nowMs,
+        })
+        const rows = [...(decision.value.events ?? []), ...(told ?? [])].map((event, at) =>
           outboxRow(event, ctx.tenantId, at, nowMs),
         )
         const writes = [

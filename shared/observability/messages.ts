@@ -185,6 +185,12 @@ export const LOG_MESSAGES = {
     ['error'],
     ERROR,
   ),
+  'security event not signed': notice(
+    'ERROR',
+    'No key of the ring `events` could be had in time; the fact of a revocation left without its token.',
+    ['error'],
+    ERROR,
+  ),
   'revocation entry not understood': notice(
     'ERROR',
     'An entry of the revocation feed names no tenant and nothing that is known; nothing was revoked by it.',

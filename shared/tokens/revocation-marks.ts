@@ -1,6 +1,6 @@
 import { LONGEST_TOKEN_LIFE_SECONDS, type RevocationKind } from '../contracts/revocation.ts'
 import type { FeedEntry } from '../firestore/revocation-feed.ts'
-import type { TenantId } from '../ids.ts'
+import { PLATFORM_TENANT, type TenantId } from '../ids.ts'
 
 /** What a token says of itself, as far as it can be revoked by. */
 export type RevocableToken = {
@@ -23,7 +23,7 @@ export type Grantee = {
 /** Everything known to be revoked, of all tenants. */
 export type RevocationMarks = {
   /** What makes the token bad, or undefined while it is good. */
-  findRevoked(tenantId: TenantId, token: RevocableToken): RevocationKind | 'signingKey' | undefined
+  findRevoked(tenantId: TenantId, token: RevocableToken): RevocationKind | undefined
   /** The latest second whose tokens of this grantee are refused: a new one must be issued later. 0: none. */
   watermark(tenantId: TenantId, grantee: Grantee): number
   /** Whether a thing itself was revoked within the last hour, whatever its tokens: such as an API key. */
@@ -33,7 +33,7 @@ export type RevocationMarks = {
   /** The generation that a key ring has at least; 0 while nothing was said of it. */
   keyringGeneration(ring: string): number
   isCompromised(kid: string): boolean
-  /** The entries of one tenant that are still worth telling, in no order. */
+  /** The entries of one tenant that are still worth telling, and our own keys that are bad; in no order. */
   entriesOf(tenantId: TenantId): Iterable<FeedEntry>
   /** How many entries are kept. */
   readonly size: number
@@ -99,7 +99,9 @@ export function revocationMarks(limits: MarksLimits = LIMITS): MutableMarks {
     if (entry.kind !== 'state') raise(tenant.marks, entry)
   }
   const addOne = (entry: FeedEntry): boolean => {
-    if (entry.tenantId === null) {
+    if (entry.kind === 'signingKey' || entry.kind === 'keyring') {
+      // Our own keys are the platform's matter: no other tenant's commit can take one away.
+      if (entry.tenantId !== PLATFORM_TENANT) return false
       const key = keyOf(entry.kind, entry.id)
       const known = ours.get(key)
       if (known === undefined || known.before < entry.before) ours.set(key, entry)
@@ -166,7 +168,10 @@ export function revocationMarks(limits: MarksLimits = LIMITS): MutableMarks {
     stateGeneration: (tenantId) => tenants.get(tenantId)?.stateGeneration ?? 0,
     keyringGeneration: (ring) => ours.get(keyOf('keyring', ring))?.before ?? 0,
     isCompromised: (kid) => ours.has(keyOf('signingKey', kid)),
-    entriesOf: (tenantId) => tenants.get(tenantId)?.entries.values() ?? [],
+    entriesOf: function* (tenantId) {
+      yield* tenants.get(tenantId)?.entries.values() ?? []
+      for (const entry of ours.values()) if (entry.kind === 'signingKey') yield entry
+    },
     get size() {
       return size + ours.size
     },

@@ -2,8 +2,10 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { withDeadline } from '#shared/deadline.ts'
 import { errorFields } from '#shared/log.ts'
 import type { SecretStore } from '#shared/secrets.ts'
+import type { RevocationMarks } from '#shared/tokens/revocation-marks.ts'
+import type { Revocations } from '#shared/tokens/revocations.ts'
 import type { KeySource } from '#shared/tokens/verify-access-token.ts'
-import { ACCESS_KEYS_SECRET, privateKeyOf } from '../domain/access-key.ts'
+import { ACCESS_KEYS_SECRET, EVENT_KEYS_SECRET, privateKeyOf } from '../domain/access-key.ts'
 import {
   type KeyMaterial,
   type Keyring,
@@ -27,9 +29,17 @@ const UNKNOWN_KEY_AGE_MS = 2_000
 
 const REFRESH_LIMIT_MS = 1_000
 
-const KIND = signingRing('access')
+export type AccessKeyringDeps = RingDocumentDeps & {
+  readonly secrets: SecretStore
+  readonly revocations: Pick<Revocations, 'current' | 'fresh'>
+}
 
-export type AccessKeyringDeps = RingDocumentDeps & { readonly secrets: SecretStore }
+/** A ring of ours: its document in `keyrings`, and the secret whose versions are its private keys. */
+export type WhichRing = { readonly name: string; readonly secretName: string }
+
+const ACCESS: WhichRing = { name: 'access', secretName: ACCESS_KEYS_SECRET }
+/** Signs what we tell others (security event tokens); never an access token. */
+export const EVENTS: WhichRing = { name: 'events', secretName: EVENT_KEYS_SECRET }
 
 /**
  * The access ring: public keys and times in `keyrings/access`, private keys in Secret Manager.
@@ -39,15 +49,19 @@ export type AccessKeyringDeps = RingDocumentDeps & { readonly secrets: SecretSto
  */
 export function accessKeyring(
   deps: AccessKeyringDeps,
+  { name, secretName }: WhichRing = ACCESS,
 ): AccessKeyring & { readonly keySource: KeySourceAt; readonly upkeep: KeyUpkeep } {
-  const rings = freshValue((nowMs) => findOrStart(deps, KIND, nowMs, () => firstRing(deps.secrets, nowMs)))
+  const kind = signingRing(name)
+  const rings = freshValue((nowMs) =>
+    findOrStart(deps, kind, nowMs, () => firstRing(deps.secrets, secretName, nowMs)),
+  )
   const privateKeys = new Map<string, Promise<KeyObject>>()
 
   const privateKey = (key: RingKey): Promise<KeyObject> => {
     const known = privateKeys.get(key.kid)
     if (known !== undefined) return known
     const loading = deps.secrets
-      .access(ACCESS_KEYS_SECRET, key.secretVersion)
+      .access(secretName, key.secretVersion)
       .then((pem) => privateKeyOf(pem.toString('utf8'), key.kid))
     privateKeys.set(key.kid, loading)
     loading.catch(() => privateKeys.delete(key.kid))
@@ -68,8 +82,19 @@ export function accessKeyring(
     }
   }
 
+  /** A ring that the feed tells a newer generation of is read again: within two seconds nobody signs by it. */
+  const forgetOutdated = (marks: RevocationMarks): void => {
+    const known = rings.last()
+    if (known !== undefined && known.generation < marks.keyringGeneration(name)) rings.forget()
+  }
+
   /** The ring for whoever only verifies: once there is one, a store that is slow or down delays nobody much. */
   const lastKnown = async (nowMs: number, maxAgeMs: number): Promise<Keyring> => {
+    try {
+      forgetOutdated(await withDeadline('revocation feed', REFRESH_LIMIT_MS, deps.revocations.current()))
+    } catch {
+      // Public keys are shown without the feed too; whoever verifies a token asks it once more.
+    }
     const last = rings.last()
     const reading = rings.get(nowMs, maxAgeMs)
     if (last === undefined) return reading
@@ -83,6 +108,7 @@ export function accessKeyring(
 
   return {
     signer: async (nowMs) => {
+      forgetOutdated(await deps.revocations.fresh())
       const ring = await rings.get(nowMs, RING_AGE_MS)
       const key = signerAt(ring, nowMs)
       if (key === undefined) throw new Error('no key of the access ring is active')
@@ -94,16 +120,16 @@ export function accessKeyring(
       publishedAt(await lastKnown(nowMs, RING_AGE_MS), nowMs).map(({ kid, jwk }) => ({ kid, jwk })),
     rotate: async (messageId, nowMs) => {
       await rings.get(nowMs, RING_AGE_MS)
-      const changed = await changeRing(deps, KIND, nowMs, async (ring) =>
+      const changed = await changeRing(deps, kind, nowMs, async (ring) =>
         rotationIsDue(ring, messageId, nowMs)
-          ? rotateRing(ring, await addSigningKey(deps.secrets, ACCESS_KEYS_SECRET), messageId, nowMs)
+          ? rotateRing(ring, await addSigningKey(deps.secrets, secretName), messageId, nowMs)
           : undefined,
       )
       rings.forget()
       return changed === undefined ? 'not-due' : 'rotated'
     },
     keySource: verificationKeys(lastKnown),
-    upkeep: keyUpkeep({ ...deps, ring: rings.get, forget: rings.forget }, KIND, ACCESS_KEYS_SECRET),
+    upkeep: keyUpkeep({ ...deps, ring: rings.get, forget: rings.forget }, kind, secretName),
   }
 }
 
@@ -129,7 +155,7 @@ function verificationKeys(ringAt: (nowMs: number, maxAgeMs: number) => Promise<K
   }
 }
 
-async function firstRing(secrets: SecretStore, nowMs: number): Promise<Keyring> {
-  const fresh = (): Promise<KeyMaterial> => addSigningKey(secrets, ACCESS_KEYS_SECRET)
+async function firstRing(secrets: SecretStore, secretName: string, nowMs: number): Promise<Keyring> {
+  const fresh = (): Promise<KeyMaterial> => addSigningKey(secrets, secretName)
   return startRing(await fresh(), await fresh(), nowMs)
 }

@@ -1,6 +1,7 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { CommitOutcome } from '#shared/firestore/commit.ts'
 import { type Outbox, outboxFields, outboxRow } from '#shared/firestore/outbox.ts'
+import { keyringNotice } from '#shared/firestore/revocations.ts'
 import type { Write } from '#shared/firestore/scoped.ts'
 import type { SystemFirestore, SystemScope } from '#shared/firestore/system.ts'
 import type { Fields } from '#shared/firestore/values.ts'
@@ -34,7 +35,7 @@ export type RingKind<R> = {
  * Two processes may both find nothing and both make keys: the document is created by one, and the
  * other takes that one. The secret versions of the loser stay unused; the log names them.
  */
-export async function findOrStart<R>(
+export async function findOrStart<R extends { readonly generation: number }>(
   deps: RingDocumentDeps,
   kind: RingKind<R>,
   nowMs: number,
@@ -44,7 +45,10 @@ export async function findOrStart<R>(
   if (known !== undefined) return known.value
   const ring = await start()
   const write = deps.system.create(COLLECTION, kind.name, kind.fields(ring))
-  const outcome = await commitWithFacts(deps, write, kind.facts(undefined, ring, nowMs), nowMs)
+  const { name } = kind
+  const { generation } = ring
+  const facts = kind.facts(undefined, ring, nowMs)
+  const outcome = await commitWithFacts(deps, { name, generation }, write, facts, nowMs)
   const fields = { ring: kind.name, versions: kind.versionsOf(ring) }
   if (outcome.kind === 'committed') {
     deps.log.info('key ring started', fields)
@@ -76,7 +80,9 @@ export async function changeRing<R extends { readonly generation: number }>(
     throw new TypeError('a ring changes by one generation')
   const write = deps.system.update(COLLECTION, known, kind.fields(changed))
   const facts = kind.facts(known.value, changed, nowMs)
-  const outcome = await commitWithFacts(deps, write, facts, nowMs)
+  const { name } = kind
+  const { generation } = changed
+  const outcome = await commitWithFacts(deps, { name, generation }, write, facts, nowMs)
   if (outcome.kind === 'committed') return changed
   const unused = kind.versionsOf(changed).filter((version) => !kind.versionsOf(known.value).includes(version))
   deps.log.warn('key ring was changed elsewhere; secret versions unused', {
@@ -88,13 +94,16 @@ export async function changeRing<R extends { readonly generation: number }>(
 
 async function commitWithFacts(
   { system, outbox, ids }: RingDocumentDeps,
+  ring: { readonly name: string; readonly generation: number },
   write: Write<SystemScope>,
   facts: readonly CloudEvent[],
   nowMs: number,
 ): Promise<CommitOutcome> {
   const rows = facts.map((event, at) => outboxRow({ topic: 'auth-facts', event }, PLATFORM_TENANT, at, nowMs))
   const rowWrites = rows.map((row) => system.create('auth_outbox', row.id, outboxFields(row)))
-  const outcome = await system.commit([write, ...rowWrites], ids.uuid(nowMs))
+  const commitId = ids.uuid(nowMs)
+  const notice = keyringNotice(ring.name, ring.generation, { noticeId: commitId, nowMs })
+  const outcome = await system.commit([write, ...rowWrites, notice], commitId)
   if (outcome.kind === 'committed') await outbox.dispatch(rows)
   return outcome
 }

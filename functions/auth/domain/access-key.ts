@@ -2,6 +2,8 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'n
 
 /** The secret in Secret Manager whose versions are the private keys. */
 export const ACCESS_KEYS_SECRET = 'auth-access-keys'
+/** The same for the keys that sign security event tokens. */
+export const EVENT_KEYS_SECRET = 'auth-event-keys'
 
 /** The public half of a signing key (RFC 7517), with nothing in it that is not needed to verify. */
 export type PublicJwk = {

@@ -1,6 +1,7 @@
 import type { Scope } from '#shared/catalogue/scopes.ts'
 import type { Ids } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
+import type { Revocations } from '#shared/tokens/revocations.ts'
 import { scopesAllowed } from '#shared/tokens/tenant-access.ts'
 import {
   type AccessClaims,
@@ -16,6 +17,7 @@ export type MintDeps = {
   readonly issuer: string
   readonly ids: Ids
   readonly keyring: AccessKeyring
+  readonly revocations: Pick<Revocations, 'fresh'>
 }
 
 /** What a new access token says besides what follows from the client and its tenant. */
@@ -39,10 +41,18 @@ export type Minted = Pick<TokenAnswer, 'accessToken' | 'tokenType' | 'expiresInS
   readonly claims: AccessClaims
 }
 
-/** Signs a new access token. Throws when the key ring cannot be read. */
+/**
+ * Signs a new access token, issued later than everything that was revoked of its tenant, user, client
+ * and session. Throws when the key ring or the revocation feed cannot be read.
+ */
 export async function mintAccessToken(deps: MintDeps, mint: Mint, nowMs: number): Promise<Minted> {
   const { client, state } = mint.client
-  const signer = await deps.keyring.signer(nowMs)
+  const [signer, marks] = await Promise.all([deps.keyring.signer(nowMs), deps.revocations.fresh()])
+  const revokedUntil = marks.watermark(client.tenantId, {
+    userId: mint.subject,
+    clientId: client.clientId,
+    sessionId: mint.claims?.sid,
+  })
   const claims = accessClaims(
     {
       issuer: deps.issuer,
@@ -53,7 +63,7 @@ export async function mintAccessToken(deps: MintDeps, mint: Mint, nowMs: number)
       tier: state.tier,
       roles: mint.roles,
       policyVersion: state.version,
-      watermark: Math.max(state.notBefore, client.notBefore, ...(mint.watermarks ?? [])),
+      watermark: Math.max(revokedUntil, state.notBefore, client.notBefore, ...(mint.watermarks ?? [])),
       ...(mint.lifeSeconds === undefined ? {} : { lifeSeconds: mint.lifeSeconds }),
       ...(mint.notAfter === undefined ? {} : { notAfter: mint.notAfter }),
       claims: { ...mint.claims, ...(mint.jkt === undefined ? {} : { cnf: { jkt: mint.jkt } }) },

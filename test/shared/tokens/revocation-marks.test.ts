@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { latestExpiry, type RevocationKind } from '#shared/contracts/revocation.ts'
 import type { FeedEntry, FeedKind } from '#shared/firestore/revocation-feed.ts'
-import type { TenantId } from '#shared/ids.ts'
+import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
 import { type RevocableToken, revocationMarks } from '#shared/tokens/revocation-marks.ts'
 
 const ACME = 'acme' as TenantId
@@ -12,7 +12,7 @@ const NOW = 1_800_000_000
 let entryIds = 0
 function entry(kind: FeedKind, id: string, before = NOW, more: Partial<FeedEntry> = {}): FeedEntry {
   entryIds += 1
-  const tenantId = kind === 'signingKey' || kind === 'keyring' ? null : ACME
+  const tenantId = kind === 'signingKey' || kind === 'keyring' ? PLATFORM_TENANT : ACME
   const expMs = latestExpiry(before) * 1000
   return { entryId: `e${entryIds}`, atMs: before * 1000, tenantId, kind, id, before, expMs, ...more }
 }
@@ -22,7 +22,7 @@ function token(more: Partial<RevocableToken> = {}): RevocableToken {
 }
 
 describe('a token', () => {
-  test.each<[RevocationKind | 'signingKey', FeedEntry]>([
+  test.each<[RevocationKind, FeedEntry]>([
     ['tenant', entry('tenant', 'acme')],
     ['user', entry('user', 'usr_1')],
     ['client', entry('client', 'cid_1')],
@@ -186,4 +186,21 @@ test('the generation of a key ring only rises', () => {
   marks.add([entry('keyring', 'access', 7), entry('keyring', 'access', 5)])
   expect(marks.keyringGeneration('access')).toBe(7)
   expect(marks.keyringGeneration('events')).toBe(0)
+})
+
+test('no tenant but the platform can take one of our keys away, or tell what a ring is at', () => {
+  const marks = revocationMarks()
+  marks.add([
+    entry('signingKey', 'k1', NOW, { tenantId: ACME }),
+    entry('keyring', 'access', 9, { tenantId: ACME }),
+  ])
+  expect(marks.isCompromised('k1')).toBe(false)
+  expect(marks.findRevoked(ACME, token())).toBeUndefined()
+  expect(marks.keyringGeneration('access')).toBe(0)
+})
+
+test('every tenant is told of a bad key of ours', () => {
+  const marks = revocationMarks()
+  marks.add([entry('signingKey', 'k1'), entry('keyring', 'access', 9)])
+  expect([...marks.entriesOf(GLOBEX)]).toMatchObject([{ kind: 'signingKey', id: 'k1' }])
 })

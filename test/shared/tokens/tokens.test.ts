@@ -4,7 +4,7 @@ import { manualClock } from '#shared/clock.ts'
 import { TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { AuthState } from '#shared/firestore/auth-state.ts'
 import type { FeedEntry } from '#shared/firestore/revocation-feed.ts'
-import type { TenantId } from '#shared/ids.ts'
+import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
 import { VerifiedToken } from '#shared/tenancy/proofs.ts'
 import { revocationMarks } from '#shared/tokens/revocation-marks.ts'
 import { splitOwnJwt } from '#shared/tokens/strict-jwt.ts'
@@ -209,7 +209,7 @@ describe('an access token', () => {
     ['its client', { kind: 'client', id: 'cid_acme' }, {}],
     ['its session', { kind: 'session', id: 'ses_1' }, { sid: 'ses_1' }],
     ['its id', { kind: 'token', id: 'j1' }, {}],
-    ['its key', { kind: 'signingKey', id: OWN_KID, tenantId: null }, {}],
+    ['its key', { kind: 'signingKey', id: OWN_KID, tenantId: PLATFORM_TENANT }, {}],
     ['the actor', { kind: 'client', id: 'cid_a' }, { act: { sub: 'cid_a' } }],
     ['the actor’s actor', { kind: 'client', id: 'cid_b' }, { act: { sub: 'cid_a', act: { sub: 'cid_b' } } }],
   ])('is refused once %s is revoked, and good until then', async (_name, entry, claims) => {
