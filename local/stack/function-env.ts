@@ -13,6 +13,7 @@ export type EnvParts = {
   readonly callerJwksUri: string
   readonly metadataHost: string
   readonly kubernetesUrl: string
+  readonly kms: { readonly url: string; readonly keyRing: string }
   /** Of the cluster that tenants are placed on. */
   readonly clusterIssuer: string
   readonly outboundAllow: readonly string[]
@@ -50,5 +51,7 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     SECRET_MANAGER_EMULATOR_HOST: parts.engines.secretsHost,
     GCE_METADATA_HOST: parts.metadataHost,
     KUBERNETES_API_URL: parts.kubernetesUrl,
+    KMS_API_URL: parts.kms.url,
+    KMS_KEY_RING: parts.kms.keyRing,
   }
 }

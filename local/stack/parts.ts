@@ -77,6 +77,7 @@ async function start(options: PartsOptions, keep: Keep) {
     callerJwksUri: google.jwksUri,
     metadataHost: google.metadataHost,
     kubernetesUrl: kubernetes.url,
+    kms: standIns.kms,
     clusterIssuer: cluster.issuer,
     outboundAllow: [ports.idp, ports.clusterIssuer, ports.googleIssuer].map((port) => `127.0.0.1:${port}`),
   }
@@ -108,6 +109,7 @@ async function start(options: PartsOptions, keep: Keep) {
     audienceOf: (job) => started.of(JOBS[job].function).uri,
     urlOf: (job) => started.of(JOBS[job].function).internalUrl,
     onFailure: print,
+    rotations: engines.secrets,
   })
   keep({ close: async () => scheduler.stop() })
   return { ...standIns, accounts, backends: started, clockFile, engines, gateway, now, pusher, scheduler }

@@ -15,6 +15,7 @@ const NAMES = [
   'kubernetes',
   'stripe',
   'storage',
+  'kms',
 ] as const
 type Name = (typeof NAMES)[number]
 

@@ -1,5 +1,6 @@
 import { startClusterIssuer } from '#local/issuers/cluster.ts'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
+import { startKms } from '#local/kms/index.ts'
 import { startKubernetes } from '#local/kubernetes/index.ts'
 import { startStorage } from '#local/storage/index.ts'
 import { startStripe } from '#local/stripe/index.ts'
@@ -68,5 +69,16 @@ export async function startStandIns(options: {
     ),
   )
   const storage = keep(await startStorage({ port: ports.storage, folder: data.file('storage'), now }))
-  return { google, cluster, kubernetes, stripe, storage }
+  const kms = keep(
+    await opening(data.file('kms.jsonl'), () =>
+      startKms({
+        port: ports.kms,
+        file: data.file('kms.jsonl'),
+        now,
+        keyRing: `projects/${project}/locations/us-central1/keyRings/energent-tenants`,
+        authenticate: google.introspectAccessToken,
+      }),
+    ),
+  )
+  return { google, cluster, kubernetes, stripe, storage, kms }
 }

@@ -1,0 +1,142 @@
+import { systemClock } from '#shared/clock.ts'
+import { asRecord } from '#shared/json.ts'
+import type { Loopback } from '../bind-loopback.ts'
+import { openJournal } from '../journal.ts'
+import { type Call, json, serveLoopback } from '../loopback.ts'
+import { decrypt, encrypt } from './crypto.ts'
+import { type KeyBook, keyBook, versionName } from './keys.ts'
+import { type KeyRecord, KmsError, type VersionRecord } from './model.ts'
+
+type KmsOptions = {
+  /** 0 or absent: any free port. */
+  readonly port?: number
+  /** Where keys are kept; in memory alone without it. */
+  readonly file?: string
+  readonly now?: () => number
+  /** The one key ring there is. */
+  readonly keyRing: string
+  /** Whose access token it is; undefined refuses it. Everybody may come in without this. */
+  readonly authenticate?: (token: string) => string | undefined
+}
+
+/** For `KMS_API_URL`, with the key ring for `KMS_KEY_RING`. */
+export type KmsServer = Loopback & { readonly keyRing: string }
+
+/** Serves symmetric keys over the part of Cloud KMS' REST API that wrapping keys takes, on the loopback interface. */
+export async function startKms(options: KmsOptions): Promise<KmsServer> {
+  const journal = openJournal(options.file)
+  const book = keyBook(journal, options.keyRing, options.now ?? systemClock.now)
+  const server = await serveLoopback(options.port ?? 0, async (call) => {
+    try {
+      authenticate(options, call)
+      return json(200, route(options.keyRing, book, call))
+    } catch (error) {
+      if (!(error instanceof KmsError)) throw error
+      const { httpStatus: code, message, status } = error
+      return json(code, { error: { code, message, status } })
+    }
+  })
+  return {
+    ...server,
+    keyRing: options.keyRing,
+    close: async () => {
+      await server.close()
+      journal.close()
+    },
+  }
+}
+
+function authenticate(options: KmsOptions, call: Call): void {
+  if (options.authenticate === undefined) return
+  const token = /^Bearer (\S+)$/.exec(call.headers.authorization ?? '')?.[1]
+  if (token !== undefined && options.authenticate(token) !== undefined) return
+  throw new KmsError(
+    'UNAUTHENTICATED',
+    'Request had invalid authentication credentials. Expected OAuth 2 access token.',
+  )
+}
+
+const PATH = /^\/v1\/(projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/:]+)\/cryptoKeys(?:\/(.+))?$/
+const BELOW = /^([^/:]+)(?::(\w+)|\/cryptoKeyVersions(?:\/(\d+)(?::(\w+))?)?)?$/
+
+function route(keyRing: string, book: KeyBook, call: Call): object {
+  const [, ring, below] = PATH.exec(decodeURI(call.url.pathname)) ?? []
+  if (ring === undefined) throw new KmsError('NOT_FOUND', 'Not Found')
+  if (ring !== keyRing) throw new KmsError('NOT_FOUND', `KeyRing ${ring} not found.`)
+  if (below === undefined) {
+    if (call.method !== 'POST') throw new KmsError('NOT_FOUND', 'Not Found')
+    return keyView(book.create(call.url.searchParams.get('cryptoKeyId') ?? '', bodyOf(call)))
+  }
+  const [, keyId, verb, number, versionVerb] = BELOW.exec(below) ?? []
+  if (keyId === undefined) throw new KmsError('NOT_FOUND', 'Not Found')
+  const key = book.get(`${keyRing}/cryptoKeys/${keyId}`)
+  if (number !== undefined) return onVersion(book, key, Number(number), versionVerb, call)
+  return below.includes('/cryptoKeyVersions') ? onVersions(book, key, call) : onKey(book, key, verb, call)
+}
+
+function onKey(book: KeyBook, key: KeyRecord, verb: string | undefined, call: Call): object {
+  const asked = `${call.method} ${verb ?? ''}`
+  if (asked === 'GET ') return keyView(key)
+  if (asked === 'POST encrypt') return encrypt(key, book, bodyOf(call))
+  if (asked === 'POST decrypt') return decrypt(key, bodyOf(call))
+  if (asked === 'POST updatePrimaryVersion') {
+    return keyView(book.setPrimary(key, Number(bodyOf(call)['cryptoKeyVersionId'])))
+  }
+  throw new KmsError('NOT_FOUND', 'Not Found')
+}
+
+function onVersions(book: KeyBook, key: KeyRecord, call: Call): object {
+  if (call.method === 'POST') return versionView(key, book.addVersion(key))
+  if (call.method !== 'GET') throw new KmsError('NOT_FOUND', 'Not Found')
+  const cryptoKeyVersions = key.versions.map((version) => versionView(key, version))
+  return { cryptoKeyVersions, totalSize: cryptoKeyVersions.length }
+}
+
+function onVersion(
+  book: KeyBook,
+  key: KeyRecord,
+  number: number,
+  verb: string | undefined,
+  call: Call,
+): object {
+  const version = book.versionOf(key, number)
+  const asked = `${call.method} ${verb ?? ''}`
+  if (asked === 'GET ') return versionView(key, version)
+  if (asked === 'PATCH ') return versionView(key, book.setState(key, version, bodyOf(call)['state']))
+  if (asked === 'POST destroy') return versionView(key, book.destroy(key, version))
+  if (asked === 'POST restore') return versionView(key, book.restore(key, version))
+  throw new KmsError('NOT_FOUND', 'Not Found')
+}
+
+function bodyOf(call: Call): Record<string, unknown> {
+  try {
+    return asRecord(JSON.parse(call.body.length === 0 ? '{}' : call.body.toString('utf8'))) ?? {}
+  } catch {
+    throw new KmsError('INVALID_ARGUMENT', 'Invalid JSON payload received.')
+  }
+}
+
+function keyView(key: KeyRecord): object {
+  const primary = key.versions.find((version) => version.number === key.primary)
+  return {
+    name: key.name,
+    ...(primary === undefined ? {} : { primary: versionView(key, primary) }),
+    purpose: 'ENCRYPT_DECRYPT',
+    createTime: key.createTime,
+    versionTemplate: { protectionLevel: 'SOFTWARE', algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' },
+    destroyScheduledDuration: `${key.destroyAfterSeconds}s`,
+  }
+}
+
+function versionView(key: KeyRecord, version: VersionRecord): object {
+  return {
+    name: versionName(key, version.number),
+    state: version.state,
+    protectionLevel: 'SOFTWARE',
+    algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION',
+    createTime: version.createTime,
+    ...(version.destroyAtMs === undefined
+      ? {}
+      : { destroyTime: new Date(version.destroyAtMs).toISOString() }),
+  }
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import type { Journal } from '../journal.ts'
+import { type KeyRecord, KmsError, type VersionRecord, type VersionState } from './model.ts'
+
+const THIRTY_DAYS_SECONDS = 30 * 86_400
+const KEY_ID = /^[a-zA-Z0-9_-]{1,63}$/
+
+/** The keys of one key ring. Time moves versions that are scheduled for destruction to their end. */
+export function keyBook(journal: Journal, keyRing: string, now: () => number) {
+  const save = (key: KeyRecord): KeyRecord => {
+    journal.set(key.name, key)
+    return key
+  }
+  const get = (name: string): KeyRecord => {
+    const key = journal.get(name) as KeyRecord | undefined
+    if (key === undefined) throw new KmsError('NOT_FOUND', `CryptoKey ${name} not found.`)
+    const due = key.versions.some((version) => isDue(version, now()))
+    return due ? save({ ...key, versions: key.versions.map((version) => destroyed(version, now())) }) : key
+  }
+  const versionOf = (key: KeyRecord, number: number): VersionRecord => {
+    const version = key.versions.find((candidate) => candidate.number === number)
+    const name = versionName(key, number)
+    if (version === undefined) throw new KmsError('NOT_FOUND', `CryptoKeyVersion ${name} not found.`)
+    return version
+  }
+  const replace = (key: KeyRecord, version: VersionRecord): VersionRecord => {
+    save({ ...key, versions: key.versions.map((old) => (old.number === version.number ? version : old)) })
+    return version
+  }
+  const newVersion = (number: number): VersionRecord => ({
+    number,
+    state: 'ENABLED',
+    material: randomBytes(32).toString('base64'),
+    createTime: new Date(now()).toISOString(),
+  })
+  return {
+    get,
+    versionOf,
+    create: (keyId: string, body: Readonly<Record<string, unknown>>): KeyRecord => {
+      if (!KEY_ID.test(keyId))
+        throw new KmsError('INVALID_ARGUMENT', `The crypto_key_id ${keyId} is invalid.`)
+      if (body['purpose'] !== 'ENCRYPT_DECRYPT') {
+        throw new KmsError('INVALID_ARGUMENT', 'The stand-in has keys of purpose ENCRYPT_DECRYPT alone.')
+      }
+      const name = `${keyRing}/cryptoKeys/${keyId}`
+      if (journal.get(name) !== undefined)
+        throw new KmsError('ALREADY_EXISTS', `CryptoKey ${name} already exists.`)
+      return save({
+        name,
+        createTime: new Date(now()).toISOString(),
+        primary: 1,
+        destroyAfterSeconds: secondsOf(body['destroyScheduledDuration']),
+        versions: [newVersion(1)],
+      })
+    },
+    /** A new version, which does not become primary by itself. */
+    addVersion: (key: KeyRecord): VersionRecord => {
+      const version = newVersion(key.versions.length + 1)
+      save({ ...key, versions: [...key.versions, version] })
+      return version
+    },
+    setPrimary: (key: KeyRecord, number: number): KeyRecord => {
+      versionOf(key, number)
+      return save({ ...key, primary: number })
+    },
+    setState: (key: KeyRecord, version: VersionRecord, state: unknown): VersionRecord => {
+      if (state !== 'ENABLED' && state !== 'DISABLED') {
+        throw new KmsError('INVALID_ARGUMENT', 'A version is only set to ENABLED or DISABLED.')
+      }
+      requireState(key, version, ['ENABLED', 'DISABLED'])
+      return replace(key, { ...version, state })
+    },
+    destroy: (key: KeyRecord, version: VersionRecord): VersionRecord => {
+      requireState(key, version, ['ENABLED', 'DISABLED'])
+      const destroyAtMs = now() + key.destroyAfterSeconds * 1000
+      return replace(key, { ...version, state: 'DESTROY_SCHEDULED', destroyAtMs })
+    },
+    /** Taken back, a version is disabled: somebody has to enable it. */
+    restore: (key: KeyRecord, version: VersionRecord): VersionRecord => {
+      requireState(key, version, ['DESTROY_SCHEDULED'])
+      const { destroyAtMs: _gone, ...kept } = version
+      return replace(key, { ...kept, state: 'DISABLED' })
+    },
+  }
+}
+
+export type KeyBook = ReturnType<typeof keyBook>
+
+export function versionName(key: KeyRecord, number: number): string {
+  return `${key.name}/cryptoKeyVersions/${number}`
+}
+
+/** Says of a version in another state what Cloud KMS says. */
+export function requireState(key: KeyRecord, version: VersionRecord, states: readonly VersionState[]): void {
+  if (states.includes(version.state)) return
+  const name = versionName(key, version.number)
+  const wanted = states.includes('DESTROY_SCHEDULED') ? 'scheduled for destruction' : 'enabled'
+  throw new KmsError('FAILED_PRECONDITION', `${name} is not ${wanted}, current state is: ${version.state}.`)
+}
+
+function isDue(version: VersionRecord, nowMs: number): boolean {
+  return version.state === 'DESTROY_SCHEDULED' && (version.destroyAtMs ?? 0) <= nowMs
+}
+
+function destroyed(version: VersionRecord, nowMs: number): VersionRecord {
+  return isDue(version, nowMs) ? { ...version, state: 'DESTROYED', material: '' } : version
+}
+
+/** From 24 hours to 120 days; 30 days unless told. */
+function secondsOf(duration: unknown): number {
+  if (duration === undefined) return THIRTY_DAYS_SECONDS
+  const seconds = Number(/^(\d+)s$/.exec(String(duration))?.[1])
+  if (seconds >= 86_400 && seconds <= 120 * 86_400) return seconds
+  throw new KmsError('INVALID_ARGUMENT', 'The destroy_scheduled_duration is out of range.')
+}
