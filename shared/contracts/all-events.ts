@@ -8,6 +8,8 @@ import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
+import { lockout } from './events/lockout.ts'
+import { loginFailed } from './events/login-failed.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
@@ -34,6 +36,8 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   userRolesChanged,
   authErased,
   ...Object.values(KEY_FACTS),
+  lockout,
+  loginFailed,
   sessionCreated,
   sessionRevoked,
   subscriptionRequested,

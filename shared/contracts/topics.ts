@@ -9,6 +9,8 @@ import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
+import { lockout } from './events/lockout.ts'
+import { loginFailed } from './events/login-failed.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
@@ -45,6 +47,8 @@ export const TOPICS = {
       tokenRevoked.type,
       revoked.type,
       ...KEY_FACT_KINDS.map(keyFactType),
+      lockout.type,
+      loginFailed.type,
       sessionCreated.type,
       sessionRevoked.type,
       authErased.type,

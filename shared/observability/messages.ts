@@ -173,6 +173,18 @@ export const LOG_MESSAGES = {
     ['ring', 'versions', 'error'],
     ERROR,
   ),
+  'failed log-ins not told': notice(
+    'WARNING',
+    'The sums of a minute of failed log-ins could not be written as facts; each attempt has its own line.',
+    ['error'],
+    ERROR,
+  ),
+  'lock-out not told': notice(
+    'WARNING',
+    'A lock-out holds on this instance, and its fact and audit entry could not be written.',
+    ['tenantId', 'error'],
+    ERROR,
+  ),
   'key ring not read; the last one is used': notice(
     'WARNING',
     'The store did not give the ring; tokens are checked with the one read last.',

@@ -92,8 +92,11 @@ export class OperatorGrant {
   }
 }
 
-/** What a credential of a tenant is: its own id names the tenant, and it was found there and proven. */
-export type CredentialKind = 'client' | 'key' | 'flow' | 'workload'
+/**
+ * What a credential of a tenant is: its own id names the tenant, and it was found there and proven.
+ * An `attempt` was found and not proven: it opens nothing but the note that it failed.
+ */
+export type CredentialKind = 'client' | 'key' | 'flow' | 'workload' | 'attempt'
 
 /** A credential that was proven where no access token exists yet: a client, an API key, a sign-in under way. */
 export class VerifiedCredential {

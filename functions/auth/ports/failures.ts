@@ -1,0 +1,22 @@
+import type { TenantId } from '#shared/ids.ts'
+import type { ClientId } from '../domain/client-id.ts'
+import type { FailedLogin } from '../domain/failed-logins.ts'
+
+/** Whose proof it was said to be, and where it came from. */
+export type Attempt = { readonly clientId: ClientId; readonly address: string }
+
+/** Wrong proofs on this instance: counted by client and address together, never by one of them alone. */
+export type FailureWatch = {
+  /** Until when wrong proofs of this client from this address are turned away unseen; 0 when they are not. */
+  lockedUntilMs(attempt: Attempt, nowMs: number): number
+  /** Counts one more; `tenantId` of a client that is there, undefined of one that is not. */
+  failed(attempt: Attempt & { readonly tenantId: TenantId | undefined }, nowMs: number): void
+  proven(attempt: Attempt): void
+}
+
+/** Failed attempts, told once a minute. */
+export type FailedLoginCount = {
+  count(failed: FailedLogin, nowMs: number): void
+  /** Tells of minutes that are over; answers how many facts left. */
+  flush(nowMs: number): Promise<number>
+}
