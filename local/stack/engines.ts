@@ -1,10 +1,15 @@
+import type { PubSub } from '@google-cloud/pubsub'
 import type { FirestoreEngine } from '#local/engine/firestore/index.ts'
 import type { PubsubEngine } from '#local/engine/pubsub/index.ts'
-import type { SecretManagerEngine } from '#local/engine/secrets/index.ts'
+import type { SecretManagerEngine, SecretNotification } from '#local/engine/secrets/index.ts'
 import { COMPOSITE_INDEXES, TTL_POLICIES } from '#shared/firestore/indexes.ts'
+import { ACCESS_KEYS_SECRET } from '../../functions/auth/domain/access-key.ts'
 import { type DataDir, opening } from './data-dir.ts'
 import { type EngineName, StackError } from './options.ts'
 import type { Ports } from './ports.ts'
+
+/** How often the signing keys are rotated, as Terraform asks of Secret Manager. */
+const ROTATION_PERIOD_MS = 30 * 24 * 3_600_000
 
 /** The stores behind the functions. The embedded ones can be looked into; Google's emulators cannot. */
 export type Engines = {
@@ -32,9 +37,10 @@ export function startEngines(options: EngineOptions): Promise<Engines> {
 
 async function startEmbedded(options: EngineOptions): Promise<Engines> {
   const { data, now, ports } = options
-  const [{ startFirestoreEngine }, { startPubsubEngine }] = await Promise.all([
+  const [{ startFirestoreEngine }, { startPubsubEngine }, { getTopic }] = await Promise.all([
     import('#local/engine/firestore/index.ts'),
     import('#local/engine/pubsub/index.ts'),
+    import('#local/engine/pubsub/lookup.ts'),
   ])
   const firestoreFile = data.file('firestore.sqlite')
   const pubsubFile = data.file('pubsub.sqlite')
@@ -51,7 +57,9 @@ async function startEmbedded(options: EngineOptions): Promise<Engines> {
   const pubsub = await opening(pubsubFile, () =>
     startPubsubEngine({ port: ports.pubsub, file: pubsubFile, now }),
   )
-  const secrets = await startSecrets(options)
+  const secrets = await startSecrets(options, async ({ topic, data, attributes }) =>
+    pubsub.broker.publish(getTopic(pubsub.broker, topic), [{ data, attributes, orderingKey: '' }]),
+  )
   return {
     name: 'embedded',
     firestoreHost: firestore.host,
@@ -69,12 +77,14 @@ async function startEmbedded(options: EngineOptions): Promise<Engines> {
 /** Google's emulators keep nothing over a restart, so neither does what stands beside them. */
 async function startGoogle(options: EngineOptions): Promise<Engines> {
   const { startGoogleFirestore, startGooglePubsub } = await import('#local/engine/google.ts')
+  const publisher = googlePublisher(options)
   const [firestore, pubsub, secrets] = await Promise.all([
     startGoogleFirestore({ port: options.ports.firestore }),
     startGooglePubsub({ port: options.ports.pubsub, project: options.project }),
-    startSecrets(options),
+    startSecrets(options, (notification) => publisher.publish(notification)),
   ])
   const stop = async (): Promise<void> => {
+    await publisher.close()
     await Promise.all([firestore.emulator?.stop(), pubsub.emulator?.stop(), secrets.close()])
   }
   if (firestore.emulator === undefined || pubsub.emulator === undefined) {
@@ -96,10 +106,38 @@ async function startGoogle(options: EngineOptions): Promise<Engines> {
   }
 }
 
-async function startSecrets(options: EngineOptions): Promise<SecretManagerEngine> {
+type Publish = (notification: SecretNotification) => Promise<unknown>
+
+/** Publishes what Secret Manager says with the official client, loaded when there is something to say. */
+function googlePublisher({ ports, project }: EngineOptions): {
+  readonly publish: Publish
+  close(): Promise<void>
+} {
+  let client: PubSub | undefined
+  return {
+    publish: async ({ topic, data, attributes }) => {
+      const { PubSub: Client } = await import('@google-cloud/pubsub')
+      client ??= new Client({
+        projectId: project,
+        apiEndpoint: `127.0.0.1:${ports.pubsub}`,
+        emulatorMode: true,
+      })
+      await client.topic(topic).publishMessage({ data, attributes })
+    },
+    close: async () => client?.close(),
+  }
+}
+
+async function startSecrets(options: EngineOptions, publish: Publish): Promise<SecretManagerEngine> {
   const { startSecretManagerEngine } = await import('#local/engine/secrets/index.ts')
   const file = options.data.file('secrets.sqlite')
-  return opening(file, () =>
-    startSecretManagerEngine({ port: options.ports.secrets, file, now: options.now }),
+  const secrets = await opening(file, () =>
+    startSecretManagerEngine({ port: options.ports.secrets, file, now: options.now, publish }),
   )
+  const { project } = options
+  secrets.declareRotation(`projects/${project}/secrets/${ACCESS_KEYS_SECRET}`, {
+    topic: `projects/${project}/topics/secret-rotation`,
+    periodMs: ROTATION_PERIOD_MS,
+  })
+  return secrets
 }

@@ -110,6 +110,7 @@ async function start(options: PartsOptions, keep: Keep) {
     urlOf: (job) => started.of(JOBS[job].function).internalUrl,
     onFailure: print,
     rotations: engines.secrets,
+    rotations: engines.secrets,
   })
   keep({ close: async () => scheduler.stop() })
   return { ...standIns, accounts, backends: started, clockFile, engines, gateway, now, pusher, scheduler }

@@ -1,3 +1,4 @@
+import type { Rotations } from '#local/engine/secrets/rotation.ts'
 import { FUNCTIONS, JOBS, type JobName } from '#shared/catalogue.ts'
 import { StackError } from './options.ts'
 
@@ -16,6 +17,8 @@ type SchedulerOptions = {
   readonly audienceOf: (job: JobName) => string
   readonly urlOf: (job: JobName) => string
   readonly onFailure: (sentence: string) => void
+  /** What falls due on the clock besides the jobs. */
+  readonly rotations: Pick<Rotations, 'nextRotationMs' | 'rotateDue'>
 }
 
 const TICK_MS = 500
@@ -39,10 +42,27 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     if (!answer.ok) throw new Error(`${name} answered ${answer.status}: ${text.slice(0, 200)}`)
     return text === '' ? {} : JSON.parse(text)
   }
+  const rotate = async (): Promise<void> => {
+    await options.rotations.rotateDue().catch((error: unknown) => options.onFailure(String(error)))
+  }
+  /** Rotates what falls due up to an instant, each at its time; one that failed waits for the next instant. */
+  const rotateUntil = async (toMs: number, setNow: (ms: number) => Promise<void>): Promise<void> => {
+    let doneMs = Number.NEGATIVE_INFINITY
+    for (let runs = 0; runs < MOST_RUNS_PER_JUMP; runs += 1) {
+      const nextMs = options.rotations.nextRotationMs()
+      if (nextMs === undefined || nextMs > toMs || nextMs <= doneMs) return
+      doneMs = nextMs
+      await setNow(Math.max(nextMs, options.now()))
+      await rotate()
+    }
+  }
   let busy = false
+  let advancing = 0
   const tick = async (): Promise<void> => {
-    if (busy) return
+    // While the clock is moved, what falls due is run by that, in its order.
+    if (busy || advancing > 0) return
     busy = true
+    if ((options.rotations.nextRotationMs() ?? Number.POSITIVE_INFINITY) <= options.now()) await rotate()
     for (const name of names) {
       const slot = slotOf(name, options.now())
       if (slot === lastSlot.get(name)) continue
@@ -62,15 +82,22 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       return call(known)
     },
     advance: async (fromMs, toMs, setNow) => {
-      for (const { atMs, due } of dueBetween(names, fromMs, toMs)) {
-        await setNow(atMs)
-        for (const name of due) {
-          lastSlot.set(name, slotOf(name, atMs))
-          await call(name)
+      advancing += 1
+      try {
+        for (const { atMs, due } of dueBetween(names, fromMs, toMs)) {
+          await rotateUntil(atMs, setNow)
+          await setNow(atMs)
+          for (const name of due) {
+            lastSlot.set(name, slotOf(name, atMs))
+            await call(name)
+          }
         }
+        await rotateUntil(toMs, setNow)
+        await setNow(toMs)
+        for (const name of names) lastSlot.set(name, slotOf(name, toMs))
+      } finally {
+        advancing -= 1
       }
-      await setNow(toMs)
-      for (const name of names) lastSlot.set(name, slotOf(name, toMs))
     },
     stop: () => clearInterval(timer),
   }

@@ -21,11 +21,7 @@ export function faultCallers(stack: Stack): Readonly<Record<FaultTarget, FaultCa
   const database = `${project}/databases/(default)`
   const firestore = rpcs('@google-cloud/firestore', 'google.firestore.v1.Firestore', info.firestoreHost)
   const pubsub = rpcs('@google-cloud/pubsub', 'google.pubsub.v1.Publisher', info.pubsubHost)
-  const secrets = rpcs(
-    '@google-cloud/secret-manager',
-    'google.cloud.secretmanager.v1.SecretManagerService',
-    info.secretManagerHost,
-  )
+  const secrets = secretManagerRpcs(info.secretManagerHost)
   const post = (url: string, body: string, headers: Record<string, string>) =>
     outcome(fetch(url, { method: 'POST', body, headers }))
   return {
@@ -99,6 +95,11 @@ async function outcome(answer: Promise<Response>): Promise<'ok' | 'cut' | number
   } catch {
     return 'cut'
   }
+}
+
+/** Bare calls to Secret Manager. */
+export function secretManagerRpcs(host: string): Rpc {
+  return rpcs('@google-cloud/secret-manager', 'google.cloud.secretmanager.v1.SecretManagerService', host)
 }
 
 type Rpc = (name: string, request: object) => Promise<'ok' | number>

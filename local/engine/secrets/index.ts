@@ -2,19 +2,12 @@ import type { FaultHook } from '#local/faults.ts'
 import { systemClock } from '#shared/clock.ts'
 import { startGrpcServer } from '../grpc.ts'
 import { getService, loadServices } from '../protos.ts'
-import { durationMs, toTimestamp } from '../pubsub/wire.ts'
-import type { SecretConfig } from './model.ts'
-import { getSecret, type SecretDeps, secretHandlers } from './secrets.ts'
+import { openRotations, type Rotations, type SecretNotification } from './rotation.ts'
+import { type SecretDeps, secretHandlers } from './secrets.ts'
 import { openSecretStore } from './store.ts'
 import { versionHandlers } from './versions.ts'
 
-/** A notification as Secret Manager publishes it: the secret as JSON, the event in the attributes. */
-export type SecretNotification = {
-  /** `projects/P/topics/T`. */
-  readonly topic: string
-  readonly data: Buffer
-  readonly attributes: Readonly<Record<string, string>>
-}
+export type { SecretNotification } from './rotation.ts'
 
 type SecretManagerOptions = {
   /** 0 or absent: any free port. */
@@ -26,14 +19,10 @@ type SecretManagerOptions = {
   readonly publish?: (notification: SecretNotification) => Promise<unknown>
 }
 
-export type SecretManagerEngine = {
+export type SecretManagerEngine = Rotations & {
   /** For SECRET_MANAGER_EMULATOR_HOST. */
   readonly host: string
   readonly port: number
-  /** Sends SECRET_ROTATE now, as if the secret's next rotation time had come. */
-  rotateNow(secretName: string): Promise<void>
-  /** Sends SECRET_ROTATE for every secret whose rotation time has come; answers their names. */
-  rotateDue(): Promise<string[]>
   setFault(hook: FaultHook | undefined): void
   /** What the hook is asked about. */
   readonly rpcs: readonly string[]
@@ -59,18 +48,10 @@ export async function startSecretManagerEngine(
       },
     ],
   })
-  const publish = options.publish ?? (async () => undefined)
   return {
+    ...openRotations(deps, options.publish ?? (async () => undefined)),
     host: server.host,
     port: server.port,
-    rotateNow: (name) => rotate(deps, publish, name),
-    rotateDue: async () => {
-      const due = [...store.all()]
-        .map((secret) => secret.config)
-        .filter((config) => isDue(config, deps.now()))
-      for (const config of due) await rotate(deps, publish, config.name)
-      return due.map((config) => config.name)
-    },
     setFault: (hook) => {
       fault = hook
     },
@@ -80,71 +61,5 @@ export async function startSecretManagerEngine(
       await server.close()
       store.close()
     },
-  }
-}
-
-function isDue(config: SecretConfig, nowMs: number): boolean {
-  const next = config.rotation?.nextRotationTime
-  return next ? durationMs(next) <= nowMs : false
-}
-
-/**
- * The schedule moves on only after every topic has the notification: at least once, never none.
- * A period moves from the due time by whole periods, so that a late rotation keeps the rhythm.
- */
-async function rotate(
-  deps: SecretDeps,
-  publish: NonNullable<SecretManagerOptions['publish']>,
-  name: string,
-): Promise<void> {
-  const { config } = getSecret(deps, name)
-  const timestamp = new Date(deps.now()).toISOString()
-  for (const topic of config.topics) {
-    await publish({
-      topic: topic.name,
-      data: Buffer.from(JSON.stringify(describe(config))),
-      attributes: {
-        eventType: 'SECRET_ROTATE',
-        secretId: config.name,
-        dataFormat: 'JSON_API_V1',
-        timestamp,
-      },
-    })
-  }
-  const { rotation } = config
-  if (!rotation?.nextRotationTime || !isDue(config, deps.now())) return
-  const current = getSecret(deps, name)
-  deps.store.save({ ...current, config: { ...current.config, rotation: movedOn(rotation, deps.now()) } })
-}
-
-function movedOn(
-  rotation: NonNullable<SecretConfig['rotation']>,
-  nowMs: number,
-): NonNullable<SecretConfig['rotation']> {
-  const { nextRotationTime, rotationPeriod } = rotation
-  if (!rotationPeriod || !nextRotationTime) return { ...rotation, nextRotationTime: null }
-  const period = durationMs(rotationPeriod)
-  const due = durationMs(nextRotationTime)
-  const missed = Math.floor((nowMs - due) / period) + 1
-  return { ...rotation, nextRotationTime: toTimestamp(due + missed * period) }
-}
-
-/** The secret in the JSON mapping of its proto, as far as a listener needs it. Never a payload. */
-function describe(config: SecretConfig): object {
-  const iso = (time: { seconds: string | number; nanos: number }) => new Date(durationMs(time)).toISOString()
-  return {
-    name: config.name,
-    createTime: iso(config.createTime),
-    labels: config.labels,
-    topics: config.topics,
-    etag: config.etag,
-    ...(config.rotation?.nextRotationTime && {
-      rotation: {
-        nextRotationTime: iso(config.rotation.nextRotationTime),
-        ...(config.rotation.rotationPeriod && {
-          rotationPeriod: `${config.rotation.rotationPeriod.seconds}s`,
-        }),
-      },
-    }),
   }
 }

@@ -72,6 +72,29 @@ function createSecret(
   return config
 }
 
+/** Gives a secret its topics and rotation unless it has a rotation, and makes it if it is not there. */
+export function declareSecret(
+  deps: SecretDeps,
+  name: string,
+  declared: Pick<SecretConfig, 'topics' | 'rotation'>,
+): void {
+  const existing = deps.store.find(name)
+  if (existing?.config.rotation) return
+  const fresh: Secret['config'] = {
+    name,
+    labels: {},
+    annotations: {},
+    topics: [],
+    replication: { automatic: {} },
+    createTime: toTimestamp(deps.now()),
+    etag: '',
+    rotation: null,
+    versionAliases: {},
+  }
+  const config = completeSecret(deps, { ...(existing?.config ?? fresh), ...declared })
+  deps.store.save({ config, versions: existing?.versions ?? [] })
+}
+
 /** Checks a secret as written, turns a ttl into the expiry it means, and gives it a new etag. */
 function completeSecret(deps: SecretDeps, given: SecretConfig): SecretConfig {
   const { rotation, topics, ttl } = given
