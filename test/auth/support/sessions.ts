@@ -85,10 +85,12 @@ export async function change(deps: AuthDeps, ctx: TenantContext, path: string[],
 /** A code as the callback of a sign-in makes it. */
 export async function aCode(
   stack: AuthStack,
-  { ctx, client, user }: SignInWorld,
+  { client, user }: SignInWorld,
   more: Partial<IssuedCode> = {},
 ): Promise<string> {
   const nowMs = stack.clock.now()
+  // Opened anew: a test may be days after the world was made.
+  const ctx = openAsDeployer(client.tenantId, 'test', 'test', nowMs)
   const code = newAuthorizationCode(stack.deps.ids.bytes(32))
   const issued: IssuedCode = {
     codeHash: hashOfCode(code),
