@@ -20,7 +20,7 @@ export type Ledger = {
    */
   append(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<'stored' | 'duplicate'>
   /** The keys of the events that a stored batch of this name holds: what was accepted when it was stored. */
-  recorded(ctx: TenantContext, batch: Pick<UsageBatch, 'batchId' | 'producer'>): Promise<ReadonlySet<string>>
+  recorded(ctx: TenantContext, batch: UsageBatch): Promise<ReadonlySet<string>>
   /**
    * The events of all batches that touch the period's days, copies and neighbours included: the
    * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer, and with

@@ -8,19 +8,21 @@ const SCALES: Readonly<Record<string, number>> = { agent_minutes: 3, llm_tokens_
 
 /**
  * What must be stored of a tenant's usage when each message counts once, computed without the code
- * under test. Copies of an event in other messages are other batches: live counters count both.
+ * under test. Of early events those count that `taken` names. Copies of an event in other messages are other batches: live counters count both.
  */
 export function expectedUsage(
   messages: readonly UsageMessage[],
   tenant: string,
+  taken: ReadonlySet<string>,
 ): { readonly ids: readonly string[]; readonly batches: number; readonly live: Tally } {
   const batches = new Map<string, readonly UsageRaw[]>()
   for (const message of messages) {
     const own = message.good.get(tenant)
     if (own === undefined) continue
     // The same events in the same company, said by the same, are the same batch.
-    const company = [...message.good.values()].flat().map(({ id }) => id)
-    batches.set([message.producer, ...company.sort()].join(' '), own)
+    const company = [...message.good.values(), ...message.early.values()].flat().map(({ id }) => id)
+    const early = (message.early.get(tenant) ?? []).filter(({ id }) => taken.has(id))
+    batches.set([message.producer, ...company.sort()].join(' '), [...own, ...early])
   }
   const tally = new Map<string, bigint>()
   const add = (key: string, by: bigint): void => void tally.set(key, (tally.get(key) ?? 0n) + by)

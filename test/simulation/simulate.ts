@@ -1,6 +1,7 @@
 import { createStore } from '#local/engine/firestore/store.ts'
 import { silentLogger } from '#shared/log.ts'
 import { createSimulation, type Simulation } from '#shared/testing/simulation.ts'
+import { watchAnswers } from './answers.ts'
 import { createFleet, type Fleet, type Ground } from './fleet.ts'
 import { simulatedCluster } from './ground/cluster.ts'
 import { type SimulatedPubSub, simulatedPubSub } from './ground/pubsub.ts'
@@ -68,6 +69,7 @@ async function live(simulation: Simulation, mutant: Mutant): Promise<void> {
   const pubsub = simulatedPubSub(simulation, fleet.push)
   ground.pubsub = pubsub
   watchCommits(simulation, store)
+  watchAnswers(simulation, store)
   const facts = watchFacts(simulation, pubsub)
   if (simulation.plan.outage !== undefined) simulation.count('outage')
   const workload = startWorkload(simulation, fleet, pubsub)

@@ -1,10 +1,4 @@
-import { CLOUD_EVENT_BATCH_TYPE, type CloudEvent } from '#shared/contracts/cloud-event.ts'
-import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
-import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
-import { tenantFactType } from '#shared/contracts/events/tenant-fact.ts'
-import { newEvent } from '#shared/contracts/new-event.ts'
-import type { TopicName } from '#shared/contracts/topics.ts'
-import { outboxRow } from '#shared/firestore/outbox.ts'
+import { CLOUD_EVENT_BATCH_TYPE } from '#shared/contracts/cloud-event.ts'
 import type { ApiReply, TenantHandler, TenantRequest } from '#shared/http/types.ts'
 import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'
@@ -14,6 +8,7 @@ import { prove } from '#shared/tenancy/proofs.ts'
 import type { Instance } from '#shared/testing/instances.ts'
 import type { Random } from '#shared/testing/random.ts'
 import type { Simulation } from '#shared/testing/simulation.ts'
+import { ghostFact, regret } from './commands.ts'
 import type { Fleet, Wired } from './fleet.ts'
 import type { SimulatedPubSub } from './ground/pubsub.ts'
 
@@ -24,7 +19,7 @@ export type Workload = {
   readonly messages: readonly UsageMessage[]
   /** Ids of events that can never count. */
   readonly poison: ReadonlySet<string>
-  /** A tenant whose subscription was asked for and cancelled, in whatever order the two arrive. */
+  /** A tenant whose subscription was asked for, cancelled, and asked for by others, in whatever order. */
   readonly cancelled: string | undefined
   /** Requests not answered yet. */
   pending(): number
@@ -35,6 +30,8 @@ export type UsageMessage = {
   readonly producer: 'tenant' | 'collector'
   /** Good events by tenant. */
   readonly good: ReadonlyMap<string, readonly UsageRaw[]>
+  /** Events by tenant that are good or too early, by the clock of whoever looks. */
+  readonly early: ReadonlyMap<string, readonly UsageRaw[]>
   readonly elements: readonly UsageRaw[]
 }
 
@@ -83,10 +80,16 @@ export function startWorkload(simulation: Simulation, fleet: Fleet, pubsub: Simu
     time.after(chance.between(0, loadMs), attempt)
   }
   const cancelled = chance.chance(0.5) ? REGRETFUL : undefined
-  for (const command of cancelled === undefined ? [] : regret(cancelled, phases.startMs)) {
-    time.after(chance.between(0, loadMs), () => pubsub.publish(command))
+  if (cancelled !== undefined) {
+    const tier = chance.pick(['standard', 'enterprise', 'enterprise'] as const)
+    const [asked, undone, ...others] = regret(cancelled, phases.startMs, tier)
+    const atMs = chance.between(0, loadMs)
+    time.after(chance.between(0, chance.chance(0.7) ? atMs : loadMs), () => pubsub.publish(asked))
+    time.after(atMs, () => pubsub.publish(undone))
+    // Other operations ask while the one before is undone.
+    for (const other of others) time.after(atMs + chance.between(0, 60), () => pubsub.publish(other))
   }
-  if (known.includes(GHOST)) pubsub.publish(ghostFact(phases.startMs))
+  if (known.includes(GHOST)) pubsub.publish(ghostFact(GHOST, phases.startMs))
   for (const tenant of tenants) client(askForTenant(simulation, fleet, tenant))
   for (const message of [...messages, ...copied]) {
     const [tenant] = message.good.keys()
@@ -119,8 +122,15 @@ function usageMessage(
     elements.splice(chance.between(0, elements.length), 0, bad)
   }
   const [bad] = elements.filter(({ id }) => poison.has(id))
-  const single = good.size === 1 && bad === undefined
-  return { producer: single && chance.chance(0.5) ? 'tenant' : 'collector', good, elements }
+  const early = new Map<string, UsageRaw[]>()
+  const hasty = chance.pick([...good.keys()])
+  if (chance.chance(0.4) && hasty !== GHOST) {
+    const time = new Date(startMs + chance.between(3 * 60_000, 14 * 60_000)).toISOString()
+    early.set(hasty, [{ ...usageEvent(chance, hasty, `m${index}.early`, startMs), time }])
+    elements.push(...(early.get(hasty) ?? []))
+  }
+  const single = good.size === 1 && bad === undefined && early.size === 0
+  return { producer: single && chance.chance(0.5) ? 'tenant' : 'collector', good, early, elements }
 }
 
 /** Some of a message's events again, in a message of their own: copies that only the ledger can tell. */
@@ -129,7 +139,7 @@ function partOf(message: UsageMessage): UsageMessage {
   if (first === undefined) throw new TypeError('a message without events')
   const [tenant, events] = first
   const part = events.slice(0, 1)
-  return { producer: message.producer, good: new Map([[tenant, part]]), elements: part }
+  return { producer: message.producer, good: new Map([[tenant, part]]), early: new Map(), elements: part }
 }
 
 function usageEvent(chance: Random, tenant: string, id: string, startMs: number): UsageRaw {
@@ -163,48 +173,6 @@ function usageOn(message: UsageMessage) {
     data: Buffer.from(JSON.stringify(message.elements)),
     attributes: { 'content-type': CLOUD_EVENT_BATCH_TYPE },
   }
-}
-
-/** Two commands of one operation; the sender's numbers say which is the later. */
-function regret(tenant: string, nowMs: number) {
-  const tenantId = tenant as TenantId
-  const operationId = 'op_regret'
-  const data = { tenantId, operationId }
-  const asked = { type: subscriptionRequested.type, data: { ...data, tier: 'standard' } }
-  return [asked, { type: subscriptionCancelRequested.type, data }].map((command, at) => {
-    const id = `${operationId}.${at}`
-    const source = '//energent.ai/tenant-events'
-    const event = newEvent({ ...command, id, source, tenantId, nowMs, commandSequence: BigInt(at + 1) })
-    return messageOf('billing-commands', event, nowMs)
-  })
-}
-
-function messageOf(topic: TopicName, event: CloudEvent, nowMs: number) {
-  const row = outboxRow({ topic, event }, String(event.tenantid), 0, nowMs)
-  return {
-    topic: row.topic,
-    data: Buffer.from(row.body),
-    attributes: row.attributes,
-    orderingKey: row.orderingKey,
-  }
-}
-
-function ghostFact(nowMs: number) {
-  const tenantId = GHOST as TenantId
-  const event = newEvent({
-    id: `${GHOST}.9.0`,
-    source: '//energent.ai/tenant-events',
-    type: tenantFactType('purged'),
-    tenantId,
-    nowMs,
-    sequence: 9n,
-    data: {
-      ...{ tenantId, state: 'PURGED', tier: 'standard', deploymentModel: 'multi_tenant' },
-      ...{ cluster: 'energent-shared', namespace: 'tenant-ghost', revision: 9 },
-      at: new Date(nowMs).toISOString(),
-    },
-  })
-  return messageOf('tenant-facts', event, nowMs)
 }
 
 type Ask = (answered: (again: boolean) => void) => void

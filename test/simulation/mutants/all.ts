@@ -8,6 +8,7 @@ import {
   errorSwallowed,
   noClaim,
 } from './claims.ts'
+import { namedByVerdict, readWithoutGuard } from './guards.ts'
 import { outboxBeforeCommit } from './outbox.ts'
 import { cacheWithoutTenant, tenantFromPayload } from './tenants.ts'
 import { callWithoutDeadline, leaseWithoutFence } from './time.ts'
@@ -26,4 +27,6 @@ export const MUTANTS: readonly Mutant[] = [
   cacheWithoutTenant,
   callWithoutDeadline,
   leaseWithoutFence,
+  readWithoutGuard,
+  namedByVerdict,
 ]
