@@ -15,8 +15,8 @@ import { METRICS } from './observability/metrics-table.ts'
 import { type Publisher, pubsubPublisher } from './pubsub/publisher.ts'
 import { firestoreQuarantine, type Quarantine } from './pubsub/quarantine.ts'
 import { type SecretStore, secretManagerStore } from './secrets.ts'
-import { type Revocations, revocations } from './tokens/revocations.ts'
 import { type ProofMemory, proofMemory } from './tokens/proof-memory.ts'
+import { type Revocations, revocations } from './tokens/revocations.ts'
 import {
   accessTokenVerifier,
   type KeySource,

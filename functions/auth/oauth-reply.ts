@@ -1,10 +1,13 @@
+import { challengeOf } from '#shared/http/problem.ts'
 import type { ApiReply } from '#shared/http/types.ts'
 import { REFUSALS, type RefusalCode } from '#shared/refusals.ts'
 import type { Refusal } from '#shared/result.ts'
 import type { TokenAnswer } from './operations/grant-request.ts'
 
 /** RFC 6749 §5.1: an answer with a token, and every error beside it, is kept by nobody. */
-const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' }
+export const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' }
+
+const BASIC_CHALLENGE = 'Basic realm="token", charset="UTF-8"'
 
 /** Our codes in the words of OAuth (RFC 6749 §5.2, RFC 8707 §2). */
 export const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
@@ -15,7 +18,9 @@ export const OAUTH_ERRORS: Partial<Record<RefusalCode, string>> = {
   'scope.invalid': 'invalid_scope',
   'target.invalid': 'invalid_target',
   'dpop.invalid': 'invalid_dpop_proof',
-  'dpop.nonce_required': 'use_dpop_nonce',
+  'token.invalid': 'invalid_token',
+  'token.insufficient_scope': 'insufficient_scope',
+  'token.proof_invalid': 'invalid_dpop_proof',
   'rate.limited': 'temporarily_unavailable',
   'overload.shed': 'temporarily_unavailable',
   'service.unavailable': 'temporarily_unavailable',
@@ -44,15 +49,15 @@ export function tokenReply(issued: TokenAnswer): ApiReply {
  * `invalid_client` never has a description: it is the same bytes for every reason. It answers with a
  * challenge always, since HTTP asks for one with each 401.
  */
-export function oauthErrorReply(refusal: Refusal): ApiReply {
+export function oauthErrorReply(refusal: Refusal, scheme?: 'Bearer' | 'DPoP'): ApiReply {
   const { status } = REFUSALS[refusal.code]
   const description = refusal.code === 'client.invalid' ? undefined : describable(refusal.hint)
   return {
     status,
     headers: {
       ...NOT_STORED,
-      ...(status === 401 ? { 'www-authenticate': 'Basic realm="token", charset="UTF-8"' } : {}),
-      ...(status === 429 || status === 503 ? { 'retry-after': '1' } : {}),
+      ...challengeOf(refusal, scheme),
+      ...(refusal.code === 'client.invalid' ? { 'www-authenticate': BASIC_CHALLENGE } : {}),
     },
     json: {
       error: OAUTH_ERRORS[refusal.code] ?? 'invalid_request',

@@ -13,7 +13,12 @@ export type FoundCredential<T> = {
 }
 
 /** Collections that hold what a caller is authenticated by. */
-export type CredentialCollection = 'auth_bindings' | 'auth_clients' | 'auth_connections' | 'auth_flows'
+export type CredentialCollection =
+  | 'auth_apiKeys'
+  | 'auth_bindings'
+  | 'auth_clients'
+  | 'auth_connections'
+  | 'auth_flows'
 
 /**
  * Reads what a caller says to be, before anybody is proven: there is no tenant context yet, since this

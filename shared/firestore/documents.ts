@@ -31,6 +31,9 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   doc('tenants/{tenantId}/auth_clients/{clientId}', 'auth', 'scopes, grants, and each secret as an HMAC'),
   doc('tenants/{tenantId}/auth_bindings/{bindingId}', 'auth', 'which workload identity is which client'),
   doc('tenants/{tenantId}/auth_limits/clients', 'auth', 'how many clients there are'),
+  doc('tenants/{tenantId}/auth_apiKeys/{keyId}', 'auth', 'scopes, end, and the key as an HMAC'),
+  doc('tenants/{tenantId}/auth_limits/apiKeys', 'auth', 'how many API keys there are'),
+  doc('tenants/{tenantId}/auth_replay/{id}', 'auth', 'that an assertion was used: created once'),
   doc(
     'tenants/{tenantId}/auth_sessions/{sessionId}',
     'auth',

@@ -43,6 +43,11 @@ export const COMPOSITE_INDEXES: readonly CompositeIndex[] = GROUPS.map((group) =
 /** Fields that hold the moment after which a document may go. Firestore deletes within a day of it. */
 export const TTL_POLICIES: readonly TtlPolicy[] = [
   {
+    collectionGroup: 'auth_replay',
+    field: 'expireAt',
+    kept: 'assertions used: until none of them could be accepted any more',
+  },
+  {
     collectionGroup: 'auth_sessions',
     field: 'expireAt',
     kept: 'sessions: a day after the last refresh token has expired, or a week after it was ended',

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import net from 'node:net'
+import { relieve } from './relief.ts'
 
 /** Cloud Run ends the process ten seconds after SIGTERM. */
 const LONGEST_DRAIN_MS = 9_000
@@ -40,6 +41,7 @@ export function drainOnSignal(server: Server): Drain {
   const drain = (): void => {
     if (draining) return
     draining = true
+    relieve()
     for (const response of underWay) response.shouldKeepAlive = false
     setTimeout(() => {
       // The listening socket alone: `http.Server.close` would cut the idle connections as well.

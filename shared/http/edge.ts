@@ -8,9 +8,10 @@ import { ok, type Refusal, type Result, refuse } from '../result.ts'
 import { callerHeader } from '../tokens/verify-caller.ts'
 import { readTrace, type Trace } from '../trace.ts'
 import type { Platform } from '../wiring.ts'
+import { sentToken, verifyHolder } from './access-token.ts'
 import { authorize } from './authorize.ts'
 import { corsHeaders, preflightReply } from './cors.ts'
-import { problemReply } from './problem.ts'
+import { problemReply, type TokenScheme } from './problem.ts'
 import { clientAddress, type FrameworkRequest, readBody, readQuery, singleHeader } from './read-request.ts'
 import { type Router, routerOf, type Seen } from './router.ts'
 import { sendReply } from './send-reply.ts'
@@ -26,7 +27,11 @@ export type HandlersOf<F extends FunctionId> = {
 
 export type HttpEdgeOptions = {
   /** How an operation words its refusals, where not as problem+json: OAuth endpoints. */
-  readonly refusalReply?: (operationId: OperationId, refusal: Refusal) => ApiReply | undefined
+  readonly refusalReply?: (
+    operationId: OperationId,
+    refusal: Refusal,
+    scheme?: TokenScheme,
+  ) => ApiReply | undefined
   /** How long an answer may take, in milliseconds of real time. */
   readonly deadlineMs?: number
 }
@@ -139,8 +144,11 @@ async function answer(edge: Edge, request: FrameworkRequest, taken: Taken): Prom
   if (!query.ok) return query
   const credentials = credentialsOf(platform, request)
   if (!credentials.ok) return credentials
+  const sent = sentToken(credentials.value)
+  if (sent !== undefined) taken.seen.scheme = sent.scheme
   const base: Unread = {
     operationId,
+    path,
     params,
     query: query.value,
     header: (name) => {
@@ -180,7 +188,7 @@ async function answerTenant(
   base: Unread,
   { seen, startedMs }: Taken,
 ): Promise<Result<ApiReply>> {
-  const token = await verifiedToken(edge.platform, request, base.authorization)
+  const token = await verifiedToken(edge.platform, request, base)
   if (!token.ok) return token
   const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs, base.params['userId'])
   if (!ctx.ok) return ctx
@@ -215,22 +223,24 @@ function credentialsOf(platform: Platform, request: FrameworkRequest): Result<st
   )
 }
 
-async function verifiedToken(platform: Platform, request: FrameworkRequest, credentials: string | undefined) {
-  const token = /^Bearer ([^\s]+)$/i.exec(credentials ?? '')?.[1]
-  if (token === undefined)
-    return refuse('token.invalid', 'no bearer token', 'Send Authorization: Bearer <token>.')
-  if (platform.config.CALLER_CHECK === 'direct') return platform.verifyToken(token, undefined)
+/** The token of a route that needs one: where the gateway has verified it, its copy must be there too. */
+async function verifiedToken(platform: Platform, request: FrameworkRequest, base: Unread) {
+  if (platform.config.CALLER_CHECK === 'direct') return verifyHolder(platform, base, undefined)
   const userInfo = singleHeader(request, 'x-apigateway-api-userinfo')
   if (!userInfo.ok) return userInfo
-  if (userInfo.value === undefined) return refuse('token.invalid', 'the gateway sent no userinfo')
-  return platform.verifyToken(token, userInfo.value)
+  if (sentToken(base.authorization) !== undefined && userInfo.value === undefined) {
+    return refuse('token.invalid', 'the gateway sent no userinfo')
+  }
+  return verifyHolder(platform, base, userInfo.value)
 }
 
 function refusalReply(options: HttpEdgeOptions, seen: Seen, refusal: Refusal, requestId: string): ApiReply {
   seen.refusal = refusal
   const own =
-    seen.matched === undefined ? undefined : options.refusalReply?.(seen.matched.operationId, refusal)
-  const reply = own ?? problemReply(refusal, requestId)
+    seen.matched === undefined
+      ? undefined
+      : options.refusalReply?.(seen.matched.operationId, refusal, seen.scheme)
+  const reply = own ?? problemReply(refusal, requestId, seen.scheme)
   return seen.allow === undefined ? reply : { ...reply, headers: { ...reply.headers, allow: seen.allow } }
 }
 

@@ -20,7 +20,7 @@ export type Paging = {
 export const USUAL_PAGE_SIZE = 50
 export const MOST_PAGE_SIZE = 100
 
-const NONCE_BYTES = 12
+export const NONCE_BYTES = 12
 const TAG_BYTES = 16
 /** Of the form of the token, so that it can change. */
 const VERSION = 1
@@ -60,15 +60,22 @@ function bindingOf({ operationId, params, query, token }: PagedRequest): Buffer 
   return createHash('sha256').update(text, 'utf8').digest()
 }
 
-function seal(key: Uint8Array, nonce: Buffer, position: string, binding: Buffer): string {
+/** Encrypts and authenticates a position together with what it belongs to. `nonce`: 12 bytes of chance. */
+export function seal(key: Uint8Array, nonce: Buffer, position: string, binding: Buffer): string {
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
   cipher.setAAD(binding)
   const sealed = Buffer.concat([cipher.update(position, 'utf8'), cipher.final()])
   return Buffer.concat([Buffer.of(VERSION), nonce, sealed, cipher.getAuthTag()]).toString('base64url')
 }
 
-function open(key: Uint8Array, token: string, binding: Buffer): string | undefined {
-  if (!/^[A-Za-z0-9_-]{1,1024}$/.test(token)) return undefined
+/** The position in a token, or undefined for one that was altered, made up or meant for something else. */
+export function open(
+  key: Uint8Array,
+  token: string,
+  binding: Buffer,
+  mostLength = 1_024,
+): string | undefined {
+  if (token.length > mostLength || !/^[A-Za-z0-9_-]+$/.test(token)) return undefined
   const bytes = Buffer.from(token, 'base64url')
   // Base64 has spare bits at its end: only the one spelling that we gave out counts.
   if (bytes.toString('base64url') !== token || bytes[0] !== VERSION) return undefined

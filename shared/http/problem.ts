@@ -1,5 +1,6 @@
-import { REFUSALS } from '../refusals.ts'
+import { REFUSALS, type RefusalCode } from '../refusals.ts'
 import type { Refusal } from '../result.ts'
+import { DPOP_ALGS } from '../tokens/dpop-proof.ts'
 import type { ApiReply } from './types.ts'
 
 /**
@@ -9,12 +10,12 @@ import type { ApiReply } from './types.ts'
  * for the log. The 404 of somebody else's resource and of a missing one are therefore the same bytes
  * but for the request id.
  */
-export function problemReply(refusal: Refusal, requestId: string): ApiReply {
+export function problemReply(refusal: Refusal, requestId: string, scheme?: TokenScheme): ApiReply {
   const { status, title } = REFUSALS[refusal.code]
   const hint = status === 404 ? undefined : refusal.hint
   return {
     status,
-    headers: { 'content-type': 'application/problem+json', ...challengeOf(refusal, status) },
+    headers: { 'content-type': 'application/problem+json', ...challengeOf(refusal, scheme) },
     json: {
       type: `urn:energent:error:${refusal.code}`,
       title,
@@ -26,11 +27,26 @@ export function problemReply(refusal: Refusal, requestId: string): ApiReply {
   }
 }
 
-function challengeOf(refusal: Refusal, status: number): Record<string, string> {
-  if (refusal.code === 'token.invalid') return { 'www-authenticate': 'Bearer error="invalid_token"' }
-  if (refusal.code === 'token.insufficient_scope') {
-    return { 'www-authenticate': 'Bearer error="insufficient_scope"' }
+/** How a caller showed an access token, if it did. */
+export type TokenScheme = 'Bearer' | 'DPoP'
+
+/** The headers that tell a caller how to do better: another token or proof (RFC 6750 §3, RFC 9449 §7.1), or when. */
+export function challengeOf(refusal: Refusal, scheme: TokenScheme = 'Bearer'): Record<string, string> {
+  const error = CHALLENGES[refusal.code]
+  if (error !== undefined) {
+    const byProof = scheme === 'DPoP' || refusal.code === 'token.proof_invalid'
+    const challenge = byProof
+      ? `DPoP error="${error}", algs="${DPOP_ALGS.join(' ')}"`
+      : `Bearer error="${error}"`
+    return { 'www-authenticate': challenge }
   }
+  const { status } = REFUSALS[refusal.code]
   // Callers that are told to come back must be told when.
   return status === 429 || status === 503 ? { 'retry-after': '1' } : {}
+}
+
+const CHALLENGES: Partial<Record<RefusalCode, string>> = {
+  'token.invalid': 'invalid_token',
+  'token.insufficient_scope': 'insufficient_scope',
+  'token.proof_invalid': 'invalid_dpop_proof',
 }

@@ -11,6 +11,8 @@ export type Seen = {
   readonly requestId: string
   matched?: Matched
   tenantId?: string
+  /** How an access token was shown. */
+  scheme?: 'Bearer' | 'DPoP'
   refusal?: Refusal
   /** What was thrown, if something was. */
   error?: unknown

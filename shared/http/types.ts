@@ -8,6 +8,8 @@ import type { Trace } from '../trace.ts'
 /** What a route with `security: 'public'` or `'scheduler'` gets: nothing is known about the caller's tenant. */
 export type ApiRequest = {
   readonly operationId: OperationId
+  /** The path as it was sent, without the query: what a DPoP proof names. */
+  readonly path: string
   /** Path parameters, decoded once. */
   readonly params: Readonly<Record<string, string>>
   /** Query parameters; each name at most once. */

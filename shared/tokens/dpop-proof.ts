@@ -24,8 +24,6 @@ export type ProofTarget = {
   readonly nowMs: number
   /** The access token that comes with it, where one does. */
   readonly accessToken?: string
-  /** Whether a nonce is one of ours; where nobody gives nonces out, a proof may carry any. */
-  readonly isFreshNonce?: (nonce: string) => boolean
 }
 
 /** A proof that is what it must be, but for having been used before. */
@@ -43,7 +41,6 @@ const parseClaims = parser(
     htu: z.string().max(2048),
     iat: z.number().int().nonnegative(),
     ath: z.string().max(64).optional(),
-    nonce: z.string().max(256).optional(),
   }),
   'dpop.invalid',
 )
@@ -86,22 +83,15 @@ type Claims = {
   readonly htu: string
   readonly iat: number
   readonly ath?: string | undefined
-  readonly nonce?: string | undefined
 }
 
 function faultOf(claims: Claims, target: ProofTarget): Result<never> | undefined {
   if (claims.htm !== target.method) return invalid('htm')
   if (!isSameUrl(claims.htu, target.url)) return invalid('htu')
   if (target.accessToken !== undefined && claims.ath !== athOf(target.accessToken)) return invalid('ath')
-  const { nonce } = claims
-  if (nonce !== undefined && target.isFreshNonce !== undefined) {
-    // Our own time is in it, so it dates the proof better than the caller's clock.
-    return target.isFreshNonce(nonce) ? undefined : nonceNeeded('the nonce is not ours or too old')
-  }
   const nowSeconds = target.nowMs / 1000
   const fresh = claims.iat > nowSeconds - PROOF_LIFE_SECONDS && claims.iat < nowSeconds + PROOF_SKEW_SECONDS
-  if (fresh) return undefined
-  return target.isFreshNonce === undefined ? invalid('iat') : nonceNeeded('iat')
+  return fresh ? undefined : invalid('iat')
 }
 
 /** The hash of a token as a proof names it. */
@@ -127,8 +117,4 @@ function normalized(text: string): string | undefined {
 
 function invalid(detail: string) {
   return refuse('dpop.invalid', `proof: ${detail}`, 'The DPoP proof is not valid for this request.')
-}
-
-function nonceNeeded(detail: string) {
-  return refuse('dpop.nonce_required', detail, 'Make a new proof with the nonce of this answer.')
 }

@@ -16,7 +16,17 @@ import { scopesAllowed } from './tenant-access.ts'
 /** Our own public keys, by key id: from the JWKS endpoint, or in auth from its own key ring. */
 export type KeySource = (kid: string) => Promise<CryptoKey | undefined>
 
-export type TokenVerifier = (token: string, userInfo: string | undefined) => Promise<Result<VerifiedToken>>
+/**
+ * How the token came: on its own; with a checked proof of the key with this thumbprint (RFC 9449); or
+ * to be told about, when it opens nothing and its binding is only reported.
+ */
+export type Possession = 'bearer' | 'told-about' | { readonly jkt: string }
+
+export type TokenVerifier = (
+  token: string,
+  userInfo: string | undefined,
+  possession?: Possession,
+) => Promise<Result<VerifiedToken>>
 
 export type TokenVerifierDeps = {
   readonly issuer: string
@@ -49,8 +59,7 @@ const parseClaims = parser(
     ver: z.number().int(),
     sid: z.string().min(1).max(64).optional(),
     act: actors.optional(),
-    // A token bound to a key is no bearer token: whoever stole it must not use it as one (RFC 9449).
-    cnf: z.never().optional(),
+    cnf: z.strictObject({ jkt: z.string().length(43) }).optional(),
   }),
   'token.invalid',
 )
@@ -63,7 +72,7 @@ const parseClaims = parser(
  * stands between the gateway and us. Throws when the state of the tenant cannot be read.
  */
 export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
-  return async (token, userInfo) => {
+  return async (token, userInfo, possession = 'bearer') => {
     const parts = splitOwnJwt(token)
     if (!parts.ok) return parts
     if (userInfo !== undefined && userInfo !== parts.value.payloadSegment) {
@@ -74,6 +83,8 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     const parsed = parseClaims(signed.value)
     if (!parsed.ok) return parsed
     const claims = parsed.value
+    const held = checkPossession(claims.cnf?.jkt, possession)
+    if (!held.ok) return held
     const nowSeconds = deps.clock.now() / 1000
     if (claims.iat > nowSeconds + TOKEN_SKEW_SECONDS) return refuse('token.invalid', 'issued in the future')
     if (claims.exp - claims.iat > LONGEST_TOKEN_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
@@ -107,6 +118,21 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
       }),
     )
   }
+}
+
+/**
+ * A token bound to a key is no bearer token: whoever stole it must not use it as one. And a bearer token
+ * must not look as if its holder had proven anything (RFC 9449 §7.1).
+ */
+function checkPossession(boundTo: string | undefined, possession: Possession): Result<void> {
+  if (possession === 'told-about') return ok(undefined)
+  const proven = possession === 'bearer' ? undefined : possession.jkt
+  if (boundTo === proven) return ok(undefined)
+  if (boundTo === undefined) return refuse('token.invalid', 'a bearer token sent as a bound one')
+  return refuse(
+    'token.invalid',
+    proven === undefined ? 'a bound token without proof' : 'bound to another key',
+  )
 }
 
 function revocableOf(

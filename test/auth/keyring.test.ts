@@ -198,10 +198,21 @@ test.each(['oauth-authorization-server', 'openid-configuration'])(
       issuer: 'https://api.energent.test',
       token_endpoint: 'https://api.energent.test/oauth2/token',
       jwks_uri: 'https://api.energent.test/.well-known/jwks.json',
-      grant_types_supported: ['client_credentials'],
-      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      grant_types_supported: [
+        'client_credentials',
+        'authorization_code',
+        'refresh_token',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+      ],
+      token_endpoint_auth_methods_supported: [
+        'client_secret_basic',
+        'client_secret_post',
+        'private_key_jwt',
+        'none',
+      ],
+      code_challenge_methods_supported: ['S256'],
+      authorization_response_iss_parameter_supported: true,
     })
-    expect(body).not.toHaveProperty('authorization_endpoint')
   },
 )
 

@@ -88,6 +88,9 @@ const ACCEPTANCE = {
 } as Record<Column, number>
 /** The seeded client of a tenant may not manage its identity providers; operators for tenants may. */
 const SIGN_ON = { ...READABLE, own: 403, support: 404, finance: 404 } as const
+/** Clients and API keys: operators for tenants keep them too. */
+const CLIENTS = { ...READABLE, support: 404, finance: 404 } as const
+const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
 const BAD = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 400])) as Record<Column, number>
 const OPEN = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 200])) as Record<Column, number>
 
@@ -98,6 +101,22 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getUsage: READABLE,
   getUpcomingInvoice: READABLE,
   createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
+  listClients: CLIENTS,
+  getClient: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
+  updateClient: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
+  deleteClient: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
+  rotateClientSecret: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
+  deleteClientSecret: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
+  // The seeded client of a tenant may not keep its keys.
+  listApiKeys: { ...CLIENTS, own: 403 },
+  createApiKey: { ...CLIENTS, own: 403, admin: 201, adminToSuspended: 201 },
+  deleteApiKey: { ...CLIENTS, own: 403, admin: 404, adminToSuspended: 404 },
+  // Of the caller's own tenant, whoever stands in no path; operators hold no such scope.
+  verifyApiKey: {
+    ...OPERATORS_READ,
+    ...Object.fromEntries(OPERATORS.map((column) => [column, 403])),
+    otherAllScopes: 200,
+  },
   listBindings: { ...READABLE, support: 404, finance: 404 },
   // The operator comes second, and an account is bound once.
   createBinding: { ...READABLE, own: 201, admin: 409, adminToSuspended: 201, support: 404, finance: 404 },
@@ -173,6 +192,9 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
     Column,
     number
   >,
+  // Whose token it is stands in no path. Without the scope a token is told so, without a form 400.
+  introspectToken: { ...BAD, ...NONE_OF_OURS, own: 403, foreign: 403 },
+  revokeToken: BAD,
   runAuthSweep: 'scheduler',
   runBillingSweep: 'scheduler',
   runLifecycleSweep: 'scheduler',
@@ -222,6 +244,9 @@ describe('every route, whoever calls and whosever it is', () => {
       .replace('{tenantId}', tenant)
       .replace('{operationId}', operationId)
       .replace('{connectionId}', 'con_none')
+      .replace('{clientId}', `cid_acme_${'A'.repeat(16)}`)
+      .replace('{secretId}', 'none')
+      .replace('{keyId}', 'A'.repeat(16))
       .replace('{domainId}', `h${'A'.repeat(43)}`)
       .replace('{bindingId}', `h${'A'.repeat(43)}`)
       .replace('{userId}', 'usr_01KAR6YVZG8X9Y0Z1A2B3C4D5E')
@@ -299,6 +324,11 @@ function bodyFor(route: Route, tenant: string): unknown {
   const ofPeople = PEOPLE_BODIES.find(([path]) => path.test(route.path))
   if (ofPeople !== undefined) return ofPeople[1]
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
+  if (route.path === '/v1/api-keys/verify') return { key: 'dak_none' }
+  if (route.path.endsWith('/secrets')) return { overlapSeconds: 0 }
+  if (route.path.endsWith('/{clientId}')) return { name: 'Matrix' }
+  if (route.path.endsWith('/api-keys')) return { scopes: ['tenant:read'] }
+  if (/^\/oauth2\/(?:introspect|revoke)$/.test(route.path)) return undefined
   if (route.path.endsWith('/verify')) return {}
   if (route.path.endsWith('/domains')) return { domain: 'acme.example' }
   if (route.path.endsWith('/connections')) return { issuer: 'https://idp.example', clientId: 'us' }

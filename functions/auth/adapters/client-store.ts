@@ -8,12 +8,12 @@ import { type Client, parseClient } from '../domain/client.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import type { ClientStore, Credentials } from '../ports.ts'
 
-const CLIENTS = 'auth_clients'
-const STATE = ['auth_state', 'current']
+export const CLIENTS = 'auth_clients'
+export const STATE = ['auth_state', 'current']
 /** Counted in a document of its own: two requests at once cannot both take the last place. */
-const COUNT = ['auth_limits', 'clients']
+export const CLIENT_COUNT = ['auth_limits', 'clients']
 
-const parseCount = parser(z.object({ count: z.number().int().nonnegative() }))
+export const parseCount = parser(z.object({ count: z.number().int().nonnegative() }))
 
 export function firestoreCredentials(database: Database): Credentials {
   return {
@@ -30,7 +30,7 @@ export function firestoreClientStore(tenants: TenantFirestore): ClientStore {
       tenants.optimistic(ctx, claim, async (db) => {
         const [state, count, creator, existing] = await Promise.all([
           db.find(STATE, parseTenantAuthState),
-          db.find(COUNT, parseCount),
+          db.find(CLIENT_COUNT, parseCount),
           wanted.creatorId === undefined ? undefined : db.find([CLIENTS, wanted.creatorId], parseClient),
           db.find([CLIENTS, wanted.clientId], parseClient),
         ])
@@ -50,8 +50,10 @@ export function firestoreClientStore(tenants: TenantFirestore): ClientStore {
           if (decided.value.state === undefined) writes.push(db.verify(STATE, state))
           if (wanted.creatorId !== undefined) writes.push(db.verify([CLIENTS, wanted.creatorId], creator))
           const counted = { count: clientCount + 1 }
-          writes.push(db.create([CLIENTS, client.clientId], fieldsOf(client)))
-          writes.push(count === undefined ? db.create(COUNT, counted) : db.update(COUNT, count, counted))
+          writes.push(db.create([CLIENTS, client.clientId], clientFields(client)))
+          writes.push(
+            count === undefined ? db.create(CLIENT_COUNT, counted) : db.update(CLIENT_COUNT, count, counted),
+          )
         }
         return ok({
           value,
@@ -63,6 +65,7 @@ export function firestoreClientStore(tenants: TenantFirestore): ClientStore {
   }
 }
 
-function fieldsOf(client: Client): Record<string, unknown> {
+/** A client as it is stored. */
+export function clientFields(client: Client): Record<string, unknown> {
   return { ...client, secrets: client.secrets.map((secret) => ({ ...secret })) }
 }

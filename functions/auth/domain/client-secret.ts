@@ -72,7 +72,8 @@ export function matchesSecret(
   return found
 }
 
-function hmacOf(pepper: Uint8Array, secret: string): Buffer {
+/** What is stored of a credential, as bytes. */
+export function hmacOf(pepper: Uint8Array, secret: string): Buffer {
   return createHmac('sha256', pepper).update(secret, 'utf8').digest()
 }
 

@@ -1,51 +1,52 @@
 import { z } from 'zod'
-import type { Scope } from '#shared/catalogue/scopes.ts'
 import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
-import { type Client, GRANTS, type Grant } from './client.ts'
-import { isScope } from './scope.ts'
+import { type Client, MACHINE } from './client.ts'
+import {
+  authMethodMember,
+  type ClientSettings,
+  checkSettings,
+  parseScopes,
+  SETTINGS_MEMBERS,
+  usualGrants,
+} from './client-settings.ts'
 import type { TenantAuthState } from './tenant-state.ts'
 
-/** What a caller wants of a new client. */
+/** What a caller wants of a new client; whatever is left out is as in `MACHINE`. */
 export type NewClient = {
   readonly name: string | undefined
-  readonly scopes: readonly Scope[]
-  readonly grants: readonly Grant[]
-}
+} & Pick<ClientSettings, 'scopes' | 'grants'> &
+  Partial<Omit<ClientSettings, 'name' | 'status' | 'scopes' | 'grants'>>
 
-/** A client as it is shown: everything but its secrets. */
-export type ClientView = {
-  readonly clientId: string
-  readonly tenantId: string
-  readonly name: string
-  readonly scopes: readonly string[]
-  readonly grants: readonly string[]
-  readonly createdAt: string
-}
-
+const { name, scopes, ...others } = SETTINGS_MEMBERS
 const parseBody = parser(
   z.strictObject({
-    name: z
-      .string()
-      .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,100}$/u, 'must be 1 to 100 printable characters')
-      .optional(),
-    scopes: z.array(z.string()).min(1).max(64),
-    grants: z.array(z.enum(GRANTS)).min(1).max(GRANTS.length).optional(),
+    name: name.optional(),
+    scopes,
+    authMethod: authMethodMember.default('client_secret_basic'),
+    ...z.object(others).partial().shape,
   }),
 )
 
-/** Reads the body of a request for a client. A scope nobody has is `scope.invalid`, as at the token endpoint. */
+/** Reads the body of a request for a client. */
 export function parseNewClient(raw: unknown): Result<NewClient> {
   const body = parseBody(raw)
   if (!body.ok) return body
-  const scopes = [...new Set(body.value.scopes)].sort()
-  const known = scopes.filter(isScope)
-  if (known.length !== scopes.length) {
-    return refuse('scope.invalid', 'unknown scope', 'A scope is not known.')
-  }
-  return ok({ name: body.value.name, scopes: known, grants: body.value.grants ?? ['client_credentials'] })
+  const { authMethod } = body.value
+  const known = parseScopes(body.value.scopes)
+  if (!known.ok) return known
+  const given = Object.fromEntries(Object.entries(body.value).filter(([, value]) => value !== undefined))
+  const grants = [...new Set(body.value.grants ?? usualGrants(authMethod))]
+  const wanted: NewClient = { ...given, name: body.value.name, authMethod, scopes: known.value, grants }
+  const settings = checkSettings(settingsOf(wanted, 'name'))
+  return settings.ok ? ok(wanted) : settings
+}
+
+/** The settings of a client that is made as `wanted`. */
+export function settingsOf(wanted: NewClient, usualName: string): ClientSettings {
+  return { ...MACHINE, ...wanted, name: wanted.name ?? usualName, status: 'active' }
 }
 
 /**
@@ -73,13 +74,24 @@ export function checkRoomForClient(
   return ok(state)
 }
 
-export function viewOf(client: Client): ClientView {
+/** A client as it is shown: everything but what its secrets are. */
+export type ClientView = ReturnType<typeof viewOf>
+
+export function viewOf(client: Client) {
+  const { clientId, tenantId, revision, secrets, createdAt } = client
+  const { name, status, authMethod, jwks, jwksUri, grants, scopes } = client
+  const { redirectUris, postLogoutRedirectUris, dpopRequired } = client
   return {
-    clientId: client.clientId,
-    tenantId: client.tenantId,
-    name: client.name,
-    scopes: client.scopes,
-    grants: client.grants,
-    createdAt: new Date(client.createdAt).toISOString(),
+    ...{ clientId, tenantId, name, status, authMethod, scopes, grants },
+    ...{ redirectUris, postLogoutRedirectUris, dpopRequired },
+    ...(jwks === null ? {} : { jwks }),
+    ...(jwksUri === null ? {} : { jwksUri }),
+    secrets: secrets.map((secret) => ({
+      secretId: secret.id,
+      createdAt: new Date(secret.createdAt).toISOString(),
+      expiresAt: secret.expiresAt === null ? null : new Date(secret.expiresAt).toISOString(),
+    })),
+    revision,
+    createdAt: new Date(createdAt).toISOString(),
   }
 }

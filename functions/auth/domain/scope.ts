@@ -1,4 +1,10 @@
-import { isPlatformScope, PLATFORM_SCOPES, type Scope, TENANT_SCOPES } from '#shared/catalogue/scopes.ts'
+import {
+  isPlatformScope,
+  PLATFORM_SCOPES,
+  type Scope,
+  TENANT_SCOPES,
+  type TenantScope,
+} from '#shared/catalogue/scopes.ts'
 import { PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 
@@ -6,6 +12,10 @@ const KNOWN: ReadonlySet<string> = new Set([...TENANT_SCOPES, ...PLATFORM_SCOPES
 const MOST_SCOPES = 64
 /** RFC 6749 §3.3: tokens of printable ASCII without quote and backslash, one space between them. */
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/
+
+export function isTenantScope(value: string): value is TenantScope {
+  return (TENANT_SCOPES as readonly string[]).includes(value)
+}
 
 export function isScope(value: string): value is Scope {
   return KNOWN.has(value)

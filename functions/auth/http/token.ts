@@ -1,13 +1,14 @@
 import type { HandlersOf } from '#shared/http/edge.ts'
 import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
+import { checkDpopProof, type DpopProof } from '#shared/tokens/dpop-proof.ts'
 import type { AuthDeps } from '../deps.ts'
 import { TOKEN_EXCHANGE } from '../domain/client.ts'
 import { type Form, parseForm } from '../domain/form.ts'
 import { isAnonymousExchange, parseAsked, parseTokenRequest } from '../domain/token-request.ts'
 import { tokenReply } from '../oauth-reply.ts'
 import { exchangeWorkloadToken } from '../operations/exchange-workload-token.ts'
-import { answerTokenRequest, type TokenCall } from '../operations/grants.ts'
+import { answerTokenRequest, type TokenCall, useProof } from '../operations/grants.ts'
 
 /** Credentials and grants never travel in a URL, where every log keeps them (RFC 9700 §4.2). */
 const BODY_ONLY = [
@@ -42,7 +43,9 @@ function tokenHandler(deps: AuthDeps): PublicHandler {
     const form = oauthForm(request)
     if (!form.ok) return form
     const { nowMs, trace, clientAddress, log } = request
-    const call = { jkt: undefined, nowMs, trace, clientAddress, log }
+    const proof = await proofOf(deps, request)
+    if (!proof.ok) return proof
+    const call = { proof: proof.value, jkt: proof.value?.jkt, nowMs, trace, clientAddress, log }
     if (isAnonymousExchange(form.value, request.authorization)) {
       return answerAnonymous(deps, form.value, call)
     }
@@ -63,5 +66,18 @@ async function answerAnonymous(deps: AuthDeps, form: Form, call: TokenCall): Pro
   if (!asked.ok) return asked
   const answered = await exchangeWorkloadToken(deps, asked.value, call)
   if (!answered.ok) return answered
+  // The token is not given out yet; before it was made, anybody could have filled the memory.
+  const used = useProof(deps, call)
+  if (!used.ok) return used
   return ok({ ...tokenReply(answered.value), logged: { grant: TOKEN_EXCHANGE, ...answered.value.logged } })
+}
+
+/** The DPoP proof of a token request, checked against the endpoint's public URL. */
+async function proofOf(
+  { issuer }: AuthDeps,
+  request: Parameters<PublicHandler>[0],
+): Promise<Result<DpopProof | undefined>> {
+  const text = request.header('dpop')
+  if (text === undefined) return ok(undefined)
+  return checkDpopProof(text, { method: 'POST', url: `${issuer}/oauth2/token`, nowMs: request.nowMs })
 }

@@ -13,7 +13,13 @@ import {
   newClientSecret,
   parseClientSecret,
 } from '../domain/client-secret.ts'
-import { type ClientView, checkRoomForClient, type NewClient, viewOf } from '../domain/new-client.ts'
+import {
+  type ClientView,
+  checkRoomForClient,
+  type NewClient,
+  settingsOf,
+  viewOf,
+} from '../domain/new-client.ts'
 import { checkGivable, type ScopeGiver } from '../domain/scope.ts'
 import type { ClientCommit, ClientStore, ClientSurroundings, PepperStore } from '../ports.ts'
 
@@ -42,8 +48,10 @@ export type CreateClientCommand = {
 
 export type CreatedClient = {
   readonly client: ClientView
-  /** Missing when this request was answered before: a secret is shown once and kept nowhere. */
+  /** Shown once and kept nowhere: missing when answered before, and for clients that have none. */
   readonly clientSecret: ClientSecret | undefined
+  /** Whether this request was answered before. */
+  readonly replayed: boolean
 }
 
 /**
@@ -68,8 +76,11 @@ export async function createClient(
     return room.ok ? ok(commitOf(clientOf(command, credentials, found), command)) : room
   })
   if (!added.ok) return added
-  if (added.value.duplicate) return ok({ client: added.value.answer as ClientView, clientSecret: undefined })
-  return ok({ client: added.value.value, clientSecret: credentials.clientSecret })
+  if (added.value.duplicate) {
+    return ok({ client: added.value.answer as ClientView, clientSecret: undefined, replayed: true })
+  }
+  const clientSecret = hasSecret(wanted) ? credentials.clientSecret : undefined
+  return ok({ client: added.value.value, clientSecret, replayed: false })
 }
 
 export type NewCredentials = {
@@ -143,17 +154,21 @@ function clientOf(
   credentials: NewCredentials,
   found: ClientSurroundings,
 ): Client {
+  const { giver, wanted } = command
+  const person = giver !== 'deployer' && giver.subject.startsWith('usr_') ? giver.subject : undefined
   return {
     ...MACHINE,
+    ...settingsOf(wanted, credentials.clientId),
     clientId: credentials.clientId,
     tenantId: command.ctx.tenantId,
-    name: command.wanted.name ?? credentials.clientId,
-    grants: command.wanted.grants,
-    scopes: command.wanted.scopes,
     roles: [],
-    secrets: credentials.secrets,
+    secrets: hasSecret(wanted) ? credentials.secrets : [],
     // Its maker's owner, not its maker: else one person could be two by making a second client.
-    ownerUserId: found.creator?.ownerUserId ?? null,
+    ownerUserId: person ?? found.creator?.ownerUserId ?? null,
     createdAt: command.nowMs,
   }
+}
+
+function hasSecret({ authMethod = MACHINE.authMethod }: NewClient): boolean {
+  return authMethod.startsWith('client_secret_')
 }

@@ -1,6 +1,8 @@
 import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import type { Logger } from '#shared/log.ts'
-import { type Result, refuse } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import type { DpopProof } from '#shared/tokens/dpop-proof.ts'
+import type { ProofMemory } from '#shared/tokens/proof-memory.ts'
 import type { Trace } from '#shared/trace.ts'
 import { type Grant, TOKEN_EXCHANGE } from '../domain/client.ts'
 import type { TokenRequest } from '../domain/token-request.ts'
@@ -17,11 +19,14 @@ export type GrantsDeps = MintDeps &
   AuthenticateClientDeps &
   AuthorizationCodeDeps &
   RefreshTokenDeps &
-  TokenExchangeDeps & { readonly tokenRate: RateLimit }
+  TokenExchangeDeps &
+  UseProofDeps & { readonly tokenRate: RateLimit }
 
 /** What of a request is known beside its form. */
 export type TokenCall = {
-  /** Thumbprint of the key whose DPoP proof came along and was checked. */
+  /** A DPoP proof that came along and was checked, but for having been used before. */
+  readonly proof?: DpopProof | undefined
+  /** Thumbprint of its key. */
   readonly jkt: string | undefined
   readonly nowMs: number
   readonly trace: Trace
@@ -60,6 +65,9 @@ export async function answerTokenRequest(
   if (!deps.tokenRate.take(client.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, call.nowMs)) {
     return refuse('rate.limited', 'token requests of the tier', 'Too many token requests for this tier.')
   }
+  // After the client is proven, so that nobody else can fill the memory.
+  const used = useProof(deps, call)
+  if (!used.ok) return used
   if (!client.grants.includes(request.grant)) {
     return refuse('client.unauthorized', 'grant not enabled', 'This client may not use this grant.')
   }
@@ -70,4 +78,15 @@ export async function answerTokenRequest(
     return refuse('dpop.invalid', 'no proof', 'This client must send a DPoP proof.')
   }
   return GRANT_HANDLERS[request.grant](deps, { ...request, ...call, client: proven.value })
+}
+
+export type UseProofDeps = { readonly proofs: ProofMemory }
+
+/** Takes the proof of a call as used; a second time in this process is refused (RFC 9449 §11.1). */
+export function useProof(
+  deps: UseProofDeps,
+  { proof, nowMs }: Pick<TokenCall, 'proof' | 'nowMs'>,
+): Result<void> {
+  if (proof === undefined || deps.proofs.isFirstUse(proof.id, nowMs)) return ok(undefined)
+  return refuse('dpop.invalid', 'proof used before', 'Make a new DPoP proof for each request.')
 }

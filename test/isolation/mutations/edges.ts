@@ -106,7 +106,7 @@ export const EDGES: readonly Mutation[] = [
       ['the policy version', 'if (claims.ver < state.version)', 'if (false)'],
       ['the state of the tenant', 'scopes: new Set(scopes),', "scopes: new Set(claims.scope.split(' ')),"],
       ['the tenant without any scope left', "if (scopes.length === 0 && claims.scope !== '')", 'if (false)'],
-      ['the bound token', 'cnf: z.never().optional(),', ''],
+      ['the bound token', 'if (boundTo === proven) return ok(undefined)', 'return ok(undefined)'],
       ['the kind of the audience', 'aud: z.string(),', 'aud: z.unknown(),'],
     ],
   ),
