@@ -15,7 +15,8 @@ try {
   if (!(await isCurrent())) {
     const folder = await mkdtemp(join(ROOT, 'dist', '.preparing-'))
     const options = parseOptions(['--port', '0', '--data', folder], {})
-    if (options !== 'help') await (await startStack(options, { print: () => {} })).close()
+    if (options !== 'help')
+      await (await startStack({ ...options, preparing: true }, { print: () => {} })).close()
     await keepAsPrepared(folder)
     console.log('prepared the demo tenants')
   }

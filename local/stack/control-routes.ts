@@ -66,6 +66,11 @@ export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
       handle: async ({ params }) => deps.faults().remove(params[0] ?? ''),
     },
     {
+      method: 'POST',
+      pattern: /^\/dns$/,
+      handle: async ({ body }) => deps.parts().dns.set(text(body, 'name'), textsOf(body['txt'])),
+    },
+    {
       method: 'GET',
       pattern: /^\/dump$/,
       handle: async ({ query }) => dumpTenant(deps.parts(), deps.project, query.get('tenantId') ?? undefined),
@@ -162,6 +167,13 @@ function messageQuery(query: URLSearchParams) {
 
 async function settle(deps: ControlDeps): Promise<void> {
   await deps.parts().pusher.idle({ timeoutMs: IDLE_LIMIT_MS })
+}
+
+function textsOf(value: unknown): string[] {
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
+    throw new StackError('txt must be a list of texts.')
+  }
+  return value.map(String)
 }
 
 function text(body: Readonly<Record<string, unknown>>, name: string): string {

@@ -9,6 +9,7 @@ export type EnvParts = {
   readonly engines: Engines
   readonly publicBaseUrl: string
   readonly clockFile: string
+  readonly dnsFile: string
   readonly callerIssuer: string
   readonly callerJwksUri: string
   readonly metadataHost: string
@@ -45,6 +46,7 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     ...account,
     CLUSTER_ISSUERS: `energent-shared=${parts.clusterIssuer}`,
     CLOCK_FILE: parts.clockFile,
+    DNS_FILE: parts.dnsFile,
     OUTBOUND_ALLOW: parts.outboundAllow.join(','),
     FIRESTORE_EMULATOR_HOST: parts.engines.firestoreHost,
     PUBSUB_EMULATOR_HOST: parts.engines.pubsubHost,

@@ -22,6 +22,8 @@ export type StackOptions = {
   readonly logs: 'quiet' | 'all' | 'json'
   /** Whether to create the demo tenants. */
   readonly seed: boolean
+  /** Whether what comes of it is copied elsewhere, to other ports. */
+  readonly preparing?: boolean
 }
 
 export const DEFAULT_OPTIONS: StackOptions = {

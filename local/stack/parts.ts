@@ -6,6 +6,7 @@ import { accountsOf, functionUri } from './accounts.ts'
 import { type Backends, startBackends } from './backends.ts'
 import { type DataDir, openClockFile, ROOT } from './data-dir.ts'
 import { startDelivery } from './delivery.ts'
+import { dnsFile } from './dns-file.ts'
 import { startEngines } from './engines.ts'
 import { type EnvParts, functionEnv } from './function-env.ts'
 import { createLogSink } from './log-lines.ts'
@@ -52,6 +53,7 @@ async function start(options: PartsOptions, keep: Keep) {
   const accounts = accountsOf(stack.project)
   const clockFile = openClockFile(data.file('clock'))
   const now = (): number => Date.now() + clockFile.offsetMs()
+  const dns = dnsFile(data.file('dns.json'))
   const logs = createLogSink(data.file('logs/functions.ndjson'), stack.logs, print)
   keep({ close: async () => logs.close() })
   const engines = keep(await startEngines({ name: stack.engine, project: stack.project, ports, data, now }))
@@ -73,6 +75,7 @@ async function start(options: PartsOptions, keep: Keep) {
     engines,
     publicBaseUrl: gateway.url,
     clockFile: clockFile.path,
+    dnsFile: dns.path,
     callerIssuer: google.issuer,
     callerJwksUri: google.jwksUri,
     metadataHost: google.metadataHost,
@@ -110,10 +113,20 @@ async function start(options: PartsOptions, keep: Keep) {
     urlOf: (job) => started.of(JOBS[job].function).internalUrl,
     onFailure: print,
     rotations: engines.secrets,
-    rotations: engines.secrets,
   })
   keep({ close: async () => scheduler.stop() })
-  return { ...standIns, accounts, backends: started, clockFile, engines, gateway, now, pusher, scheduler }
+  return {
+    ...standIns,
+    accounts,
+    backends: started,
+    clockFile,
+    dns,
+    engines,
+    gateway,
+    now,
+    pusher,
+    scheduler,
+  }
 }
 
 async function openGateway(

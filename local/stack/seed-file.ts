@@ -14,6 +14,14 @@ const SCHEMA = z.object({
       tenantId: z.string(),
       tier: z.enum(TIERS),
       users: z.array(z.object({ login: z.string(), password: z.string(), role: z.string() })),
+      signOn: z
+        .object({
+          issuer: z.string(),
+          connectionId: z.string(),
+          clientId: z.string(),
+          redirectUri: z.string(),
+        })
+        .optional(),
     }),
   ),
 })

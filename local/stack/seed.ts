@@ -2,13 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Tier } from '#shared/catalogue.ts'
 import type { Answer, ApiClient, Credentials } from './api-client.ts'
 import { StackError } from './options.ts'
+import type { DemoSignOn } from './sign-on.ts'
 
 type DemoUser = { readonly login: string; readonly password: string; readonly role: string }
 
-type DemoTenant = Credentials & {
+export type DemoTenant = Credentials & {
   readonly tenantId: string
   readonly tier: Tier
   readonly users: readonly DemoUser[]
+  /** How people sign in, where the tier has single sign-on. */
+  readonly signOn?: DemoSignOn | undefined
 }
 
 /** Who and what exists after a start, with their secrets: kept beside the data, made for this machine alone. */
@@ -33,16 +36,31 @@ function demoUsers(tenantId: string): readonly DemoUser[] {
   }))
 }
 
-/** How each demo tenant's identity provider knows us: as a client with the callback of the tenant's connection. */
-export function demoConnections(gatewayUrl: string) {
-  return DEMO_TENANTS.map(({ tenantId }) => ({
-    tenantId,
+/**
+ * How a demo tenant's identity provider knows us. The connection is named after the provider's port: on
+ * another port it is another issuer, and a connection never changes its issuer.
+ */
+export function demoConnection(tenantId: string, issuer: string) {
+  return {
+    connectionId: `con_demo${new URL(issuer).port}`,
     clientId: `energent-${tenantId}`,
     clientSecret: `energent-${tenantId}-secret`,
-    redirectUris: [`${gatewayUrl}/sso/${tenantId}/con_demo/callback`],
-    backchannelLogoutUri: `${gatewayUrl}/sso/${tenantId}/con_demo/backchannel-logout`,
-    users: demoUsers(tenantId),
-  }))
+  }
+}
+
+/** The demo tenants' sides at the identity provider: we are a client with the callback of the connection. */
+export function demoConnections(gatewayUrl: string, issuer: string) {
+  return DEMO_TENANTS.map(({ tenantId }) => {
+    const { connectionId, ...client } = demoConnection(tenantId, issuer)
+    const path = `${gatewayUrl}/sso/${tenantId}/${connectionId}`
+    return {
+      tenantId,
+      ...client,
+      redirectUris: [`${path}/callback`],
+      backchannelLogoutUri: `${path}/backchannel-logout`,
+      users: demoUsers(tenantId),
+    }
+  })
 }
 
 /** What a demo tenant's own client may do: everything a tenant can. */

@@ -14,6 +14,7 @@ import { choosePorts, type Ports } from './ports.ts'
 import { usePrepared } from './prepared.ts'
 import { demoConnections, type Seed, seedTenants } from './seed.ts'
 import { markFirstStart, readSeed, wasInterrupted, writeSecret, writeSeed } from './seed-file.ts'
+import { connectTenants } from './sign-on.ts'
 
 /** What `.local/stack.json` says: where everything is, and with which credentials. */
 export type StackInfo = {
@@ -136,8 +137,9 @@ async function bootAll(
       },
     })
     seed = await withTenants(options, parts, seed)
-    writeSeed(data, options, seed)
     const idp = await idpStarting
+    seed = await withSignOn(options, parts, idp, seed)
+    writeSeed(data, options, seed)
     return { parts, faults: faultList(parts, idp), idp, seed }
   } catch (error) {
     await parts?.close()
@@ -158,7 +160,9 @@ async function startIdentityProvider(
     clockFile: data.file('clock'),
     dataDir: data.file('idp'),
     onCrash: hooks.print,
-    tenants: options.seed ? demoConnections(`http://127.0.0.1:${ports.gateway}`) : [],
+    tenants: options.seed
+      ? demoConnections(`http://127.0.0.1:${ports.gateway}`, `http://127.0.0.1:${ports.idp}`)
+      : [],
   })
 }
 
@@ -167,6 +171,15 @@ async function withTenants(options: StackOptions, parts: Parts, seed: Seed | und
   if (!options.seed || seed.tenants.length > 0) return seed
   const settle = (): Promise<void> => parts.pusher.idle()
   const tenants = await seedTenants(apiClient(parts.gateway.url), seed.operators[0], settle)
+  return { operators: seed.operators, tenants }
+}
+
+/** Tenants of a prepared stack are connected when it is used: only then is it known where the provider is. */
+async function withSignOn(options: StackOptions, parts: Parts, idp: Idp, seed: Seed): Promise<Seed> {
+  if (!options.seed || options.preparing === true) return seed
+  const { issuer } = idp
+  const api = apiClient(parts.gateway.url)
+  const tenants = await connectTenants(api, seed.operators[0], { issuer, dns: parts.dns }, seed.tenants)
   return { operators: seed.operators, tenants }
 }
 
