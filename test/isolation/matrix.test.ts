@@ -91,8 +91,10 @@ const SIGN_ON = { ...READABLE, own: 403, support: 404, finance: 404 } as const
 /** Clients and API keys: operators for tenants keep them too. */
 const CLIENTS = { ...READABLE, support: 404, finance: 404 } as const
 const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
-const BAD = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 400])) as Record<Column, number>
-const OPEN = Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 200])) as Record<Column, number>
+const everywhere = (status: number): Record<Column, number> =>
+  Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, status])) as Record<Column, number>
+const BAD = everywhere(400)
+const OPEN = everywhere(200)
 
 /** Every route and every column: what the gateway and the functions behind it must answer. */
 const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 'scheduler'>> = {
@@ -188,13 +190,10 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getAuthorizationServerMetadata: OPEN,
   getOpenidConfiguration: OPEN,
   // Authenticates by the client's own credentials: a bearer token says nothing there.
-  createToken: Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, 400])) as Record<
-    Column,
-    number
-  >,
-  // Whose token it is stands in no path. Without the scope a token is told so, without a form 400.
-  introspectToken: { ...BAD, ...NONE_OF_OURS, own: 403, foreign: 403 },
-  revokeToken: BAD,
+  createToken: BAD,
+  // Whose token it is stands in no path: without the scope 403, and with it the form is missing.
+  introspectToken: { ...everywhere(403), ...NONE_OF_OURS, otherAllScopes: 400 },
+  revokeToken: everywhere(401),
   runAuthSweep: 'scheduler',
   runBillingSweep: 'scheduler',
   runLifecycleSweep: 'scheduler',
