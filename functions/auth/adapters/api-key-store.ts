@@ -39,6 +39,8 @@ export function firestoreApiKeys(tenants: TenantFirestore, database: Database): 
         if (!decided.ok) return decided
         const counted = { count: before + 1 }
         const writes = [
+          // A key made beside the tenant's end would outlive it.
+          db.verify(STATE, state),
           db.create([KEYS, key.keyId], fieldsOf(key)),
           count === undefined ? db.create(COUNT, counted) : db.update(COUNT, count, counted),
         ]

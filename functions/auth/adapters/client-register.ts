@@ -33,6 +33,10 @@ export function firestoreClientRegister(tenants: TenantFirestore): ClientRegiste
         if (!decided.ok) return decided
         const { value, client, events = [], audit, revocations = [] } = decided.value
         const writes = []
+        // Of two clients that end each other, one is too late.
+        if (keeperId !== undefined && keeperId !== clientId) {
+          writes.push(db.verify([CLIENTS, keeperId], keeper))
+        }
         if (client !== undefined) writes.push(db.update(path, found, clientFields(client)))
         else {
           writes.push(db.delete(path, found))

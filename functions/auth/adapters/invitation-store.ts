@@ -40,6 +40,8 @@ export function firestoreInvitationStore(tenants: TenantFirestore): InvitationSt
         return ok({
           value,
           writes: [
+            // An invitation made beside the tenant's end would outlive it.
+            db.verify(STATE, state),
             db.create([INVITATIONS, invitation.invitationId], { ...invitation }),
             ...replaced.map((doc) => db.update([INVITATIONS, doc.id], doc, { status: 'withdrawn' })),
           ],

@@ -144,7 +144,7 @@ export function firestoreDomainStore(tenants: TenantFirestore, system: SystemFir
           return refuse('domain.invalid', 'too many', `A tenant has at most ${MOST_DOMAINS} domains.`)
         }
         const audit = [{ action: 'auth.domain.claimed', target: wanted.domainId }]
-        return ok({ value: wanted, writes: [db.create(path, { ...wanted })], audit })
+        return ok({ value: wanted, writes: [db.verify(STATE, state), db.create(path, { ...wanted })], audit })
       })
       if (!made.ok) return made
       return ok(made.value.duplicate ? wanted : made.value.value)
@@ -165,6 +165,9 @@ export function firestoreDomainStore(tenants: TenantFirestore, system: SystemFir
         const writes = [db.update(path, known, { status: 'proven', provenAt: nowMs })]
         if (owner === undefined) {
           writes.push(db.createSystem(OWNERS, domainId, { tenantId: ctx.tenantId, provenAt: nowMs }))
+        } else {
+          // Given up in this moment, it may be another tenant's in the next.
+          writes.push(db.verifySystem(OWNERS, domainId, owner))
         }
         return ok({ value, writes, audit: [{ action: 'auth.domain.proven', target: domainId }] })
       })
