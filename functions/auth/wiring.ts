@@ -11,10 +11,13 @@ import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientRegister } from './adapters/client-register.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { cloudKms } from './adapters/cloud-kms.ts'
+import { failedLoginCount } from './adapters/failed-login-count.ts'
+import { failureWatch } from './adapters/failure-watch.ts'
 import { foreignKeys } from './adapters/foreign-keys.ts'
 import { guardedFetch } from './adapters/guarded-fetch.ts'
 import { identityProviders } from './adapters/identity-providers.ts'
 import { firestoreInvitationStore } from './adapters/invitation-store.ts'
+import { keptCredentials } from './adapters/kept-credentials.ts'
 import { firestoreKeyLedger } from './adapters/key-ledger.ts'
 import { logoutTokens } from './adapters/logout-tokens.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
@@ -32,12 +35,18 @@ import { firestoreTenantStates } from './adapters/tenant-state-store.ts'
 import { firestoreTokenRevocations } from './adapters/token-revocations.ts'
 import { dnsTxtResolver, fileTxtResolver } from './adapters/txt-resolver.ts'
 import { firestoreUserStore } from './adapters/user-store.ts'
+import { waitingRoom } from './adapters/waiting-room.ts'
 import type { AuthDeps } from './deps.ts'
 import type { Kms } from './ports/kms.ts'
 import type { GuardedFetch } from './ports/outbound.ts'
+import type { TxtResolver } from './ports/sign-on.ts'
 
 /** What a test puts in place of the usual parts. */
-export type AuthParts = PlatformParts & { readonly kms?: Kms; readonly outbound?: GuardedFetch }
+export type AuthParts = PlatformParts & {
+  readonly kms?: Kms
+  readonly outbound?: GuardedFetch
+  readonly txt?: TxtResolver
+}
 
 /** Builds the group's parts from the configuration; nothing connects before it is first used. */
 export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
@@ -57,22 +66,27 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     signer: eventKeyring.signer,
     log: platform.log,
   })
+  const peppers = pepperStore(platform)
   const outbound = parts.outbound ?? guardedFetch(config)
+  const exchange = exchangeParts(config, platform, outbound)
   return {
     platform,
-    ...exchangeParts(config, platform, outbound),
+    ...exchange,
     issuer: config.PUBLIC_BASE_URL,
     ids: platform.ids,
-    credentials: firestoreCredentials(platform.database),
+    credentials: keptCredentials(firestoreCredentials(platform.database)),
     keyring,
     eventKeyring,
     revocations: platform.revocations,
-    keyUpkeep: keyring.upkeep,
+    waitingRoom: waitingRoom(platform.revocations),
+    keyRings: { access: keyring, events: eventKeyring },
     keyLedger: firestoreKeyLedger(platform.tenants),
-    peppers: pepperStore(platform),
+    peppers,
+    failures: failureWatch({ ...platform, peppers }),
+    failedLogins: failedLoginCount(platform),
     tokenRate: tokenBuckets(),
     replay: firestoreReplayStore(platform.tenants),
-    assertions: clientAssertions(config.PUBLIC_BASE_URL),
+    assertions: clientAssertions(config.PUBLIC_BASE_URL, exchange.foreignKeys),
     clients: firestoreClientStore(platform.tenants),
     clientRegister: firestoreClientRegister(platform.tenants),
     apiKeys: firestoreApiKeys(platform.tenants, platform.database),
@@ -87,7 +101,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     users: firestoreUserStore(platform.tenants),
     roles: firestoreRoleStore(platform.tenants),
     invitations: firestoreInvitationStore(platform.tenants),
-    ...signOnParts(config, platform, outbound),
+    ...signOnParts(config, platform, outbound, parts.txt),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }
 }
@@ -111,7 +125,7 @@ function exchangeParts(config: Config, platform: Platform, outbound: GuardedFetc
 }
 
 /** What single sign-on rests on besides the connections. */
-function signOnParts(config: Config, platform: Platform, outbound: GuardedFetch) {
+function signOnParts(config: Config, platform: Platform, outbound: GuardedFetch, txt?: TxtResolver) {
   const foreign = foreignKeys({ fetch: outbound, log: platform.log })
   return {
     signOn: firestoreSignOnReader(platform.database),
@@ -119,7 +133,7 @@ function signOnParts(config: Config, platform: Platform, outbound: GuardedFetch)
     domains: firestoreDomainStore(platform.tenants, platform.system),
     providers: identityProviders({ fetch: outbound }),
     logoutTokens: logoutTokens({ foreignKeys: foreign }),
-    txt: config.DNS_FILE === undefined ? dnsTxtResolver() : fileTxtResolver(config.DNS_FILE),
+    txt: txt ?? (config.DNS_FILE === undefined ? dnsTxtResolver() : fileTxtResolver(config.DNS_FILE)),
     signInRate: tokenBuckets(),
   }
 }
