@@ -20,6 +20,8 @@ type ClusterIssuer = {
   readonly url: string
   mintServiceAccountToken(request: ServiceAccountTokenRequest): Promise<string>
   jwks(): { readonly keys: JWK[] }
+  /** Signs with a new key from now on, as GKE does; the old one is no longer published. Not kept over a restart. */
+  rotateKey(): Promise<void>
   close(): Promise<void>
 }
 
@@ -39,7 +41,7 @@ type ClusterIssuerOptions = {
  * discovery and keys below that path; here the same path hangs below a loopback origin.
  */
 export async function startClusterIssuer(options: ClusterIssuerOptions): Promise<ClusterIssuer> {
-  const key = await openSigningKey(options.file)
+  let key = await openSigningKey(options.file)
   const path = clusterPath(options.clusterName)
   let issuer = ''
   const server = await serveLoopback(options.port ?? 0, async (call) => {
@@ -56,6 +58,9 @@ export async function startClusterIssuer(options: ClusterIssuerOptions): Promise
     url: server.url,
     mintServiceAccountToken: (request) => key.sign(claims(issuer, request, options.now())),
     jwks: () => key.jwks,
+    rotateKey: async () => {
+      key = await openSigningKey()
+    },
     close: server.close,
   }
 }

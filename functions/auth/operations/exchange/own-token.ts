@@ -51,7 +51,8 @@ export async function proveOwnToken(
   const parts = splitOwnJwt(token)
   if (!parts.ok) return parts
   await deps.revocations.refresh()
-  const verified = await deps.verifyToken(token, undefined)
+  // Whether its key is at hand is compared with the proof of this request, which binds the new one too.
+  const verified = await deps.verifyToken(token, undefined, 'told-about')
   if (!verified.ok) return verified
   const { claims } = verified.value
   if (claims.tenant !== tenantId) return refuse('token.invalid', 'a token of another tenant')
