@@ -11,6 +11,8 @@ export type Refusal = {
   readonly code: RefusalCode
   readonly detail: string
   readonly hint?: string
+  /** With a code that says to come back: when, if that is known. */
+  readonly retryAfterSeconds?: number
 }
 
 export type Ok<T> = { readonly ok: true; readonly value: T }
@@ -24,4 +26,9 @@ export function ok<T>(value: T): Ok<T> {
 
 export function refuse(code: RefusalCode, detail: string, hint?: string): Refusal {
   return hint === undefined ? { ok: false, code, detail } : { ok: false, code, detail, hint }
+}
+
+/** A refusal that says when to come back. */
+export function retryLater(refusal: Refusal, seconds: number): Refusal {
+  return { ...refusal, retryAfterSeconds: Math.max(1, Math.ceil(seconds)) }
 }

@@ -3,9 +3,8 @@ import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
 import { type AnyEventHandler, on, type ReceivedPlain } from '#shared/pubsub/types.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
-import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
-import { rotateAccessKey } from './operations/rotate-access-key.ts'
+import { rotateSecret } from './operations/rotate-secret.ts'
 
 export function authEventHandlers(deps: AuthDeps): EventHandlers {
   return {
@@ -29,14 +28,12 @@ const revocationRequested: AnyEventHandler = {
 }
 
 /**
- * Secret Manager's notifications: only `SECRET_ROTATE` of the access keys asks for anything. All
- * others, our own `SECRET_VERSION_ADD` among them, are acknowledged.
+ * Secret Manager's notifications: only `SECRET_ROTATE` of a secret whose versions are ours to make asks
+ * for anything. All others, our own `SECRET_VERSION_ADD` among them, are acknowledged.
  */
 async function onSecretMessage(deps: AuthDeps, received: ReceivedPlain): Promise<Result<unknown>> {
   const { eventType, secretId } = received.attributes
-  const secretName = secretId?.split('/').at(-1)
-  if (eventType !== 'SECRET_ROTATE' || secretName !== ACCESS_KEYS_SECRET) return ok('ignored')
-  const rotated = await rotateAccessKey(deps, received)
-  await deps.keyUpkeep.disableOrphans(received.nowMs)
-  return rotated
+  const secretName = secretId?.split('/').at(-1) ?? ''
+  if (eventType !== 'SECRET_ROTATE') return ok('ignored')
+  return rotateSecret(deps, { ...received, secretName })
 }

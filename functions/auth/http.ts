@@ -16,6 +16,7 @@ import { clientHandlers } from './http/clients.ts'
 import { connectionHandlers } from './http/connections.ts'
 import { introspectionHandlers } from './http/introspection.ts'
 import { peopleHandlers } from './http/people.ts'
+import { revocationHandlers } from './http/revocations.ts'
 import { roleHandlers } from './http/roles.ts'
 import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
@@ -45,6 +46,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     ...apiKeyHandlers(deps),
     ...introspectionHandlers(deps),
     ...sessionHandlers(deps),
+    ...revocationHandlers(deps),
     ...signOnHandlers(deps),
     ...connectionHandlers(deps),
     ...peopleHandlers(deps),
@@ -59,10 +61,15 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
       platform,
     ),
     getMetrics: metricsHandler(platform.metrics),
-    runAuthSweep: sweepHandler(platform.outbox, async () => ({
-      keyVersions: await deps.keyUpkeep.tidy(platform.clock.now()),
-    })),
+    runAuthSweep: sweepHandler(platform.outbox, () => sweepKeys(deps, platform.clock.now())),
   }
+}
+
+/** What is due every minute beside the outbox: keys that are over, and failed log-ins not told yet. */
+async function sweepKeys(deps: AuthDeps, nowMs: number): Promise<Readonly<Record<string, number>>> {
+  const { access, events } = deps.keyRings
+  const keyVersions = (await access.upkeep.tidy(nowMs)) + (await events.upkeep.tidy(nowMs))
+  return { keyVersions, failedLogins: await deps.failedLogins.flush(nowMs) }
 }
 
 /**

@@ -19,14 +19,25 @@ export type KnownState = Pick<TenantAuthState, 'status' | 'tier' | 'version' | '
 
 /** What proves a client: read before anybody is known, so it takes a bare tenant id and only reads. */
 export type Credentials = {
-  /** The tenant's state and one client, in one read. Throws when the store is down. */
-  find(
-    tenantId: TenantId,
-    clientId: ClientId,
-  ): Promise<{
-    readonly state: KnownState | undefined
-    readonly client: Client | undefined
-  }>
+  /**
+   * The tenant's state and one client, in one read. What was read before is taken while it is younger
+   * than `kept` allows; without it, the store is asked. Throws when the store is down.
+   */
+  find(tenantId: TenantId, clientId: ClientId, kept?: KeptCredentials): Promise<FoundCredentials>
+}
+
+/** How old what is known of a client, or of there being none, may be at `nowMs`. */
+export type KeptCredentials = {
+  readonly nowMs: number
+  readonly clientMs: number
+  readonly missingMs: number
+}
+
+export type FoundCredentials = {
+  readonly state: KnownState | undefined
+  readonly client: Client | undefined
+  /** Whether the store was not asked for this. */
+  readonly kept: boolean
 }
 
 /** What may count only once: assertions, codes, proofs. */
@@ -103,6 +114,12 @@ export type KeyUpkeep = {
   show(nowMs: number): Promise<RingView>
 }
 
+/** A ring with everything that is done with it. */
+export type ManagedKeyring = AccessKeyring & { readonly upkeep: KeyUpkeep }
+
+/** The rings by name: `access` signs access tokens, `events` what we tell others. */
+export type KeyRings = Readonly<Record<'access' | 'events', ManagedKeyring>>
+
 /** What is written about keys besides the ring, in the operators' own tenant. */
 export type KeyLedger = {
   record(ctx: TenantContext, entry: AuditEntry): Promise<void>
@@ -116,6 +133,8 @@ export type PepperStore = {
   current(): Promise<{ readonly version: number; readonly pepper: Uint8Array }>
   /** All versions; read again first if one of `needed` is not among those known. */
   all(needed: readonly number[]): Promise<Peppers>
+  /** Makes a new version for new credentials, unless this message or another did so just now. */
+  rotate(messageId: string, nowMs: number): Promise<'rotated' | 'not-due'>
 }
 
 /** What a new client is decided by. */

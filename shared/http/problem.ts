@@ -42,7 +42,7 @@ export function challengeOf(refusal: Refusal, scheme: TokenScheme = 'Bearer'): R
   }
   const { status } = REFUSALS[refusal.code]
   // Callers that are told to come back must be told when.
-  return status === 429 || status === 503 ? { 'retry-after': '1' } : {}
+  return status === 429 || status === 503 ? { 'retry-after': String(refusal.retryAfterSeconds ?? 1) } : {}
 }
 
 const CHALLENGES: Partial<Record<RefusalCode, string>> = {

@@ -225,7 +225,10 @@ export const LOG_MESSAGES = {
     'A refresh token or a code came a second time: somebody else may have it, so its session has ended.',
     ['outcome'],
   ),
-  'access key rotation': notice('INFO', 'A rotation of the signing keys was asked for.', ['outcome']),
+  'secret rotation': notice('INFO', 'Secret Manager asked for a new version of keys or pepper.', [
+    'ring',
+    'outcome',
+  ]),
 } as const satisfies Record<string, MessageSpec>
 
 export type LogMessage = keyof typeof LOG_MESSAGES

@@ -45,18 +45,18 @@ describe('the private half of a key that is over', () => {
   test('is disabled when its last token is over and destroyed 30 days later', async () => {
     stack.clock.advance(PUBLISHED_BEFORE_ACTIVE_MS)
     await deps.keyring.rotate('message', now())
-    const early = await deps.keyUpkeep.tidy(now())
+    const early = await deps.keyRings.access.upkeep.tidy(now())
     stack.clock.advance(PUBLISHED_AFTER_ACTIVE_MS)
-    const disabled = await deps.keyUpkeep.tidy(now())
-    const again = await deps.keyUpkeep.tidy(now())
+    const disabled = await deps.keyRings.access.upkeep.tidy(now())
+    const again = await deps.keyRings.access.upkeep.tidy(now())
     const statesThen = await versionStates()
     stack.clock.advance(DISABLED_BEFORE_DESTROYED_MS)
-    const destroyed = await deps.keyUpkeep.tidy(now())
+    const destroyed = await deps.keyRings.access.upkeep.tidy(now())
 
     expect([early, disabled, again, destroyed]).toEqual([0, 1, 0, 1])
     expect(statesThen).toEqual({ '1': 'DISABLED', '2': 'ENABLED', '3': 'ENABLED' })
     expect(await versionStates()).toEqual({ '1': 'DESTROYED', '2': 'ENABLED', '3': 'ENABLED' })
-    expect((await deps.keyUpkeep.show(now())).keys.map((key) => key.state)).toEqual([
+    expect((await deps.keyRings.access.upkeep.show(now())).keys.map((key) => key.state)).toEqual([
       'DESTROYED',
       'ACTIVE',
       'PUBLISHED',
@@ -68,19 +68,19 @@ describe('the private half of a key that is over', () => {
     await deps.keyring.rotate('message', now())
     stack.clock.advance(PUBLISHED_AFTER_ACTIVE_MS)
     stack.firestore.setFault((rpc) => (rpc === 'Commit' ? { mode: 'error', code: 3 } : undefined))
-    await expect(deps.keyUpkeep.tidy(now())).rejects.toThrow()
+    await expect(deps.keyRings.access.upkeep.tidy(now())).rejects.toThrow()
     stack.firestore.setFault(undefined)
 
     expect((await versionStates())['1']).toBe('DISABLED')
-    expect(await deps.keyUpkeep.tidy(now())).toBe(1)
-    expect(await deps.keyUpkeep.tidy(now())).toBe(0)
+    expect(await deps.keyRings.access.upkeep.tidy(now())).toBe(1)
+    expect(await deps.keyRings.access.upkeep.tidy(now())).toBe(0)
   })
 
   test('that no ring names, as a crashed rotation leaves it, is disabled after ten minutes', async () => {
     await deps.platform.secrets.addVersion(ACCESS_KEYS_SECRET, Buffer.from('orphan'))
-    const young = await deps.keyUpkeep.disableOrphans(now())
+    const young = await deps.keyRings.access.upkeep.disableOrphans(now())
     stack.clock.advance(600_000)
-    const old = await deps.keyUpkeep.disableOrphans(now())
+    const old = await deps.keyRings.access.upkeep.disableOrphans(now())
 
     expect([young, old]).toEqual([0, 1])
     expect(await versionStates()).toEqual({ '1': 'ENABLED', '2': 'ENABLED', '3': 'DISABLED' })
@@ -91,21 +91,26 @@ describe('an emergency', () => {
   test('lets the standby sign at once, in every process that reads the ring, and takes the key out', async () => {
     const compromised = await signerKid()
     const [standby] = (await publishedKids()).filter((kid) => kid !== compromised)
-    const done = await compromiseKey(deps, { ctx: operator(), kid: compromised, nowMs: now() })
+    const done = await compromiseKey(deps, {
+      ctx: operator(),
+      ring: 'access',
+      kid: compromised,
+      nowMs: now(),
+    })
 
     expect(done).toMatchObject({ ok: true })
     expect(await signerKid()).toBe(standby)
     expect(await signerKid(stack.another())).toBe(standby)
     expect(await publishedKids()).not.toContain(compromised)
     expect(await publishedKids()).toHaveLength(2)
-    await deps.keyUpkeep.tidy(now())
+    await deps.keyRings.access.upkeep.tidy(now())
     expect(await versionStates()).toEqual({ '1': 'DISABLED', '2': 'ENABLED', '3': 'ENABLED' })
   })
 
   test('stands in the feed before it stands in the ring, in the audit, and among the facts', async () => {
     const kid = await signerKid()
     stack.published.length = 0
-    await compromiseKey(deps, { ctx: operator(), kid, nowMs: now() })
+    await compromiseKey(deps, { ctx: operator(), ring: 'access', kid, nowMs: now() })
 
     const feed = stack.firestore.dump('authFeed').map((document) => document.data)
     expect(feed).toContainEqual(expect.objectContaining({ kind: 'signingKey', id: kid }))
@@ -122,12 +127,17 @@ describe('an emergency', () => {
 
   test('asked for twice changes nothing more, and an unknown key is said so', async () => {
     const kid = await signerKid()
-    await compromiseKey(deps, { ctx: operator(), kid, nowMs: now() })
-    const { generation } = await deps.keyUpkeep.show(now())
-    await compromiseKey(deps, { ctx: operator(), kid, nowMs: now() })
-    const unknown = await compromiseKey(deps, { ctx: operator(), kid: 'nobody', nowMs: now() })
+    await compromiseKey(deps, { ctx: operator(), ring: 'access', kid, nowMs: now() })
+    const { generation } = await deps.keyRings.access.upkeep.show(now())
+    await compromiseKey(deps, { ctx: operator(), ring: 'access', kid, nowMs: now() })
+    const unknown = await compromiseKey(deps, {
+      ctx: operator(),
+      ring: 'access',
+      kid: 'nobody',
+      nowMs: now(),
+    })
 
-    expect((await deps.keyUpkeep.show(now())).generation).toBe(generation)
+    expect((await deps.keyRings.access.upkeep.show(now())).generation).toBe(generation)
     expect(unknown).toMatchObject({ ok: false, code: 'resource.not_found' })
   })
 })
@@ -135,8 +145,8 @@ describe('an emergency', () => {
 test('an operator rotates ahead of time, and is told when that was done just now', async () => {
   stack.clock.advance(PUBLISHED_BEFORE_ACTIVE_MS)
   const before = await signerKid()
-  const first = await rotateKeysNow(deps, { ctx: operator(), nowMs: now() })
-  const second = await rotateKeysNow(deps, { ctx: operator(), nowMs: now() })
+  const first = await rotateKeysNow(deps, { ctx: operator(), ring: 'access', nowMs: now() })
+  const second = await rotateKeysNow(deps, { ctx: operator(), ring: 'access', nowMs: now() })
 
   expect(first).toEqual({ ok: true, value: 'rotated' })
   expect(second).toMatchObject({ ok: false, code: 'tenant.state_conflict' })

@@ -68,7 +68,7 @@ describe('a key ring', () => {
   test('that another process has changed is read again within two seconds', async () => {
     const other = auth.another()
     const before = await auth.deps.keyring.signer(START_MS)
-    await other.keyUpkeep.compromise(before.kid, START_MS)
+    await other.keyRings.access.upkeep.compromise(before.kid, START_MS)
     auth.clock.advance(2_000)
     const after = await auth.deps.keyring.signer(auth.clock.now())
     expect(after.kid).not.toBe(before.kid)

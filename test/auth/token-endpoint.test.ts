@@ -226,11 +226,14 @@ describe('a tenant’s state', () => {
     const suspended = await askToken(stack, {}, GLOBEX)
     const old = await stack.deps.platform.verifyToken(token, undefined)
     await pushFact(stack, 'globex', 'resumed', 3)
+    // What is known of a client and its tenant is kept for two seconds.
+    stack.clock.advance(2_000)
     const resumed = await tokenOf(stack, GLOBEX)
     stack.clock.advance(10_000)
     const stillOld = await stack.deps.platform.verifyToken(token, undefined)
     const fresh = await stack.deps.platform.verifyToken(resumed, undefined)
     await pushFact(stack, 'globex', 'purge-started', 4)
+    stack.clock.advance(2_000)
     const purging = await askToken(stack, {}, GLOBEX)
 
     expect(await suspended.json()).toMatchObject({ error: 'unauthorized_client' })

@@ -19,7 +19,7 @@ export function firestoreCredentials(database: Database): Credentials {
   return {
     find: async (tenantId, clientId) => {
       const { state, credential } = await findCredential(database, tenantId, CLIENTS, clientId, parseClient)
-      return { state, client: credential }
+      return { state, client: credential, kept: false }
     },
   }
 }

@@ -6,15 +6,16 @@ import type { Peppers } from '../domain/client-secret.ts'
 import {
   currentPepperVersion,
   PEPPER_BYTES,
+  PEPPER_SECRET,
   type PepperRing,
+  pepperRotationIsDue,
+  rotatePepperRing,
   startPepperRing,
 } from '../domain/pepper-ring.ts'
 import type { PepperStore } from '../ports.ts'
 import { freshValue } from './fresh-value.ts'
-import { findOrStart, type RingDocumentDeps, type RingKind } from './ring-document.ts'
+import { changeRing, findOrStart, type RingDocumentDeps, type RingKind } from './ring-document.ts'
 import { addSecretVersion } from './secret-versions.ts'
-
-export const PEPPER_SECRET = 'auth-pepper'
 
 const RING_AGE_MS = 60_000
 /** How often at most a version that another instance has just made lets us read the ring again. */
@@ -34,9 +35,10 @@ const KIND: RingKind<PepperRing> = {
         )
         .min(1),
       generation: z.number().int(),
+      lastMessageId: z.string().nullable().default(null),
     }),
   ),
-  fields: ({ peppers, generation }) => ({ peppers, generation }),
+  fields: ({ peppers, generation, lastMessageId }) => ({ peppers, generation, lastMessageId }),
   versionsOf: (ring) => ring.peppers.map((pepper) => pepper.secretVersion),
   // Nobody outside has to do with a pepper.
   facts: () => [],
@@ -81,6 +83,17 @@ export function pepperStore(
       const pepper = peppers.get(version)
       if (pepper === undefined) throw new Error(`pepper version ${version} is not loaded`)
       return { version, pepper }
+    },
+    rotate: async (messageId, nowMs) => {
+      await load()
+      const changed = await changeRing(deps, KIND, nowMs, async (ring) => {
+        if (!pepperRotationIsDue(ring, messageId, nowMs)) return undefined
+        const bytesOfNext = deps.ids.bytes(PEPPER_BYTES)
+        const secretVersion = await addSecretVersion(deps.secrets, PEPPER_SECRET, bytesOfNext)
+        return rotatePepperRing(ring, secretVersion, messageId, nowMs)
+      })
+      loaded.forget()
+      return changed === undefined ? 'not-due' : 'rotated'
     },
   }
 }

@@ -46,7 +46,7 @@ async function onRevoke(deps: AuthDeps, request: ApiRequest): ReturnType<PublicH
   const presented = parsePresentedClient(form.value, request.authorization)
   if (!presented.ok) return presented
   const { nowMs, trace } = request
-  const proven = await authenticateClient(deps, presented.value, nowMs)
+  const proven = await authenticateClient(deps, presented.value, request)
   if (!proven.ok) return proven
   const token = tokenOf(form.value)
   if (!token.ok) return token
@@ -60,10 +60,10 @@ async function onRevoke(deps: AuthDeps, request: ApiRequest): ReturnType<PublicH
 
 /** A client by its own credentials, or whoever holds a token with the scope: a workload. */
 async function inquirerOf(deps: AuthDeps, request: ApiRequest, form: Form): Promise<Result<Inquirer>> {
-  const { authorization, nowMs } = request
+  const { authorization } = request
   if (sentToken(authorization) === undefined) {
     const presented = parsePresentedClient(form, authorization)
-    return presented.ok ? inquiringClient(deps, presented.value, nowMs) : presented
+    return presented.ok ? inquiringClient(deps, presented.value, request) : presented
   }
   const holder = await verifyHolder(deps.platform, request, undefined)
   if (!holder.ok) return holder

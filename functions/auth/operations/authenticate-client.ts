@@ -1,10 +1,11 @@
-import { ok, type Result, refuse } from '#shared/result.ts'
+import { ok, type Result, refuse, retryLater } from '#shared/result.ts'
 import { openByCredential } from '#shared/tenancy/credential.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
 import type { Client } from '../domain/client.ts'
 import { matchesSecret } from '../domain/client-secret.ts'
 import type { PresentedClient } from '../domain/presented-client.ts'
-import type { ClientAssertions, Credentials, PepperStore, ReplayStore } from '../ports.ts'
+import type { FailedLoginCount, FailureWatch } from '../ports/failures.ts'
+import type { ClientAssertions, Credentials, KeptCredentials, PepperStore, ReplayStore } from '../ports.ts'
 import type { ProvenClient } from './grant-request.ts'
 
 export type AuthenticateClientDeps = {
@@ -13,36 +14,97 @@ export type AuthenticateClientDeps = {
   readonly peppers: PepperStore
   readonly assertions: ClientAssertions
   readonly replay: ReplayStore
+  readonly failures: FailureWatch
+  readonly failedLogins: FailedLoginCount
 }
+
+/** When and from where a proof came. */
+export type Asked = { readonly nowMs: number; readonly clientAddress: string }
+
+/** How long a client is known without asking: the bound within which a change of it bites. */
+const KNOWN_MS = 2_000
+/** The same while wrong proofs are turned away: a flood of them costs a read in so many milliseconds. */
+const KNOWN_WHEN_LOCKED_MS = 5_000
 
 /**
  * Proves who a client is, for every endpoint where clients authenticate.
  *
  * One refusal for an unknown client, a wrong proof, another way than the registered one, a disabled
  * client and a tenant without access; and the same work is done for a client that is not there. Reads
- * once; only an assertion is written down, so that it counts once. Throws when the store is down.
+ * once, and not at all for a client seen just now; only an assertion is written down, so that it counts
+ * once. After many wrong proofs from one address those from there are told to come back later, and a
+ * right one is taken all the same: nobody can lock out another. Throws when the store is down.
  */
 export async function authenticateClient(
   deps: AuthenticateClientDeps,
   presented: PresentedClient,
-  nowMs: number,
+  { nowMs, clientAddress }: Asked,
 ): Promise<Result<ProvenClient>> {
-  const [found] = await Promise.all([
-    deps.credentials.find(presented.tenantId, presented.clientId),
+  const attempt = { clientId: presented.clientId, address: clientAddress }
+  const lockedUntilMs = deps.failures.lockedUntilMs(attempt, nowMs)
+  const look = (clientMs: number, missingMs: number): Promise<Seen> =>
+    see(deps, presented, { nowMs, clientMs, missingMs })
+  let seen =
+    lockedUntilMs > 0 ? await look(KNOWN_WHEN_LOCKED_MS, KNOWN_WHEN_LOCKED_MS) : await look(KNOWN_MS, 0)
+  // A secret may be newer than what is known of the client.
+  if (!seen.proven.ok && seen.kept && lockedUntilMs === 0) seen = await look(0, 0)
+  const proven = seen.proven.ok ? await claim(deps, presented, seen.proven.value) : seen.proven
+  if (proven.ok) {
+    deps.failures.proven(attempt)
+    return proven
+  }
+  const { tenantId, clientId } = presented
+  deps.failures.failed({ ...attempt, tenantId: seen.exists ? tenantId : undefined }, nowMs)
+  if (seen.exists) {
+    deps.failedLogins.count({ tenantId, credential: 'client', id: clientId, reason: seen.reason }, nowMs)
+  }
+  if (lockedUntilMs === 0) return proven
+  const hint = 'Too many wrong attempts for this client from here.'
+  return retryLater(refuse('rate.limited', 'locked out', hint), (lockedUntilMs - nowMs) / 1000)
+}
+
+type Seen = {
+  readonly proven: Result<Provable>
+  /** Whether there is such a client, in a tenant that is there. */
+  readonly exists: boolean
+  readonly kept: boolean
+  /** For the sums of failed attempts: which check it was. */
+  readonly reason: string
+}
+
+type Provable = Omit<ProvenClient, 'ctx' | 'method'> & { readonly proof: Proof }
+
+async function see(
+  deps: AuthenticateClientDeps,
+  presented: PresentedClient,
+  freshness: KeptCredentials,
+): Promise<Seen> {
+  const [{ client, state, kept }] = await Promise.all([
+    deps.credentials.find(presented.tenantId, presented.clientId, freshness),
     deps.peppers.all([]),
   ])
-  const { client, state } = found
-  const proof = await checkProof(deps, presented, client, nowMs)
-  if (client === undefined) return refuse('client.invalid', 'unknown client')
-  if (!proof.ok) return proof
-  if (client.status !== 'active') return refuse('client.invalid', 'disabled client')
-  if (state === undefined) return refuse('client.invalid', 'unknown tenant')
-  if (ACCESS_BY_STATE[state.status].kind === 'none') {
-    return refuse('client.invalid', `tenant is ${state.status}`)
+  const proof = await checkProof(deps, presented, client, freshness.nowMs)
+  const seen = { exists: client !== undefined && state !== undefined, kept, reason: presented.method }
+  if (client === undefined) return { ...seen, proven: refuse('client.invalid', 'unknown client') }
+  if (!proof.ok) return { ...seen, proven: proof }
+  if (client.status !== 'active') {
+    return { ...seen, reason: 'disabled', proven: refuse('client.invalid', 'disabled client') }
   }
+  if (state === undefined) return { ...seen, proven: refuse('client.invalid', 'unknown tenant') }
+  if (ACCESS_BY_STATE[state.status].kind === 'none') {
+    return { ...seen, reason: 'no access', proven: refuse('client.invalid', `tenant is ${state.status}`) }
+  }
+  return { ...seen, proven: ok({ client, state, proof: proof.value }) }
+}
+
+/** Last of all, so that nobody but the client can fill the store with assertions. */
+async function claim(
+  deps: AuthenticateClientDeps,
+  presented: PresentedClient,
+  { client, state, proof }: Provable,
+): Promise<Result<ProvenClient>> {
   const ctx = openByCredential(client.tenantId, 'client', client.clientId)
-  const { once } = proof.value
-  // Last, so that nobody but the client can fill the store with assertions.
+  const { once } = proof
   if (once !== undefined && !(await deps.replay.claimOnce(ctx, { kind: 'assertion', ...once }))) {
     return refuse('client.invalid', 'assertion used before')
   }

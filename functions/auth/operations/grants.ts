@@ -56,7 +56,7 @@ export async function answerTokenRequest(
 ): Promise<Result<TokenAnswer>> {
   // All at once: in a cold instance each of them is a round trip.
   const [proven] = await Promise.all([
-    authenticateClient(deps, request.client, call.nowMs),
+    authenticateClient(deps, request.client, call),
     deps.keyring.signer(call.nowMs),
   ])
   if (!proven.ok) return proven

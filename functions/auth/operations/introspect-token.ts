@@ -7,7 +7,7 @@ import { scopesAllowed } from '#shared/tokens/tenant-access.ts'
 import type { TokenVerifier } from '#shared/tokens/verify-access-token.ts'
 import type { PresentedClient } from '../domain/presented-client.ts'
 import type { RateLimit } from '../ports.ts'
-import { type AuthenticateClientDeps, authenticateClient } from './authenticate-client.ts'
+import { type Asked, type AuthenticateClientDeps, authenticateClient } from './authenticate-client.ts'
 import { type InspectRefreshTokenDeps, inspectRefreshToken } from './inspect-refresh-token.ts'
 
 export type IntrospectDeps = AuthenticateClientDeps &
@@ -27,9 +27,9 @@ export type Inquirer = {
 export async function inquiringClient(
   deps: IntrospectDeps,
   presented: PresentedClient,
-  nowMs: number,
+  asked: Asked,
 ): Promise<Result<Inquirer>> {
-  const proven = await authenticateClient(deps, presented, nowMs)
+  const proven = await authenticateClient(deps, presented, asked)
   if (!proven.ok) return proven
   const { client, state, ctx } = proven.value
   if (!scopesAllowed(state.status, client.roles, client.scopes).includes('introspect')) {

@@ -1,16 +1,19 @@
 import type { Ids } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import type { AccessKeyring, KeyLedger, KeyUpkeep } from '../ports.ts'
+import type { KeyLedger, KeyRings } from '../ports.ts'
 
 export type ManageKeysDeps = {
   readonly ids: Ids
-  readonly keyring: AccessKeyring
-  readonly keyUpkeep: KeyUpkeep
+  readonly keyRings: KeyRings
   readonly keyLedger: KeyLedger
 }
 
-type ByOperator = { readonly ctx: TenantContext; readonly nowMs: number }
+type ByOperator = {
+  readonly ctx: TenantContext
+  readonly ring: keyof KeyRings
+  readonly nowMs: number
+}
 
 /**
  * Rotates ahead of time, as Secret Manager's message would.
@@ -19,10 +22,10 @@ type ByOperator = { readonly ctx: TenantContext; readonly nowMs: number }
  */
 export async function rotateKeysNow(
   deps: ManageKeysDeps,
-  { ctx, nowMs }: ByOperator,
+  { ctx, ring, nowMs }: ByOperator,
 ): Promise<Result<'rotated'>> {
-  await deps.keyLedger.record(ctx, { action: 'auth.key.rotation_requested', target: 'keyrings/access' })
-  const outcome = await deps.keyring.rotate(`operator:${deps.ids.uuid(nowMs)}`, nowMs)
+  await deps.keyLedger.record(ctx, { action: 'auth.key.rotation_requested', target: `keyrings/${ring}` })
+  const outcome = await deps.keyRings[ring].rotate(`operator:${deps.ids.uuid(nowMs)}`, nowMs)
   return outcome === 'rotated'
     ? ok(outcome)
     : refuse('tenant.state_conflict', 'rotated just now', 'The ring was rotated less than ten minutes ago.')
@@ -36,13 +39,14 @@ export async function rotateKeysNow(
  */
 export async function compromiseKey(
   deps: ManageKeysDeps,
-  { ctx, nowMs, kid }: ByOperator & { readonly kid: string },
+  { ctx, ring, nowMs, kid }: ByOperator & { readonly kid: string },
 ): Promise<Result<'compromised'>> {
-  const { keys } = await deps.keyUpkeep.show(nowMs)
+  const { upkeep } = deps.keyRings[ring]
+  const { keys } = await upkeep.show(nowMs)
   if (!keys.some((key) => key.kid === kid)) {
     return refuse('resource.not_found', 'no such key', 'The ring has no such key; see show-keyring.')
   }
   await deps.keyLedger.revoke(ctx, kid, nowMs)
-  await deps.keyUpkeep.compromise(kid, nowMs)
+  await upkeep.compromise(kid, nowMs)
   return ok('compromised')
 }
