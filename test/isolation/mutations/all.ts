@@ -1,8 +1,9 @@
 import { COMMIT_CHECKS } from './commits.ts'
 import { EDGES } from './edges.ts'
+import { GUARDS } from './guards.ts'
 import type { Mutation } from './mutation.ts'
 import { SCOPES } from './scopes.ts'
 import { TENANCY } from './tenancy.ts'
 
 /** Every check that keeps tenants apart or an effect single, each with what must notice when it is gone. */
-export const MUTATIONS: readonly Mutation[] = [...TENANCY, ...SCOPES, ...COMMIT_CHECKS, ...EDGES]
+export const MUTATIONS: readonly Mutation[] = [...TENANCY, ...SCOPES, ...COMMIT_CHECKS, ...EDGES, ...GUARDS]

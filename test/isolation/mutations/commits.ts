@@ -1,6 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
 import {
-  CLOCKS,
   COMMITS,
   DEADLINES,
   FAULTS,
@@ -9,7 +8,6 @@ import {
   mutationsOf,
   ORDER,
   STORE,
-  SUBSCRIPTIONS,
   VERIFY,
 } from './mutation.ts'
 
@@ -180,38 +178,6 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
       ],
       ['the mark of what was sent', "      status: 'sent',\n", "      status: 'pending',\n"],
       ['the stop after a failure', 'return { published: index, failed: rows.length - index }', 'continue'],
-    ],
-  ),
-  ...mutationsOf(
-    'functions/billing/adapters/subscriptions.ts',
-    [SUBSCRIPTIONS],
-    [['the guard of a subscription that is only read', 'return [db.verify(MAIN, current)]', 'return []']],
-  ),
-  ...mutationsOf(
-    'functions/billing/operations/count-batch.ts',
-    [CLOCKS],
-    [
-      [
-        'the verdict of the first commit',
-        'return batch.events.filter((event) => !recorded.has(event.key))',
-        'return recorded.size < 0 ? [] : [...untimely]',
-      ],
-      [
-        'the second chance of a single event',
-        'if (untimely.size > 0 && isNamedByOneEvent(batch)) return [...untimely]',
-        '',
-      ],
-    ],
-  ),
-  ...mutationsOf(
-    'functions/billing/domain/usage-batch.ts',
-    [CLOCKS],
-    [
-      [
-        'the name that stands for all events of a message',
-        '    batch.batchId,\n    batch.producer,\n    batch.events.filter',
-        '    batchIdOf(batch.events.filter((event) => !left.has(event))),\n    batch.producer,\n    batch.events.filter',
-      ],
     ],
   ),
   ...mutationsOf(
