@@ -3,7 +3,9 @@
  * `unreadable` for a text that is no address. Undefined means that an outbound call may go there.
  *
  * The ranges are those of the IANA special-purpose registries, multicast and reserved space, and the
- * addresses behind which clouds keep their own services. Every form that carries an IPv4 address inside
+ * addresses behind which clouds keep their own services. Those by which Google's APIs are reached inside
+ * a VPC are not among them: they answer there what they answer everywhere, and our trusted issuers' keys
+ * are among it. Every form that carries an IPv4 address inside
  * an IPv6 one is refused as a whole: no public service is known by it, and what it leads to depends on
  * the network we happen to be in (RFC 4291, 3056, 4380, 5214, 6052, 8215).
  */
@@ -47,9 +49,6 @@ const IPV4_RANGES = ranges(32n, (text) => {
   '192.175.48.0/24': 'as112',
   '198.18.0.0/15': 'benchmarking',
   '198.51.100.0/24': 'documentation',
-  // What restricted.googleapis.com and private.googleapis.com are, inside a VPC alone.
-  '199.36.153.4/30': 'cloud services',
-  '199.36.153.8/30': 'cloud services',
   '203.0.113.0/24': 'documentation',
   '224.0.0.0/4': 'multicast',
   '240.0.0.0/4': 'reserved',
@@ -73,8 +72,6 @@ const IPV6_RANGES = ranges(
   '2001::/23': 'protocol assignments',
   '2001:db8::/32': 'documentation',
   '2002::/16': '6to4',
-  '2600:2d00:2:1000::/56': 'cloud services',
-  '2600:2d00:2:2000::/56': 'cloud services',
   '2620:4f:8000::/48': 'as112',
   '3ffe::/16': '6bone',
   '3fff::/20': 'documentation',
