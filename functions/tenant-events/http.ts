@@ -5,7 +5,7 @@ import { isDemoProject, required } from '#shared/config.ts'
 import { TENANT_STATES } from '#shared/contracts/events/tenant-fact.ts'
 import type { HealthCheck } from '#shared/health.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
-import { isNotModified, revisionTag } from '#shared/http/etag.ts'
+import { checkIfMatch, isNotModified, revisionTag } from '#shared/http/etag.ts'
 import { claimOf } from '#shared/http/idempotency.ts'
 import { type Paging, paging } from '#shared/http/paging.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
@@ -17,6 +17,7 @@ import { TenantContext } from '#shared/tenancy/context.ts'
 import { openAsOperator } from '#shared/tenancy/operator.ts'
 import type { Platform } from '#shared/wiring.ts'
 import type { TenantRequestBody } from './domain/tenant.ts'
+import { changeTenant } from './operations/change-tenant.ts'
 import { createTenant } from './operations/create-tenant.ts'
 import { listTenants } from './operations/list-tenants.ts'
 import { readOperation, readTenant } from './operations/read-tenant.ts'
@@ -39,6 +40,7 @@ export function tenantsApi(
     createTenant: (request) => onCreateTenant(deps, request),
     listTenants: (request) => onListTenants(deps, pages, request),
     getTenant: (request) => onGetTenant(deps, request),
+    changeTenant: (request) => onChangeTenant(deps, request),
     getOperation: async (request) => {
       const operation = await readOperation(deps, request.ctx, request.params['operationId'])
       return operation.ok ? ok({ status: 200, json: operation.value }) : operation
@@ -90,6 +92,23 @@ async function onGetTenant(deps: LifecycleDeps, request: TenantRequest): ReturnT
   return ok({ status: 200, headers, json: tenant.value })
 }
 
+async function onChangeTenant(deps: LifecycleDeps, request: TenantRequest): ReturnType<TenantHandler> {
+  const json = parseJson(request.body, 8)
+  if (!json.ok) return json
+  const body = parseChange(json.value)
+  if (!body.ok) return body
+  const claim = claimOf(request, body.value)
+  if (!claim.ok) return claim
+  const changed = await changeTenant(deps, {
+    ctx: request.ctx,
+    displayName: body.value.displayName,
+    claim: claim.value,
+    hasSeen: (revision) => checkIfMatch(request, revisionTag(revision)),
+  })
+  if (!changed.ok) return changed
+  return ok({ status: 200, headers: { etag: revisionTag(changed.value.revision) }, json: changed.value })
+}
+
 /** Characters that turn the direction of what follows: a name could show as another one. */
 const BIDI_CONTROLS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 
@@ -101,6 +120,8 @@ const displayName = z
   .refine((text) => text.isWellFormed() && !/[\p{Cc}\u2028\u2029]/u.test(text), 'must be printable text')
   .refine((text) => !BIDI_CONTROLS.test(text), 'must not change the direction of text')
   .refine((text) => text.trim() === text, 'must not begin or end with blanks')
+
+const parseChange = parser(z.strictObject({ displayName }))
 
 const createSchema = z.strictObject({
   tenantId: z.custom<TenantId>(

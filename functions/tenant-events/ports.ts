@@ -31,6 +31,12 @@ export type LifecycleStore = {
     claim: Claim | undefined,
     decide: (taken: { exists: boolean; tombstone: boolean }) => Result<Required<Change<T>>>,
   ): Promise<Result<Committed<T>>>
+  /** Changes a tenant's own document, if it is as `decide` saw it; a missing one is `resource.not_found`. */
+  changeTenant<T>(
+    ctx: TenantContext,
+    claim: Claim | undefined,
+    decide: (tenant: Tenant) => Result<Omit<Change<T>, 'operation'>>,
+  ): Promise<Result<Committed<T>>>
   /**
    * Changes a tenant and one of its operations, each only if it is as `decide` saw it. A tenant or
    * operation that does not exist is refused with `resource.not_found`.

@@ -170,6 +170,10 @@ export const ROUTES = {
   },
   listTenants: secured('GET', '/v1/tenants', 'tenants-api', 'platform:read'),
   getTenant: secured('GET', '/v1/tenants/{tenantId}', 'tenants-api', 'tenant:read', 'platform:read'),
+  changeTenant: {
+    ...secured('PATCH', '/v1/tenants/{tenantId}', 'tenants-api', 'tenant:manage', 'platform:tenants'),
+    ...json,
+  },
   getOperation: secured(
     'GET',
     '/v1/tenants/{tenantId}/operations/{operationId}',

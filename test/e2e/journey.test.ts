@@ -32,6 +32,24 @@ describe.each(variants)('the stack on the %s engine, callers checked by %s', (en
     expect(told).toHaveLength(10)
   }, 90_000)
 
+  test('changes a tenant’s name for whoever saw the tenant as it is', async () => {
+    const api = stack.api()
+    const [acme] = stack.info().tenants
+    if (acme === undefined) throw new Error('no demo tenant')
+    const token = await api.token(acme)
+    const path = '/v1/tenants/acme'
+    const change = (displayName: string, ifMatch: string) =>
+      api.call('PATCH', path, { token, json: { displayName }, headers: { 'if-match': ifMatch } })
+    const seen = `"${String((await api.call('GET', path, { token })).body['revision'])}"`
+
+    const first = await change('Acme of the gateway', seen)
+    const late = await change('Too late', seen)
+
+    expect([first.status, first.body['displayName']]).toEqual([200, 'Acme of the gateway'])
+    expect([late.status, late.body['code']]).toEqual([412, 'request.precondition_failed'])
+    expect((await api.call('GET', path, { token })).body).toEqual(first.body)
+  })
+
   test('names two operators, three demo tenants with people, and no console yet', () => {
     const info = stack.info()
 

@@ -99,6 +99,7 @@ const OPEN = everywhere(200)
 /** Every route and every column: what the gateway and the functions behind it must answer. */
 const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 'scheduler'>> = {
   getTenant: READABLE,
+  changeTenant: { ...READABLE, support: 404, finance: 404 },
   getOperation: { ...READABLE, adminToSuspended: 404 },
   getUsage: READABLE,
   getUpcomingInvoice: READABLE,
@@ -322,6 +323,7 @@ function bodyFor(route: Route, tenant: string): unknown {
   if (!['POST', 'PUT', 'PATCH'].includes(route.method)) return undefined
   const ofPeople = PEOPLE_BODIES.find(([path]) => path.test(route.path))
   if (ofPeople !== undefined) return ofPeople[1]
+  if (route.path === '/v1/tenants/{tenantId}') return { displayName: 'Matrix' }
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
   if (route.path === '/v1/api-keys/verify') return { key: 'dak_none' }
   if (route.path.endsWith('/secrets')) return { overlapSeconds: 0 }

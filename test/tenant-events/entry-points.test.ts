@@ -8,22 +8,9 @@ beforeAll(async () => {
   stack = await aStack()
 })
 afterAll(() => stack.close())
-beforeEach(() => {
-  stack.engine.reset()
-  stack.kubernetes.reset()
-  stack.published.length = 0
-})
+beforeEach(() => stack.forgetAll())
 
-const acme = {
-  tenantId: 'acme',
-  displayName: 'Acme',
-  tier: 'standard',
-  deploymentModel: 'multi_tenant',
-  region: 'us-central1',
-}
-
-const create = (fields: object = {}, headers: Record<string, string> = {}, as = 'operator') =>
-  stack.api('POST', '/v1/tenants', { as, body: { ...acme, ...fields }, headers })
+const create: Stack['create'] = (...asked) => stack.create(...asked)
 
 describe('a new tenant', () => {
   test('is accepted, provisioned in the cluster and active', async () => {

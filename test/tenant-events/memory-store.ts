@@ -70,6 +70,18 @@ export function memoryStore(now: () => number): MemoryStore {
       if (!decided.ok) return seen(claim) ?? decided
       return seen(claim) ?? apply(claim, decided.value)
     },
+    changeTenant: async (ctx, claim, decide) => {
+      for (;;) {
+        const tenant = tenants.get(ctx.tenantId)
+        if (tenant === undefined) return refuse('resource.not_found', 'no tenant')
+        const decided = decide(tenant)
+        // Somebody else's turn between the read and the commit.
+        await Promise.resolve()
+        if (!decided.ok) return seen(claim) ?? decided
+        const stale = decided.value.tenant !== undefined && tenants.get(ctx.tenantId) !== tenant
+        if (!stale) return seen(claim) ?? apply(claim, decided.value)
+      }
+    },
     change: async (ctx, claim, operationId, decide) => {
       for (;;) {
         const tenant = tenants.get(ctx.tenantId)

@@ -6,22 +6,9 @@ beforeAll(async () => {
   stack = await aStack()
 })
 afterAll(() => stack.close())
-beforeEach(() => {
-  stack.engine.reset()
-  stack.kubernetes.reset()
-  stack.published.length = 0
-})
+beforeEach(() => stack.forgetAll())
 
-const acme = {
-  tenantId: 'acme',
-  displayName: 'Acme',
-  tier: 'standard',
-  deploymentModel: 'multi_tenant',
-  region: 'us-central1',
-}
-
-const create = (fields: object = {}, headers: Record<string, string> = {}, as = 'operator') =>
-  stack.api('POST', '/v1/tenants', { as, body: { ...acme, ...fields }, headers })
+const create: Stack['create'] = (...asked) => stack.create(...asked)
 
 describe('reading', () => {
   test('a foreign tenant and a missing one are the same 404', async () => {

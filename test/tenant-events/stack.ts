@@ -54,6 +54,10 @@ export type Stack = Lifecycle & {
   readonly published: OutgoingMessage[]
   /** Calls the API; `as` is a token such as `operator` or `tenant:acme`. */
   api(method: string, path: string, options?: ApiOptions): Promise<Reply>
+  /** Asks for the tenant `acme`, or for one that differs from it in some fields. */
+  create(fields?: object, headers?: Record<string, string>, as?: string): Promise<Reply>
+  /** As if nothing had ever happened: no documents, no objects, nothing published. */
+  forgetAll(): void
   /** Pushes a message as Pub/Sub does; answers the status. */
   push(topic: TopicName, message: Message): Promise<number>
   /** A fact of billing about an operation, ready to be pushed. */
@@ -74,6 +78,15 @@ const INDEXES: readonly CompositeIndex[] = [
     ],
   },
 ]
+
+/** What a request for the tenant `acme` says. */
+export const ACME_BODY = {
+  tenantId: 'acme',
+  displayName: 'Acme',
+  tier: 'standard',
+  deploymentModel: 'multi_tenant',
+  region: 'us-central1',
+}
 
 let stacks = 0
 
@@ -97,6 +110,13 @@ export async function aStack(): Promise<Stack> {
     kubernetes,
     published,
     api: (method, path, options = {}) => callApi(`${served.apiUrl}${path}`, method, options),
+    create: (fields = {}, headers = {}, as = 'operator') =>
+      stack.api('POST', '/v1/tenants', { as, body: { ...ACME_BODY, ...fields }, headers }),
+    forgetAll: () => {
+      engine.reset()
+      kubernetes.reset()
+      published.length = 0
+    },
     push: (topic, message) => pushTo(served.eventsUrl, topic, message),
     billingFact: (tenantId, operationId, kind) => billingFact(tenantId, operationId, kind, clock.now()),
     pump: async (billing = 'ready') => {

@@ -34,6 +34,18 @@ export function firestoreLifecycleStore(tenants: TenantFirestore, system: System
         return ok({ value, writes, events, audit })
       }),
 
+    changeTenant: (ctx, claim, decide) =>
+      tenants.optimistic(ctx, claim, async (db) => {
+        const tenant = await db.find([], parseTenant)
+        if (tenant === undefined) return refuse('resource.not_found', 'no tenant')
+        const decided = decide(tenant.value)
+        if (!decided.ok) return decided
+        const { value, tenant: changed, events = [], audit = [] } = decided.value
+        if (changed === undefined && claim === undefined) return ok({ value, writes: [], events, audit })
+        const write = changed === undefined ? db.verify([], tenant) : db.update([], tenant, changed)
+        return ok({ value, writes: [write], events, audit })
+      }),
+
     change: (ctx, claim, operationId, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
         const [tenant, operation] = await Promise.all([

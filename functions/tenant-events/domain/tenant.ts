@@ -47,7 +47,7 @@ export type Tenant = {
   readonly tenantId: TenantId
   readonly displayName: string
   readonly state: TenantState
-  /** Counts changes of state; the ETag. */
+  /** Counts changes of state and name; the ETag. */
   readonly revision: number
   /** Counts facts on `tenant-facts`; a revision can have several. */
   readonly factSequence: number
@@ -95,4 +95,10 @@ export function requestTenant(
     op: null,
     createdAtMs: nowMs,
   })
+}
+
+/** The tenant under another name; the very same object if that is its name. */
+export function rename(tenant: Tenant, displayName: string): Tenant {
+  if (tenant.displayName === displayName) return tenant
+  return { ...tenant, displayName, revision: tenant.revision + 1 }
 }

@@ -3,9 +3,9 @@ import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firest
 import { requestClaim } from '#shared/firestore/claim.ts'
 import { closeDatabase, type Database, openDatabase } from '#shared/firestore/database.ts'
 import { createOutbox } from '#shared/firestore/outbox.ts'
-import { systemFirestore } from '#shared/firestore/system.ts'
+import { type SystemFirestore, systemFirestore } from '#shared/firestore/system.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
-import { tenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { type TenantFirestore, tenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { systemIds, type TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'
 import { ok, refuse } from '#shared/result.ts'
@@ -106,6 +106,44 @@ describe.each([
     expect((await store.findTenant(contextOf(ACME)))?.specRevision).toBe(5)
   })
 
+  test('changes a tenant’s own document alone, each change on the one before, and once for a claim', async () => {
+    const store = open()
+    await create(store, 'op_1')
+    const claim = requestClaim('somebody', 'changeTenant/acme', 'key', 'd')
+    const renamed = (displayName: string, key?: typeof claim) =>
+      store.changeTenant(contextOf(ACME), key, (tenant) =>
+        ok({ value: displayName, tenant: { ...tenant, displayName, revision: tenant.revision + 1 } }),
+      )
+    const before = await store.findTenant(contextOf(ACME))
+    const operation = await store.findOperation(contextOf(ACME), 'op_1')
+
+    await Promise.all(['one', 'two', 'three'].map((name) => renamed(name)))
+    expect(await renamed('claimed', claim)).toEqual(ok({ duplicate: false, value: 'claimed' }))
+    expect(await renamed('again', claim)).toEqual(ok({ duplicate: true, answer: 'claimed' }))
+
+    const revision = (before?.revision ?? 0) + 4
+    expect(await store.findTenant(contextOf(ACME))).toEqual({ ...before, displayName: 'claimed', revision })
+    expect(await store.findOperation(contextOf(ACME), 'op_1')).toEqual(operation)
+  })
+
+  test('changes no tenant that is not there, and none where nothing is to change', async () => {
+    const store = open()
+    await create(store, 'op_1')
+    const seen = () => ok({ value: 'seen' })
+
+    expect(await store.changeTenant(contextOf(GLOBEX), undefined, seen)).toMatchObject({
+      code: 'resource.not_found',
+    })
+    const before = await store.findTenant(contextOf(ACME))
+    const claim = requestClaim('somebody', 'changeTenant/acme', 'key-2', 'd')
+    for (const key of [undefined, claim]) {
+      expect(await store.changeTenant(contextOf(ACME), key, seen)).toEqual(
+        ok({ duplicate: false, value: 'seen' }),
+      )
+    }
+    expect(await store.findTenant(contextOf(ACME))).toEqual(before)
+  })
+
   test("finds no operation of another tenant's", async () => {
     const store = open()
     await create(store, 'op_1')
@@ -117,6 +155,75 @@ describe.each([
     expect(crossed).toMatchObject({ code: 'resource.not_found' })
   })
 })
+
+// A whole life may pass between asking whether an id is taken and taking it.
+test('an id whose tombstone comes in between is not given again', async () => {
+  const system = systemFirestore(database, 'lifecycle')
+  const seen: boolean[] = []
+  const outcome = await firestore().create(contextOf(ACME), undefined, (taken) => {
+    seen.push(taken.tombstone)
+    const accepted = acceptTenant(aRequest(), taken, { operationId: 'op_1', nowMs: clock.now() })
+    return accepted.ok ? ok({ value: 1, audit: [], ...accepted.value }) : accepted
+  })
+  expect(outcome.ok).toBe(true)
+  engine.reset()
+
+  const late = firestoreLifecycleStore(buriedBetween(system), system)
+  const again = await create(late, 'op_2')
+  expect(again).toMatchObject({ ok: false, code: 'tenant.id_taken' })
+  expect(await late.findTenant(contextOf(ACME))).toBeUndefined()
+  expect(seen).toEqual([false])
+})
+
+// With its claim taken nobody looks again: what made it nothing to do must still hold.
+test('an event that changes nothing rests on documents that have not changed either', async () => {
+  const store = firestore()
+  await create(store, 'op_1')
+  const seen: number[] = []
+  const racing = firestoreLifecycleStore(
+    racedStore(() =>
+      store.change(contextOf(ACME), undefined, 'op_1', ({ tenant }) =>
+        ok({ value: 0, tenant: { ...tenant, specRevision: tenant.specRevision + 1 } }),
+      ),
+    ),
+    systemFirestore(database, 'lifecycle'),
+  )
+  const claim = requestClaim('somebody', 'look', 'key', 'd')
+  await racing.change(contextOf(ACME), claim, 'op_1', ({ tenant }) => {
+    seen.push(tenant.specRevision)
+    return ok({ value: 1 })
+  })
+  expect(seen).toEqual([1, 2])
+})
+
+/** The tenants' store in which something happens once, between a decision and its commit. */
+function racedStore(between: () => Promise<unknown>): TenantFirestore {
+  const system = systemFirestore(database, 'lifecycle')
+  const outbox = createOutbox({
+    group: 'lifecycle',
+    system,
+    publisher: { publish: async () => 'id' },
+    clock,
+    log: silentLogger,
+  })
+  const tenants = tenantFirestore({ database, group: 'lifecycle', clock, ids: systemIds, outbox })
+  let happened = false
+  return {
+    ...tenants,
+    optimistic: (ctx, claim, decide) =>
+      tenants.optimistic(ctx, claim, async (db) => {
+        const decision = await decide(db)
+        if (!happened) {
+          happened = true
+          await between()
+        }
+        return decision
+      }),
+  }
+}
+
+const buriedBetween = (system: SystemFirestore): TenantFirestore =>
+  racedStore(() => system.commit([system.create('tombstones', ACME, {})], 'purge'))
 
 describe('two workers on the real store', () => {
   const onFirestore = async () => {
