@@ -1,6 +1,7 @@
 import type { Platform } from '#shared/wiring.ts'
 import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
 import type { AuthenticateApiKeyDeps } from './operations/authenticate-api-key.ts'
+import type { AwaitRevocationsDeps } from './operations/await-revocations.ts'
 import type { BeginSignInDeps } from './operations/begin-sign-in.ts'
 import type { CreateClientDeps } from './operations/create-client.ts'
 import type { EndIdpSessionDeps } from './operations/end-idp-session.ts'
@@ -39,4 +40,5 @@ export type AuthDeps = GrantsDeps &
   SignInUserDeps &
   ManageUsersDeps &
   ManageRolesDeps &
+  AwaitRevocationsDeps &
   InviteDeps & { readonly platform: Platform; readonly eventKeyring: AccessKeyring }

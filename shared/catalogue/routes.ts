@@ -20,6 +20,8 @@ export type Route = {
   /** The largest body the route takes, in bytes. */
   readonly maxBodyBytes: number
   readonly accepts?: readonly string[]
+  /** How long an answer may take, in milliseconds, where longer than usual; the gateway's own must be longer. */
+  readonly deadlineMs?: number
 }
 
 const JSON_TYPE = ['application/json']
@@ -145,6 +147,10 @@ export const ROUTES = {
       'platform:tenants',
     ),
     maxBodyBytes: 4 * KIB,
+  },
+  getRevocations: {
+    ...secured('GET', '/v1/revocations', 'auth', 'revocations:read'),
+    deadlineMs: 28_000,
   },
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),

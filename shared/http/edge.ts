@@ -11,6 +11,7 @@ import type { Platform } from '../wiring.ts'
 import { sentToken, verifyHolder } from './access-token.ts'
 import { authorize } from './authorize.ts'
 import { corsHeaders, preflightReply } from './cors.ts'
+import { checkFreshSignIn } from './fresh-sign-in.ts'
 import { problemReply, type TokenScheme } from './problem.ts'
 import { clientAddress, type FrameworkRequest, readBody, readQuery, singleHeader } from './read-request.ts'
 import { type Router, routerOf, type Seen } from './router.ts'
@@ -90,8 +91,11 @@ export function httpEdge<F extends FunctionId>(
     const deadline = new AbortController()
     let reply: ApiReply
     try {
-      const limitMs = options.deadlineMs ?? REQUEST_DEADLINE_MS
       const work = answer(edge, request, { trace, seen, startedMs, signal: deadline.signal })
+      const longMs = longDeadlineOf(seen)
+      // Who waits long for a caller must hear that the caller is gone.
+      if (longMs !== undefined) response.once('close', () => deadline.abort())
+      const limitMs = longMs ?? options.deadlineMs ?? REQUEST_DEADLINE_MS
       const answered = await withDeadline('request', limitMs, work)
       reply = answered.ok ? answered.value : refusalReply(options, seen, answered, requestId)
       send(reply)
@@ -114,6 +118,12 @@ export function httpEdge<F extends FunctionId>(
       besides: reply.logged,
     })
   }
+}
+
+/** The deadline of a route that waits for news; the match is the first thing that is known of a request. */
+function longDeadlineOf(seen: Seen): number | undefined {
+  const route: Route | undefined = seen.matched === undefined ? undefined : ROUTES[seen.matched.operationId]
+  return route?.deadlineMs
 }
 
 type Taken = {
@@ -192,6 +202,8 @@ async function answerTenant(
   if (!token.ok) return token
   const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs, base.params['userId'])
   if (!ctx.ok) return ctx
+  const fresh = checkFreshSignIn(base.operationId, token.value, base.nowMs)
+  if (!fresh.ok) return fresh
   seen.tenantId = ctx.value.tenantId
   // An operator's calls count as the operators', whosever tenant they are about. Real time on purpose.
   const { tenant, tier } = token.value.claims

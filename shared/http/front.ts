@@ -16,6 +16,7 @@ import { type Drain, drainOnSignal } from './drain.ts'
 import { type LoadGate, loadGate } from './load-gate.ts'
 import { problemReply } from './problem.ts'
 import { recordFront } from './record-front.ts'
+import { relieve } from './relief.ts'
 import { faultOf, faultOfParser, MOST_HEADER_BYTES } from './request-faults.ts'
 import { sendReply } from './send-reply.ts'
 import { shedder } from './shed.ts'
@@ -89,6 +90,8 @@ function serve(
     // Before everything else: what is turned away must cost next to nothing.
     const full = gate?.whatIsFull()
     if (full !== undefined && !OPEN_PATHS.test(request.url ?? '')) {
+      // Who only waits makes room for the next one.
+      relieve()
       shed(request, response, full)
       return
     }

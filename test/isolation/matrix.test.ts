@@ -130,6 +130,8 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   listUserSessions: SESSION_UNKNOWN,
   endUserSessions: SESSION_UNKNOWN,
   endUserSession: SESSION_UNKNOWN,
+  // Of the caller's own tenant; operators hold no such scope.
+  getRevocations: { ...everywhere(403), ...NONE_OF_OURS, otherAllScopes: 200 },
   listUsers: OWN_PEOPLE,
   getUser: OWN_PEOPLE,
   changeUser: OWN_PEOPLE,

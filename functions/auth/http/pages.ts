@@ -9,7 +9,7 @@ export function authPages({ config, ids }: Pick<Platform, 'config' | 'ids'>): Pa
 }
 
 /** Demo projects have nobody to keep a secret from, and no place where it would be kept. */
-function pageKey(config: Platform['config']): Uint8Array {
+export function pageKey(config: Platform['config']): Uint8Array {
   const { GOOGLE_CLOUD_PROJECT: project, PAGE_TOKEN_KEY: key } = config
   if (key === undefined && isDemoProject(project)) return createHash('sha256').update(project).digest()
   return required('PAGE_TOKEN_KEY', key)

@@ -42,8 +42,6 @@ export const revoked = defineEvent<Revoked>(
     kind: 'session',
     id: 'ses_01JD8K2M5QV7N9X3C6R8W1Y4ZA',
     before: 1_795_424_400,
-    reason: 'refresh_reuse',
     at: '2026-11-23T09:00:00.000Z',
-    set: 'eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJyZXZva2VkIn0.c2lnbmF0dXJl',
   },
 )
