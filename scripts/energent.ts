@@ -5,6 +5,7 @@ import { ok } from '#shared/result.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { wireAuth } from '../functions/auth/wiring.ts'
 import { commandConfig, deployerOf, type Surroundings, stackEnv, terminalLog } from './command-line.ts'
+import { CLIENT_COMMANDS } from './energent/clients.ts'
 import {
   COMMON_OPTIONS,
   type Command,
@@ -15,6 +16,7 @@ import {
 } from './energent/command.ts'
 import { KEY_COMMANDS } from './energent/keys.ts'
 import { OPERATOR_COMMANDS } from './energent/operators.ts'
+import { SESSION_COMMANDS } from './energent/sessions.ts'
 import { isRedriveCommand, runRedrive } from './redrive/run.ts'
 
 /**
@@ -23,7 +25,12 @@ import { isRedriveCommand, runRedrive } from './redrive/run.ts'
  * It works with the Google credentials of whoever runs it, or with the emulators that the environment
  * names, and writes to the same audit as everything else.
  */
-const COMMANDS: Readonly<Record<string, Command>> = { ...OPERATOR_COMMANDS, ...KEY_COMMANDS }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  ...OPERATOR_COMMANDS,
+  ...CLIENT_COMMANDS,
+  ...SESSION_COMMANDS,
+  ...KEY_COMMANDS,
+}
 
 /** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly. */
 export async function run(args: readonly string[], io: Surroundings): Promise<number> {

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Firestore } from '@google-cloud/firestore'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
 import { type PubsubEngine, startPubsubEngine } from '#local/engine/pubsub/index.ts'
 import { type SecretManagerEngine, startSecretManagerEngine } from '#local/engine/secrets/index.ts'
@@ -141,4 +142,82 @@ test('each command has its own help, with its options', async () => {
 
   expect(result.code).toBe(0)
   expect(result.out).toContain('Usage: npm run energent -- compromise-key --kid KID')
+})
+
+describe('for a tenant', () => {
+  beforeEach(async () => {
+    const state = {
+      ...{ status: 'ACTIVE', tier: 'standard', version: 1, notBefore: 0, sequence: '1' },
+      ...{ cluster: 'c', namespace: 'tenant-acme', updatedAt: 0 },
+    }
+    const store = new Firestore({
+      projectId: 'demo-test',
+      host: firestore.host,
+      ssl: false,
+      customHeaders: { Authorization: 'Bearer owner' },
+    })
+    await store.doc('tenants/acme/auth_state/current').set(state)
+    await store.terminate()
+  })
+
+  test('a client is made, shown without its secret, and given another secret', async () => {
+    const made = await energent([
+      'create-client',
+      '--tenant',
+      'acme',
+      '--scope',
+      'usage:write usage:read',
+      '--json',
+    ])
+    const { clientId, clientSecret } = JSON.parse(made.out) as Record<string, string>
+    const listed = await energent(['list-clients', '--tenant', 'acme'])
+    const rotated = await energent(['rotate-secret', '--client', clientId ?? '', '--overlap', '60', '--json'])
+    const view = JSON.parse(rotated.out) as { clientSecret: string; secrets: { expiresAt: string | null }[] }
+
+    expect([made.code, listed.code, rotated.code]).toEqual([0, 0, 0])
+    expect(clientSecret).toMatch(/^dcs_/)
+    expect(listed.out).toMatch(new RegExp(`^${clientId} +active +client_secret_basic`, 'm'))
+    expect(listed.out).not.toContain('dcs_')
+    expect(view.clientSecret).not.toBe(clientSecret)
+    expect(view.secrets.map((secret) => secret.expiresAt === null).sort()).toEqual([false, true])
+    expect(JSON.stringify(firestore.dump('tenantAudit'))).toContain('deployer:local')
+  })
+
+  test('there are no sessions to show, and none to end', async () => {
+    const listed = await energent(['list-sessions', '--tenant', 'acme'])
+    const json = await energent(['list-sessions', '--tenant', 'acme', '--json'])
+    const all = await energent(['revoke-sessions', '--tenant', 'acme', '--all'])
+
+    expect([listed.out, json.out]).toEqual(['No live session.', '[]'])
+    expect([all.code, all.out]).toEqual([0, 'Every session and every token of the tenant ended.'])
+  })
+
+  test.each([
+    ['a tenant that is not there', ['list-clients', '--tenant', 'nobody'], 'knows no such tenant'],
+    ['a scope that is none', ['create-client', '--tenant', 'acme', '--scope', 'everything'], 'scope.invalid'],
+    [
+      'an operator scope',
+      ['create-client', '--tenant', 'acme', '--scope', 'platform:read'],
+      'Only operators',
+    ],
+    ['a client id that is none', ['rotate-secret', '--client', 'acme'], 'cid_'],
+    ['a client that is not there', ['rotate-secret', '--client', 'cid_acme_0000000000000000'], 'no such'],
+    [
+      'an overlap that is no number',
+      ['rotate-secret', '--client', 'cid_acme_0000000000000000', '--overlap', 'x'],
+      '--overlap',
+    ],
+    ['a session id that is none', ['revoke-session', '--tenant', 'acme', '--session', 'x'], 'ses_'],
+    ['neither a user nor all', ['revoke-sessions', '--tenant', 'acme'], '--user or --all'],
+    [
+      'a user that is not there',
+      ['revoke-sessions', '--tenant', 'acme', '--user', 'usr_01J9ZQ4Y3G5S2W8K7M6N4P0R1T'],
+      'no such user',
+    ],
+  ])('%s is said so', async (_name, args, text) => {
+    const result = await energent(args)
+
+    expect([result.code, result.out]).toEqual([1, ''])
+    expect(result.err).toContain(text)
+  })
 })

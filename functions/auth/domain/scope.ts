@@ -56,16 +56,19 @@ export type ScopeGiver = {
  * Platform scopes never leave the tenant `platform`.
  */
 export function checkGivable(giver: ScopeGiver, tenantId: TenantId, scopes: readonly Scope[]): Result<void> {
+  const held = checkHoldable(tenantId, scopes)
+  if (!held.ok) return held
   const insidePlatform = tenantId === PLATFORM_TENANT
-  if (!insidePlatform && scopes.some(isPlatformScope)) {
-    return refuse(
-      'scope.invalid',
-      'platform scope outside the platform',
-      'Only operators hold platform scopes.',
-    )
-  }
   const asOperator = giver.tenantId === PLATFORM_TENANT && !insidePlatform
   if (!asOperator && giver.tenantId !== tenantId) return refuse('resource.not_found', 'foreign tenant')
   if (asOperator || scopes.every((scope) => giver.scopes.has(scope))) return ok(undefined)
   return refuse('scope.invalid', 'more than the caller holds', 'You can only give scopes that you hold.')
+}
+
+/** Whether anything of `tenantId` may hold `scopes`, whoever gives them: platform scopes are the operators'. */
+export function checkHoldable(tenantId: TenantId, scopes: readonly Scope[]): Result<void> {
+  const platform = scopes.find(isPlatformScope)
+  return platform === undefined || tenantId === PLATFORM_TENANT
+    ? ok(undefined)
+    : refuse('scope.invalid', `${platform} outside the platform`, 'Only operators hold platform scopes.')
 }

@@ -20,7 +20,7 @@ import {
   settingsOf,
   viewOf,
 } from '../domain/new-client.ts'
-import { checkGivable, type ScopeGiver } from '../domain/scope.ts'
+import { checkGivable, checkHoldable, type ScopeGiver } from '../domain/scope.ts'
 import type { ClientCommit, ClientStore, ClientSurroundings, PepperStore } from '../ports.ts'
 
 export type CreateClientDeps = {
@@ -65,7 +65,10 @@ export async function createClient(
   command: CreateClientCommand,
 ): Promise<Result<CreatedClient>> {
   const { ctx, giver, wanted } = command
-  const givable = giver === 'deployer' ? ok(undefined) : checkGivable(giver, ctx.tenantId, wanted.scopes)
+  const givable =
+    giver === 'deployer'
+      ? checkHoldable(ctx.tenantId, wanted.scopes)
+      : checkGivable(giver, ctx.tenantId, wanted.scopes)
   if (!givable.ok) return givable
   const credentials = await newCredentials(deps, ctx.tenantId, command.preset, command.nowMs)
   const creatorId = giver === 'deployer' || giver.tenantId !== ctx.tenantId ? undefined : giver.clientId
