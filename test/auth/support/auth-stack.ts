@@ -51,7 +51,7 @@ export function presetOf(tenantId: string, seed: number): { clientId: string; cl
 let started = 0
 
 /** The auth function over the embedded Firestore and Secret Manager, at a clock that stands still. */
-export async function startAuth(): Promise<AuthStack> {
+export async function startAuth(own: AuthParts = {}): Promise<AuthStack> {
   installFront()
   const clock = manualClock(START_MS)
   const [firestore, secretManager] = await Promise.all([
@@ -81,7 +81,7 @@ export async function startAuth(): Promise<AuthStack> {
   }
   const all: AuthDeps[] = []
   const another = (parts: AuthParts = {}): AuthDeps => {
-    const made = wireAuth(config, { clock, log, publisher, kms, ...parts })
+    const made = wireAuth(config, { clock, log, publisher, kms, ...own, ...parts })
     all.push(made)
     return made
   }
