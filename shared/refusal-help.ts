@@ -50,6 +50,10 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The access token is missing, malformed, expired, revoked, or its tenant is in a state that allows none.',
     'Get a new token at `POST /oauth2/token`. If that is refused too, look at the state of the tenant.',
   ),
+  'token.sign_in_too_old': help(
+    'The token is good, and the person behind it signed in too long ago for an operation that gives lasting access or takes it from everybody.',
+    'Let them sign in again, with the `max_age` that the `WWW-Authenticate` header names (RFC 9470), and use the new token.',
+  ),
   'token.insufficient_scope': help(
     'The token is good and lacks the scope that `detail` names.',
     'Ask for a token with the scope; if it is refused, an administrator has to give it to the client.',
@@ -142,10 +146,6 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
   ),
   'role.in_use': help('The role cannot go while a user has it.', 'Take it from its users first.'),
   'role.limit_reached': help('A tenant has at most 50 roles of its own.', 'Delete one that nobody has.'),
-  'scim.unauthorized': help(
-    'SCIM takes an API key of the tenant with the scope `scim`.',
-    'Make a key at `POST /v1/tenants/{tenantId}/api-keys` and send it as bearer token.',
-  ),
   'scim.filter_invalid': help(
     'The filter does not follow RFC 7644 §3.4.2.2, is too long or too deep, or names what cannot be searched.',
     'Correct the filter; `detail` says where it ends to make sense.',

@@ -11,6 +11,8 @@ export type Refusal = {
   readonly code: RefusalCode
   readonly detail: string
   readonly hint?: string
+  /** With a code that asks for a more recent sign-in: how recent. */
+  readonly maxAgeSeconds?: number
   /** With a code that says to come back: when, if that is known. */
   readonly retryAfterSeconds?: number
 }

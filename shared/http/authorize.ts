@@ -11,7 +11,8 @@ import type { VerifiedToken } from '../tenancy/proofs.ts'
  *
  * A tenant's token on its own tenant needs the route's scope. An operator's token opens another
  * tenant only where the route names an operator scope. Everything else is the 404 of a tenant that
- * does not exist. A user needs no scope for what a route lets them do to themselves (`pathUser`).
+ * does not exist. A user needs no scope for what a route lets them do to themselves (`pathUser`);
+ * somebody who acts for them does.
  */
 export function authorize(
   route: Route,
@@ -36,7 +37,7 @@ export function authorize(
       return TenantContext.is(opened) ? ok(opened) : opened
     }
   }
-  const isOwn = route.ownUser === true && pathUser !== undefined && pathUser === claims.subject
+  const isOwn = route.ownUser === true && claims.signIn !== undefined && pathUser === claims.subject
   if (route.scope !== undefined && !isOwn && !claims.scopes.has(route.scope)) {
     return refuse('token.insufficient_scope', `needs ${route.scope}`, `This needs the scope ${route.scope}.`)
   }

@@ -34,10 +34,11 @@ export type TokenScheme = 'Bearer' | 'DPoP'
 export function challengeOf(refusal: Refusal, scheme: TokenScheme = 'Bearer'): Record<string, string> {
   const error = CHALLENGES[refusal.code]
   if (error !== undefined) {
+    const maxAge = refusal.maxAgeSeconds === undefined ? '' : `, max_age="${refusal.maxAgeSeconds}"`
     const byProof = scheme === 'DPoP' || refusal.code === 'token.proof_invalid'
     const challenge = byProof
-      ? `DPoP error="${error}", algs="${DPOP_ALGS.join(' ')}"`
-      : `Bearer error="${error}"`
+      ? `DPoP error="${error}"${maxAge}, algs="${DPOP_ALGS.join(' ')}"`
+      : `Bearer error="${error}"${maxAge}`
     return { 'www-authenticate': challenge }
   }
   const { status } = REFUSALS[refusal.code]
@@ -48,5 +49,6 @@ export function challengeOf(refusal: Refusal, scheme: TokenScheme = 'Bearer'): R
 const CHALLENGES: Partial<Record<RefusalCode, string>> = {
   'token.invalid': 'invalid_token',
   'token.insufficient_scope': 'insufficient_scope',
+  'token.sign_in_too_old': 'insufficient_user_authentication',
   'token.proof_invalid': 'invalid_dpop_proof',
 }

@@ -19,6 +19,16 @@ export type AccessTokenClaims = {
   readonly tokenId: string
   readonly issuedAt: number
   readonly expiresAt: number
+  /** How the person signed in; missing where somebody else acts for them, and for machines. */
+  readonly signIn?: SignIn | undefined
+}
+
+/** A person's own sign-in: its session, and when and how it took place. */
+export type SignIn = {
+  readonly sessionId: string
+  /** In seconds, at their identity provider. */
+  readonly authTime: number
+  readonly acr?: string | undefined
 }
 
 /** An access token whose signature, claims and tenant state have all been checked. */
@@ -31,7 +41,8 @@ export class VerifiedToken {
     }
     // Copied and frozen: what was verified cannot be changed afterwards.
     const scopes = frozenSet(claims.scopes)
-    this.claims = Object.freeze({ ...claims, scopes, roles: Object.freeze([...claims.roles]) })
+    const signIn = claims.signIn === undefined ? undefined : Object.freeze({ ...claims.signIn })
+    this.claims = Object.freeze({ ...claims, scopes, roles: Object.freeze([...claims.roles]), signIn })
     Object.freeze(this)
   }
   static is(value: unknown): value is VerifiedToken {

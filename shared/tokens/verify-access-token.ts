@@ -7,7 +7,7 @@ import type { AuthStateSource } from '../firestore/auth-state.ts'
 import { parseTenantId } from '../ids.ts'
 import { parser } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
-import { prove, type VerifiedToken } from '../tenancy/proofs.ts'
+import { prove, type SignIn, type VerifiedToken } from '../tenancy/proofs.ts'
 import type { RevocableToken } from './revocation-marks.ts'
 import type { Revocations } from './revocations.ts'
 import { type JwtParts, splitOwnJwt } from './strict-jwt.ts'
@@ -58,6 +58,8 @@ const parseClaims = parser(
     roles: z.array(z.string()),
     ver: z.number().int(),
     sid: z.string().min(1).max(64).optional(),
+    auth_time: z.number().int().nonnegative().optional(),
+    acr: z.string().max(255).optional(),
     act: actors.optional(),
     cnf: z.strictObject({ jkt: z.string().length(43) }).optional(),
   }),
@@ -115,9 +117,22 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
         tokenId: claims.jti,
         issuedAt: claims.iat,
         expiresAt: claims.exp,
+        signIn: signInOf(claims),
       }),
     )
   }
+}
+
+/** Only of the person themselves: who acts for somebody has not signed in as them. */
+function signInOf(claims: {
+  readonly sid?: string | undefined
+  readonly auth_time?: number | undefined
+  readonly acr?: string | undefined
+  readonly act?: Actors | undefined
+}): SignIn | undefined {
+  const { sid, auth_time: authTime, acr, act } = claims
+  if (sid === undefined || authTime === undefined || act !== undefined) return undefined
+  return { sessionId: sid, authTime, acr }
 }
 
 /**

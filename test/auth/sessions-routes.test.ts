@@ -42,6 +42,7 @@ beforeEach(async () => {
   }
   await create(stack.deps, admin.ctx, ['auth_users', viewer.user.userId], viewer.user)
   byAdmin = await signIn(stack, admin, { scopes: ['tenant:read', 'sessions:manage'] })
+  stack.clock.advance(1)
   byViewer = await signIn(stack, viewer, { scopes: ['tenant:read'] })
 })
 
@@ -175,6 +176,24 @@ describe('whoever manages sessions', () => {
     const again = await signIn(stack, admin, { scopes: ['sessions:manage'] })
     const { body } = await call('GET', below(admin, '/sessions'), again.accessToken)
     expect(body.items).toMatchObject([{ sessionId: sidOf(again) }])
+  })
+
+  test('needs a sign-in of the last hour to end everything; a refresh is none', async () => {
+    stack.clock.advance(3_600_000)
+    const { accessToken = '' } = await refresh(stack, admin, byAdmin.refreshToken)
+    const response = await fetch(`${stack.httpUrl}${below(admin, '/sessions')}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${accessToken}` },
+    })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toBe(
+      'Bearer error="insufficient_user_authentication", max_age="3600"',
+    )
+    expect(await response.json()).toMatchObject({ code: 'token.sign_in_too_old' })
+    expect((await call('GET', below(admin, '/sessions'), accessToken)).status).toBe(200)
+
+    const fresh = await signIn(stack, admin, { scopes: ['sessions:manage'] })
+    expect((await call('DELETE', below(admin, '/sessions'), fresh.accessToken)).status).toBe(204)
   })
 
   test('may be an operator for security, in a tenant that is there', async () => {

@@ -27,6 +27,7 @@ export function mutationsOf(
   }))
 }
 
+export const FRESH = 'test/shared/http/fresh-sign-in.test.ts'
 export const PROOFS = 'test/shared/tenancy/proofs.test.ts'
 export const STORE = 'test/shared/firestore/store.test.ts'
 export const FAULTS = 'test/shared/firestore/faults.test.ts'
@@ -35,6 +36,7 @@ export const VERIFY = 'test/shared/firestore/verify.test.ts'
 export const SUBSCRIPTIONS = 'test/billing/adapters/subscriptions.test.ts'
 export const CLOCKS = 'test/billing/clocks.test.ts'
 export const AUTH_GUARDS = 'test/auth/adapters/guards.test.ts'
+export const LIFECYCLE = 'test/tenant-events/adapters/lifecycle-guards.test.ts'
 export const DEADLINES = 'test/shared/firestore/deadlines.test.ts'
 export const ORDER = 'test/shared/firestore/outbox-order.test.ts'
 export const CREDENTIALS = 'test/shared/firestore/credentials.test.ts'

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { IDS, type Mutation, mutationsOf, PROOFS, STORE } from './mutation.ts'
+import { FRESH, IDS, type Mutation, mutationsOf, PROOFS, STORE } from './mutation.ts'
 
 /** Contexts, proofs, operators, authorization and the ids that paths are made of. */
 export const TENANCY: readonly Mutation[] = [
@@ -48,8 +48,8 @@ export const TENANCY: readonly Mutation[] = [
       ],
       [
         'the freezing of claims',
-        'this.claims = Object.freeze({ ...claims, scopes, roles: Object.freeze([...claims.roles]) })',
-        'this.claims = { ...claims, scopes, roles: [...claims.roles] }',
+        'this.claims = Object.freeze({ ...claims, scopes, roles: Object.freeze([...claims.roles]), signIn })',
+        'this.claims = { ...claims, scopes, roles: [...claims.roles], signIn }',
       ],
       ['the copy of the scopes', 'const scopes = frozenSet(claims.scopes)', 'const scopes = claims.scopes'],
       [
@@ -100,7 +100,14 @@ export const TENANCY: readonly Mutation[] = [
         "if (route.operatorScope === undefined) return refuse('resource.not_found', 'foreign tenant')",
         'if (route.operatorScope === undefined) return ok(new TenantContext(token))',
       ],
-      ['the scope', 'if (route.scope !== undefined && !claims.scopes.has(route.scope)) {', 'if (false) {'],
+      [
+        'the scope',
+        'if (route.scope !== undefined && !isOwn && !claims.scopes.has(route.scope)) {',
+        'if (false) {',
+      ],
+      ['the sign-in of who needs no scope', 'claims.signIn !== undefined', 'true', [FRESH]],
+      ['the user who needs no scope', 'pathUser === claims.subject', 'true', [FRESH]],
+      ['the route where none is needed', 'route.ownUser === true', 'true', [FRESH]],
       [
         'the operators’ tenant of an operator’s scope',
         'if (route.scope !== undefined && isPlatformScope(route.scope) && claims.tenant !== PLATFORM_TENANT) {',
@@ -111,6 +118,14 @@ export const TENANCY: readonly Mutation[] = [
         "return refuse('resource.not_found', 'foreign tenant')",
         "return refuse('token.insufficient_scope', 'foreign tenant')",
       ],
+    ],
+  ),
+  ...mutationsOf(
+    'shared/http/fresh-sign-in.ts',
+    [FRESH],
+    [
+      ['the age of a sign-in', 'if (nowMs / 1000 - authTime <= maxAgeSeconds)', 'if (true)'],
+      ['the sign-in of nobody', 'claims.signIn?.authTime ?? 0', 'claims.signIn?.authTime ?? nowMs / 1000'],
     ],
   ),
   ...mutationsOf(
