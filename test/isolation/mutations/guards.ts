@@ -1,4 +1,4 @@
-import { AUTH_GUARDS, CLOCKS, type Mutation, mutationsOf, SUBSCRIPTIONS } from './mutation.ts'
+import { AUTH_GUARDS, CLOCKS, LIFECYCLE, type Mutation, mutationsOf, SUBSCRIPTIONS } from './mutation.ts'
 
 /** Guards of what a decision rests on without writing it, and verdicts that no clock may change. */
 export const GUARDS: readonly Mutation[] = [
@@ -66,6 +66,18 @@ export const GUARDS: readonly Mutation[] = [
     [
       ['the guard of a domain’s tenant', '[db.verify(STATE, state), db.create(path', '[db.create(path'],
       ['the guard of a domain’s owner', 'writes.push(db.verifySystem(OWNERS, domainId, owner))', ''],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/tenant-events/adapters/lifecycle-store.ts',
+    [LIFECYCLE],
+    [
+      ['the guard of an id that is free', "db.verifySystem('tombstones', db.tenantId, tombstone),", ''],
+      [
+        'the guard of a tenant that stays as it is',
+        'change.tenant === undefined ? db.verify([], tenant) : db.update([], tenant, change.tenant),',
+        '...(change.tenant === undefined ? [] : [db.update([], tenant, change.tenant)]),',
+      ],
     ],
   ),
 ]

@@ -3,9 +3,9 @@ import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firest
 import { requestClaim } from '#shared/firestore/claim.ts'
 import { closeDatabase, type Database, openDatabase } from '#shared/firestore/database.ts'
 import { createOutbox } from '#shared/firestore/outbox.ts'
-import { type SystemFirestore, systemFirestore } from '#shared/firestore/system.ts'
+import { systemFirestore } from '#shared/firestore/system.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
-import { type TenantFirestore, tenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { tenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { systemIds, type TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'
 import { ok, refuse } from '#shared/result.ts'
@@ -155,75 +155,6 @@ describe.each([
     expect(crossed).toMatchObject({ code: 'resource.not_found' })
   })
 })
-
-// A whole life may pass between asking whether an id is taken and taking it.
-test('an id whose tombstone comes in between is not given again', async () => {
-  const system = systemFirestore(database, 'lifecycle')
-  const seen: boolean[] = []
-  const outcome = await firestore().create(contextOf(ACME), undefined, (taken) => {
-    seen.push(taken.tombstone)
-    const accepted = acceptTenant(aRequest(), taken, { operationId: 'op_1', nowMs: clock.now() })
-    return accepted.ok ? ok({ value: 1, audit: [], ...accepted.value }) : accepted
-  })
-  expect(outcome.ok).toBe(true)
-  engine.reset()
-
-  const late = firestoreLifecycleStore(buriedBetween(system), system)
-  const again = await create(late, 'op_2')
-  expect(again).toMatchObject({ ok: false, code: 'tenant.id_taken' })
-  expect(await late.findTenant(contextOf(ACME))).toBeUndefined()
-  expect(seen).toEqual([false])
-})
-
-// With its claim taken nobody looks again: what made it nothing to do must still hold.
-test('an event that changes nothing rests on documents that have not changed either', async () => {
-  const store = firestore()
-  await create(store, 'op_1')
-  const seen: number[] = []
-  const racing = firestoreLifecycleStore(
-    racedStore(() =>
-      store.change(contextOf(ACME), undefined, 'op_1', ({ tenant }) =>
-        ok({ value: 0, tenant: { ...tenant, specRevision: tenant.specRevision + 1 } }),
-      ),
-    ),
-    systemFirestore(database, 'lifecycle'),
-  )
-  const claim = requestClaim('somebody', 'look', 'key', 'd')
-  await racing.change(contextOf(ACME), claim, 'op_1', ({ tenant }) => {
-    seen.push(tenant.specRevision)
-    return ok({ value: 1 })
-  })
-  expect(seen).toEqual([1, 2])
-})
-
-/** The tenants' store in which something happens once, between a decision and its commit. */
-function racedStore(between: () => Promise<unknown>): TenantFirestore {
-  const system = systemFirestore(database, 'lifecycle')
-  const outbox = createOutbox({
-    group: 'lifecycle',
-    system,
-    publisher: { publish: async () => 'id' },
-    clock,
-    log: silentLogger,
-  })
-  const tenants = tenantFirestore({ database, group: 'lifecycle', clock, ids: systemIds, outbox })
-  let happened = false
-  return {
-    ...tenants,
-    optimistic: (ctx, claim, decide) =>
-      tenants.optimistic(ctx, claim, async (db) => {
-        const decision = await decide(db)
-        if (!happened) {
-          happened = true
-          await between()
-        }
-        return decision
-      }),
-  }
-}
-
-const buriedBetween = (system: SystemFirestore): TenantFirestore =>
-  racedStore(() => system.commit([system.create('tombstones', ACME, {})], 'purge'))
 
 describe('two workers on the real store', () => {
   const onFirestore = async () => {
