@@ -39,7 +39,15 @@ export function splitForeignJwt(token: string, options: ForeignJwtOptions = {}):
   const { members = FOREIGN_MEMBERS, maxBytes = MOST_BYTES } = options
   const parts = splitJwt(token, { maxBytes, parse: parseStrict })
   if (!parts.ok) return parts
-  const { header } = parts.value
+  const named = readForeignHeader(parts.value.header, members)
+  return named.ok ? ok({ ...parts.value, ...named.value }) : named
+}
+
+/** What a header names, if it has no members but the ones it may have. */
+export function readForeignHeader(
+  header: Readonly<Record<string, unknown>>,
+  members: readonly string[] = FOREIGN_MEMBERS,
+): Result<Pick<ForeignJwt, 'alg' | 'kid' | 'typ'>> {
   const extra = Object.keys(header).find((member) => !members.includes(member))
   if (extra !== undefined) return refuse('token.invalid', `header member ${extra.slice(0, 40)}`)
   const { alg, kid, typ } = header
@@ -48,7 +56,7 @@ export function splitForeignJwt(token: string, options: ForeignJwtOptions = {}):
     return refuse('token.invalid', 'kid is not a text')
   }
   if (typ !== undefined && typeof typ !== 'string') return refuse('token.invalid', 'typ is not a text')
-  return ok({ ...parts.value, alg, kid, typ })
+  return ok({ alg, kid, typ })
 }
 
 function parseStrict(segment: string): Record<string, unknown> | undefined {
