@@ -162,8 +162,8 @@ test('garbage reads nothing, and a repetition writes nothing', async () => {
   stack.clock.advance(60_000)
   stack.firestore.setFault(undefined)
 
-  // The client is read to prove it; nothing is asked about the token.
-  expect(ofGarbage).toEqual(['BatchGetDocuments'])
+  // The client was read just now; nothing is asked about the token.
+  expect(ofGarbage).toEqual([])
   expect(ofRepetition.filter((rpc) => rpc === 'Commit')).toEqual([])
 })
 
@@ -225,6 +225,26 @@ describe('what has changed since the sign-in', () => {
     const before = storedSessions(stack, world)
     expect(await refresh(stack, world, first.refreshToken)).toEqual(INVALID)
     expect(storedSessions(stack, world)).toEqual(before)
+  })
+
+  test('a user who is disabled while the refresh is under way gets nothing from it', async () => {
+    const { promise, resolve: committing } = Promise.withResolvers<void>()
+    let commits = 0
+    stack.firestore.setFault((rpc) => {
+      if (rpc !== 'Commit') return undefined
+      commits += 1
+      if (commits > 1) return undefined
+      committing()
+      return { mode: 'delay', delayMs: 150 }
+    })
+    const refreshing = refresh(stack, world, first.refreshToken)
+    await promise
+    await change(stack.deps, world.ctx, ['auth_users', world.user.userId], { status: 'disabled' })
+    const answered = await refreshing
+    stack.firestore.setFault(undefined)
+
+    expect(answered).toEqual(INVALID)
+    expect(storedSessions(stack, world)).toMatchObject([{ counter: 1 }])
   })
 
   test('a suspension ends sessions; after it, owners begin new ones', async () => {

@@ -6,10 +6,12 @@ import { inspectRefreshToken } from '../../functions/auth/operations/inspect-ref
 import { type AuthStack, addFirstOperator, OPERATOR, startAuth, tokenOf } from './support/auth-stack.ts'
 import {
   type Answered,
+  aCode,
   aSignInWorld,
   CONNECTION,
   claimsOf,
   create,
+  redeem,
   refresh,
   type SignInWorld,
   signIn,
@@ -147,7 +149,10 @@ describe('a user', () => {
 
   test('can end all of theirs at once, on the way ones too', async () => {
     const second = await signIn(stack, viewer)
+    const onItsWay = await aCode(stack, viewer)
+    stack.clock.advance(1_000)
     expect((await call('DELETE', ofUser(viewer), byViewer.accessToken)).status).toBe(204)
+    expect(await redeem(stack, viewer, onItsWay)).toMatchObject({ ok: false, code: 'grant.invalid' })
     expect(await isAlive(viewer, byViewer)).toBe(false)
     expect(await isAlive(viewer, second)).toBe(false)
     expect(await isAlive(admin, byAdmin)).toBe(true)

@@ -3,7 +3,15 @@ import { EDGES } from './edges.ts'
 import { GUARDS } from './guards.ts'
 import type { Mutation } from './mutation.ts'
 import { SCOPES } from './scopes.ts'
+import { SESSIONS } from './sessions.ts'
 import { TENANCY } from './tenancy.ts'
 
 /** Every check that keeps tenants apart or an effect single, each with what must notice when it is gone. */
-export const MUTATIONS: readonly Mutation[] = [...TENANCY, ...SCOPES, ...COMMIT_CHECKS, ...EDGES, ...GUARDS]
+export const MUTATIONS: readonly Mutation[] = [
+  ...TENANCY,
+  ...SCOPES,
+  ...COMMIT_CHECKS,
+  ...EDGES,
+  ...GUARDS,
+  ...SESSIONS,
+]
