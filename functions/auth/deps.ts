@@ -17,7 +17,9 @@ import type { ManageKeysDeps } from './operations/manage-keys.ts'
 import type { ManageRolesDeps } from './operations/manage-roles.ts'
 import type { ManageUsersDeps } from './operations/manage-users.ts'
 import type { ProveDomainDeps } from './operations/prove-domain.ts'
+import type { RevokeOnRequestDeps } from './operations/revoke-on-request.ts'
 import type { RevokeTokenDeps } from './operations/revoke-token.ts'
+import type { ScimUsersDeps } from './operations/scim-users.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
 import type { AccessKeyring } from './ports.ts'
 
@@ -29,6 +31,7 @@ export type AuthDeps = GrantsDeps &
   AuthenticateApiKeyDeps &
   IntrospectDeps &
   RevokeTokenDeps &
+  RevokeOnRequestDeps &
   BeginSignInDeps &
   FinishSignInDeps &
   EndIdpSessionDeps &
@@ -41,4 +44,5 @@ export type AuthDeps = GrantsDeps &
   ManageUsersDeps &
   ManageRolesDeps &
   AwaitRevocationsDeps &
+  ScimUsersDeps &
   InviteDeps & { readonly platform: Platform; readonly eventKeyring: AccessKeyring }

@@ -1,9 +1,11 @@
+import { revocationRequested } from '#shared/contracts/events/revocation-requested.ts'
 import { TENANT_FACT_KINDS, TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
 import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
-import { type AnyEventHandler, on, type ReceivedPlain } from '#shared/pubsub/types.ts'
-import { ok, type Result, refuse } from '#shared/result.ts'
+import { on, type ReceivedPlain } from '#shared/pubsub/types.ts'
+import { ok, type Result } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
+import { revokeOnRequest } from './operations/revoke-on-request.ts'
 import { rotateSecret } from './operations/rotate-secret.ts'
 
 export function authEventHandlers(deps: AuthDeps): EventHandlers {
@@ -12,19 +14,10 @@ export function authEventHandlers(deps: AuthDeps): EventHandlers {
       ...TENANT_FACT_KINDS.map((kind) =>
         on(TENANT_FACTS[kind], (received) => applyTenantFact(deps, kind, received)),
       ),
-      revocationRequested,
+      on(revocationRequested, (received) => revokeOnRequest(deps, received)),
     ],
     plain: { 'secret-rotation': { handlePlain: (received) => onSecretMessage(deps, received) } },
   }
-}
-
-/**
- * Not handled yet, and a request to revoke must never be acknowledged without effect: it is kept in
- * quarantine, where an operator sees it and can redrive it.
- */
-const revocationRequested: AnyEventHandler = {
-  type: 'ai.energent.auth.revocation-requested.v1',
-  receive: async () => refuse('event.unknown_type', 'revocation by event is not supported yet'),
 }
 
 /**

@@ -14,6 +14,7 @@ import { cloudKms } from './adapters/cloud-kms.ts'
 import { failedLoginCount } from './adapters/failed-login-count.ts'
 import { failureWatch } from './adapters/failure-watch.ts'
 import { foreignKeys } from './adapters/foreign-keys.ts'
+import { firestoreGroupStore } from './adapters/group-store.ts'
 import { guardedFetch } from './adapters/guarded-fetch.ts'
 import { identityProviders } from './adapters/identity-providers.ts'
 import { firestoreInvitationStore } from './adapters/invitation-store.ts'
@@ -23,6 +24,7 @@ import { logoutTokens } from './adapters/logout-tokens.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { personalData } from './adapters/personal-data.ts'
 import { firestoreReplayStore } from './adapters/replay-store.ts'
+import { firestoreRevocationLedger } from './adapters/revocation-ledger.ts'
 import { firestoreRoleStore } from './adapters/role-store.ts'
 import { firestoreSessionStore } from './adapters/session-store.ts'
 import {
@@ -79,6 +81,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     eventKeyring,
     revocations: platform.revocations,
     waitingRoom: waitingRoom(platform.revocations),
+    revocationLedger: firestoreRevocationLedger(platform),
     keyRings: { access: keyring, events: eventKeyring },
     keyLedger: firestoreKeyLedger(platform.tenants),
     peppers,
@@ -101,6 +104,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     users: firestoreUserStore(platform.tenants),
     roles: firestoreRoleStore(platform.tenants),
     invitations: firestoreInvitationStore(platform.tenants),
+    groups: firestoreGroupStore(platform.tenants),
     ...signOnParts(config, platform, outbound, parts.txt),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }

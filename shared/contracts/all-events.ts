@@ -10,6 +10,7 @@ import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
+import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
@@ -30,6 +31,7 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   apiKeyCreated,
   apiKeyRevoked,
   tokenRevoked,
+  revocationRequested,
   revoked,
   connectionChanged,
   userDisabled,

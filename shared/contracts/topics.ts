@@ -11,6 +11,7 @@ import { connectionChanged } from './events/connection-changed.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
+import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
@@ -32,7 +33,7 @@ export type Topic = {
 
 export const TOPICS = {
   'auth-events': {
-    types: ['ai.energent.auth.revocation-requested.v1'],
+    types: [revocationRequested.type],
     publishers: ['security-tooling', 'tenant-events'],
     listeners: ['auth-events'],
   },

@@ -160,21 +160,6 @@ test('a message that is no JSON harms nobody else', async () => {
   expect(state()).toMatchObject({ status: 'ACTIVE' })
 })
 
-test('a request to revoke is kept for a redrive, not dropped', async () => {
-  const event = {
-    specversion: '1.0',
-    id: `revoke-${tenant}`,
-    source: '//energent.ai/security',
-    type: 'ai.energent.auth.revocation-requested.v1',
-    subject: `tenants/${tenant}`,
-    time: new Date(stack.clock.now()).toISOString(),
-    data: { tenantId: tenant },
-  }
-
-  expect(await push(stack, 'auth-events', Buffer.from(JSON.stringify(event)), {})).toBe(204)
-  expect(quarantined(tenant)).toHaveLength(1)
-})
-
 test('when the store fails, the fact comes again', async () => {
   let commits = 0
   // ABORTED would be contention; UNKNOWN is a store that went wrong, which the client does not retry.
