@@ -87,8 +87,12 @@ describe('routes', () => {
     expect(route.path.startsWith('/internal/')).toBe(route.security === 'scheduler')
   })
 
+  // Browsers in a sign-in and directories have no token yet: the one proves a flow, the other an API key.
   test.each(routes)('%s names a tenant only in a path that is checked against the token', (_id, route) => {
-    if (route.path.includes('{')) {
+    if (/^\/(?:sso|scim\/v2)\//.test(route.path)) {
+      expect(route.path).toMatch(/^\/(?:sso|scim\/v2)\/\{tenantId\}\//)
+      expect(route.security).toBe('public')
+    } else if (route.path.includes('{')) {
       expect(route.path).toMatch(/^\/v1\/tenants\/\{tenantId\}(\/|$)/)
       expect(route.security).toBe('token')
     }

@@ -18,10 +18,12 @@ import { introspectionHandlers } from './http/introspection.ts'
 import { peopleHandlers } from './http/people.ts'
 import { revocationHandlers } from './http/revocations.ts'
 import { roleHandlers } from './http/roles.ts'
+import { scimHandlers } from './http/scim.ts'
 import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
+import { scimErrorReply } from './scim-reply.ts'
 import { pageReply } from './sign-in-reply.ts'
 
 const OAUTH_OPERATIONS: readonly OperationId[] = [
@@ -51,6 +53,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     ...connectionHandlers(deps),
     ...peopleHandlers(deps),
     ...roleHandlers(deps),
+    ...scimHandlers(deps),
     getHealth: healthHandler(
       {
         firestore: () => platform.system.ping(),
@@ -83,6 +86,7 @@ export function authRefusalReply(
 ): ApiReply | undefined {
   if (refusal.code === 'caller.untrusted') return undefined
   if (PAGES.includes(operationId)) return pageReply(refusal)
+  if (operationId.startsWith('scim')) return scimErrorReply(refusal)
   return OAUTH_OPERATIONS.includes(operationId) ? oauthErrorReply(refusal, scheme) : undefined
 }
 

@@ -30,6 +30,8 @@ const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'applic
 const KIB = 1024
 const form = { maxBodyBytes: 16 * KIB, accepts: FORM_TYPE } as const
 const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
+/** A group may come with some thousand members. */
+const scim = { maxBodyBytes: 256 * KIB, accepts: ['application/scim+json', 'application/json'] } as const
 
 /** Every operation by its operationId: `api-spec.yaml` and the functions' routers are checked against it. */
 export const ROUTES = {
@@ -152,6 +154,22 @@ export const ROUTES = {
     ...secured('GET', '/v1/revocations', 'auth', 'revocations:read'),
     deadlineMs: 28_000,
   },
+  scimServiceProviderConfig: open('GET', '/scim/v2/{tenantId}/ServiceProviderConfig', 'auth'),
+  scimResourceTypes: open('GET', '/scim/v2/{tenantId}/ResourceTypes', 'auth'),
+  scimResourceType: open('GET', '/scim/v2/{tenantId}/ResourceTypes/{typeName}', 'auth'),
+  scimSchemas: open('GET', '/scim/v2/{tenantId}/Schemas', 'auth'),
+  scimListUsers: open('GET', '/scim/v2/{tenantId}/Users', 'auth'),
+  scimCreateUser: { ...open('POST', '/scim/v2/{tenantId}/Users', 'auth'), ...scim },
+  scimGetUser: open('GET', '/scim/v2/{tenantId}/Users/{resourceId}', 'auth'),
+  scimReplaceUser: { ...open('PUT', '/scim/v2/{tenantId}/Users/{resourceId}', 'auth'), ...scim },
+  scimPatchUser: { ...open('PATCH', '/scim/v2/{tenantId}/Users/{resourceId}', 'auth'), ...scim },
+  scimDeleteUser: open('DELETE', '/scim/v2/{tenantId}/Users/{resourceId}', 'auth'),
+  scimListGroups: open('GET', '/scim/v2/{tenantId}/Groups', 'auth'),
+  scimCreateGroup: { ...open('POST', '/scim/v2/{tenantId}/Groups', 'auth'), ...scim },
+  scimGetGroup: open('GET', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'),
+  scimReplaceGroup: { ...open('PUT', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'), ...scim },
+  scimPatchGroup: { ...open('PATCH', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'), ...scim },
+  scimDeleteGroup: open('DELETE', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'),
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
   recordUsage: {

@@ -94,6 +94,12 @@ const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'fi
 const everywhere = (status: number): Record<Column, number> =>
   Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, status])) as Record<Column, number>
 const BAD = everywhere(400)
+/** A directory authenticates with an API key of the tenant: our own tokens say nothing there. */
+const SCIM = Object.fromEntries(
+  Object.keys(ROUTES)
+    .filter((id) => id.startsWith('scim'))
+    .map((id) => [id, everywhere(401)]),
+) as Record<Extract<OperationId, `scim${string}`>, Record<Column, number>>
 const OPEN = everywhere(200)
 
 /** Every route and every column: what the gateway and the functions behind it must answer. */
@@ -147,6 +153,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   createInvitation: { ...INVITATIONS, admin: 201, adminToSuspended: 201 },
   withdrawInvitation: { ...INVITATIONS, admin: 404, adminToSuspended: 404 },
   acceptInvitation: ACCEPTANCE,
+  ...SCIM,
   // In a browser: what fits no client and no sign-in is a page of ours.
   authorize: BAD,
   completeSignIn: BAD,

@@ -13,6 +13,9 @@ export type IdpLink = { readonly connectionId: string; readonly sub: string }
 /** Where a role came from. Each source is replaced by itself alone, so none undoes what another gave. */
 export type RoleSource = 'people' | 'signIn' | 'directory'
 
+/** An administrator, or the directory of the tenant. */
+export type DisabledBy = 'people' | 'directory'
+
 /** What the tenant's directory keeps of a person, by SCIM. */
 export type DirectoryEntry = {
   /** The SCIM attributes as JSON, sealed: all of them are personal. */
@@ -37,6 +40,8 @@ export type User = {
   readonly roles: readonly string[]
   readonly rolesFrom: Readonly<Record<RoleSource, readonly string[]>>
   readonly status: 'active' | 'disabled'
+  /** Who keeps them out. Each lets them in again for itself alone: what people forbid, no directory allows. */
+  readonly disabledBy: readonly DisabledBy[]
   /** Tokens issued at or before this second are refused. */
   readonly notBefore: number
   readonly scim: DirectoryEntry | null
@@ -71,6 +76,7 @@ export const parseUser = parser<User>(
     roles: names,
     rolesFrom: z.object({ people: names, signIn: names, directory: names }),
     status: z.enum(['active', 'disabled']),
+    disabledBy: z.array(z.enum(['people', 'directory'])),
     notBefore: z.number().int(),
     scim: z
       .object({ sealed, userNameHash: z.string(), externalIdHash: z.string().nullable(), groups: names })
@@ -94,6 +100,7 @@ export function newUser(userId: UserId, tenantId: TenantId, nowMs: number): User
     roles: [],
     rolesFrom: { people: [], signIn: [], directory: [] },
     status: 'active',
+    disabledBy: [],
     notBefore: 0,
     scim: null,
     revision: 1,
@@ -111,6 +118,13 @@ export function withRolesFrom(user: User, source: RoleSource, roles: readonly st
   const rolesFrom = { ...user.rolesFrom, [source]: [...new Set(heard)].sort() }
   const all = [...rolesFrom.people, ...rolesFrom.signIn, ...rolesFrom.directory]
   return { ...user, rolesFrom, roles: [...new Set(all)].slice(0, MOST_ROLES).sort() }
+}
+
+/** The user let in or kept out by one of those who may; active when nobody keeps them out. */
+export function withStatus(user: User, by: DisabledBy, status: User['status']): User {
+  const others = user.disabledBy.filter((known) => known !== by)
+  const disabledBy = status === 'disabled' ? [...others, by].sort() : others
+  return { ...user, disabledBy, status: disabledBy.length === 0 ? 'active' : 'disabled' }
 }
 
 /**

@@ -2,7 +2,7 @@ import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { checkRolesGivable, type RoleGiver } from '../domain/role.ts'
-import { isActiveOwner, isUserId, type User, type UserId, withRolesFrom } from '../domain/user.ts'
+import { isActiveOwner, isUserId, type User, type UserId, withRolesFrom, withStatus } from '../domain/user.ts'
 import type { PersonalData, UserCommit, UserStore, UserSurroundings } from '../ports/people.ts'
 import { type EndSessionsDeps, revokeSessions } from './end-sessions.ts'
 import { type PeopleCommand, type UserView, viewOfUser } from './people.ts'
@@ -55,7 +55,15 @@ export async function setUserStatus(
   const changed = await changeUser(deps, command, (user, found) => {
     const allowed = mayTouch(command, user)
     if (!allowed.ok) return allowed
-    return keepingAnOwner(found, user, { ...user, status: command.status }, command)
+    const next = withStatus(user, 'people', command.status)
+    if (next.status !== command.status) {
+      return refuse(
+        'user.disabled',
+        'by the directory',
+        'The directory of their company keeps this person out.',
+      )
+    }
+    return keepingAnOwner(found, user, next, command)
   })
   if (!changed.ok) return changed
   if (command.status === 'disabled') await endSessions(deps, command, 'user_disabled')

@@ -7,6 +7,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Invitation } from '../domain/invitation.ts'
 import type { HashPurpose, Sealed, SealPurpose } from '../domain/personal-data.ts'
 import type { CustomRoles, Role } from '../domain/role.ts'
+import type { Group } from '../domain/scim/group.ts'
 import type { TenantAuthState } from '../domain/tenant-state.ts'
 import type { IdpLink, User, UserId } from '../domain/user.ts'
 
@@ -146,4 +147,41 @@ export type RoleStore = {
   find(ctx: TenantContext, name: string): Promise<Role | undefined>
   /** The scopes of the tenant's own roles among `names`; reads nothing when there are none among them. */
   scopesOf(ctx: TenantContext, names: readonly string[]): Promise<CustomRoles>
+}
+
+/** What one step of a change of a group is decided by. */
+export type GroupStep = {
+  /** The group before, or undefined for a new one. */
+  readonly group: Group | undefined
+  /** As it is after this step; undefined when it goes. */
+  readonly next: Group | undefined
+  /** Everybody whose membership or roles the step changes; who is gone is missing. */
+  readonly users: ReadonlyMap<UserId, User>
+  /** All groups that they are in, by id. */
+  readonly groups: ReadonlyMap<string, Group>
+}
+
+export type GroupStepCommit = {
+  readonly users: readonly UserCommit<User>[]
+  readonly audit: readonly AuditEntry[]
+}
+
+/** What becomes of a group: its new content, or `deleted`. */
+export type GroupPlan = Result<Omit<Group, 'revision' | 'createdAt' | 'updatedAt'> | 'deleted'>
+
+export type GroupStore = {
+  find(ctx: TenantContext, groupId: string): Promise<Group | undefined>
+  findMany(ctx: TenantContext, groupIds: readonly string[]): Promise<readonly Group[]>
+  list(ctx: TenantContext): Promise<readonly Group[]>
+  /**
+   * Changes a group and its members, some of them in one commit: true when nothing is left to do, and
+   * the caller goes on until then. Each step leaves group and users in agreement.
+   */
+  step(
+    ctx: TenantContext,
+    groupId: string,
+    nowMs: number,
+    plan: (found: { readonly group: Group | undefined; readonly others: readonly Group[] }) => GroupPlan,
+    decide: (step: GroupStep) => Result<GroupStepCommit>,
+  ): Promise<Result<{ readonly done: boolean; readonly group: Group | undefined }>>
 }
