@@ -108,6 +108,8 @@ function spawnIdp(options: IdpOptions, settings: IdpSettings): ChildProcess {
     {
       // Standard input stays open as long as this process lives: the child ends with it.
       stdio: ['pipe', 'ignore', 'pipe'],
+      // Its own group: Ctrl-C reaches the stack alone, which ends its parts in order.
+      detached: true,
       env: {
         ...process.env,
         NODE_OPTIONS: '',

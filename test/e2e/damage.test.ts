@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { infoIn, lastLine, npmStart, ready, stackFolder, stop } from './npm-start.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { infoIn, lastLine, npmStart, ready, stop } from './npm-start.ts'
 import { eventually } from './test-stack.ts'
 
 describe('a first start that is cut off', () => {
@@ -9,7 +10,7 @@ describe('a first start that is cut off', () => {
   test.each(process.env['LONG'] === undefined ? [1500] : [500, 1500, 2000, 2600, 3500])(
     'after %i ms does not spoil the folder',
     async (afterMs) => {
-      const data = await stackFolder()
+      const data = temporaryFolder()
       const first = npmStart(['--port', '0', '--data', data])
       await Promise.race([first.exited, new Promise((resolve) => setTimeout(resolve, afterMs))])
       first.child.kill('SIGKILL')
@@ -27,7 +28,7 @@ describe('a first start that is cut off', () => {
 
 describe('what is kept and cannot be used', () => {
   test('is named in one line that says how to begin anew, be it damaged or of another project', async () => {
-    const data = await stackFolder()
+    const data = temporaryFolder()
     const first = npmStart(['--port', '0', '--data', data, '--no-seed'])
     await ready(first)
     await stop(first)
@@ -72,7 +73,7 @@ describe('what is kept and cannot be used', () => {
 })
 
 test('a shell that points at other emulators does not lead the stack astray, and its parts are started again', async () => {
-  const data = await stackFolder()
+  const data = temporaryFolder()
   const env = {
     FIRESTORE_EMULATOR_HOST: '127.0.0.1:9',
     PUBSUB_EMULATOR_HOST: '127.0.0.1:9',

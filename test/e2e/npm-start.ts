@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import type { StackInfo } from '#local/stack/stack.ts'
@@ -9,11 +7,9 @@ import { eventually } from './test-stack.ts'
 
 // What a stranger does: the command in a terminal, nothing imported.
 export const ROOT = join(import.meta.dirname, '../..')
-const folders: string[] = []
 const children: ChildProcess[] = []
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
 export type Started = {
@@ -37,13 +33,6 @@ export function npmStart(flags: readonly string[], env: Readonly<Record<string, 
     })
   }
   return { child, output: () => text, exited: new Promise((resolve) => child.once('exit', resolve)) }
-}
-
-/** A folder for a stack's data; it is removed with the test. */
-export async function stackFolder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'energent-start-'))
-  folders.push(path)
-  return path
 }
 
 /** Waits for the banner; throws what was printed if the process ends before it. */

@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { playJourney } from '#local/demo/journey.ts'
 import { createNarrator } from '#local/demo/narrator.ts'
-import { infoIn, lastLine, npmStart, ROOT, ready, stackFolder } from './npm-start.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { infoIn, lastLine, npmStart, ROOT, ready } from './npm-start.ts'
 import { eventually } from './test-stack.ts'
 
 const run = promisify(execFile)
@@ -22,7 +23,7 @@ function isAlive(pid: number): boolean {
 
 describe('npm start', () => {
   test('prints calls that work as printed, keeps data over a restart, and leaves nothing running', async () => {
-    const data = await stackFolder()
+    const data = temporaryFolder()
     const first = npmStart(['--port', '0', '--data', data])
     await ready(first)
 
@@ -55,7 +56,7 @@ describe('npm start', () => {
   }, 180_000)
 
   test('keeps its folder for itself while it lives, and takes its children with it when it is killed', async () => {
-    const data = await stackFolder()
+    const data = temporaryFolder()
     const started = npmStart(['--port', '0', '--data', data, '--no-seed'])
     await ready(started)
     const second = npmStart(['--port', '0', '--data', data])
@@ -79,7 +80,7 @@ describe('npm start', () => {
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
 
-    const started = npmStart(['--port', String(port), '--data', await stackFolder()])
+    const started = npmStart(['--port', String(port), '--data', temporaryFolder()])
 
     expect(await started.exited).toBe(1)
     expect(lastLine(started)).toMatch(new RegExp(`^Port ${port} \\(gateway\\) is in use.*--port`))
@@ -104,7 +105,7 @@ describe('npm start', () => {
   ])(
     'refuses %s in one clear line',
     async (_name, flags, env, line) => {
-      const started = npmStart([...flags, '--data', await stackFolder()], env)
+      const started = npmStart([...flags, '--data', temporaryFolder()], env)
 
       expect(await started.exited).toBe(1)
       expect(lastLine(started)).toMatch(line)

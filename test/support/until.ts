@@ -10,3 +10,23 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
+
+/** What `look` returns once it returns something; throws with `what` after the limit of real time. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  limitMs = 30_000,
+): Promise<T> {
+  const endMs = performance.now() + limitMs
+  let last: unknown
+  while (performance.now() < endMs) {
+    try {
+      const seen = await look()
+      if (seen !== undefined) return seen
+    } catch (error) {
+      last = error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`not within ${limitMs} ms: ${what}${last === undefined ? '' : `; last: ${String(last)}`}`)
+}
