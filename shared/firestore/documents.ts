@@ -35,6 +35,11 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   doc('tenants/{tenantId}/auth_limits/apiKeys', 'auth', 'how many API keys there are'),
   doc('tenants/{tenantId}/auth_replay/{id}', 'auth', 'that an assertion was used: created once'),
   doc(
+    'tenants/{tenantId}/auth_limits/{userId}',
+    'auth',
+    'how often a user has signed in: guards their number of sessions',
+  ),
+  doc(
     'tenants/{tenantId}/auth_sessions/{sessionId}',
     'auth',
     'one sign-in of a person at a client: salt and counter that its refresh tokens follow from',
