@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
+import { exchangeWorkload } from './workload.ts'
 
 /** What a journey needs of a stack, in this process or another. */
 type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants'>
@@ -29,6 +30,7 @@ export async function playJourney(stack: JourneyStack, tenantId: string, say: Na
     return { value, note: client.clientId }
   })
   await keepOut(api, stack, token, say)
+  await exchangeWorkload(api, stack, tenantId, say)
   const sent = await reportUsage(api, stack, token, tenantId, say)
   await readUsage(api, token, tenantId, sent, say)
   await readInvoice(api, token, tenantId, say)

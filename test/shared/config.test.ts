@@ -63,6 +63,14 @@ describe('configuration', () => {
     ['PUBLIC_BASE_URL', 'https://x.test?a'],
     ['PUBLIC_BASE_URL', 'https://x.test#a'],
     ['GATEWAY_ACCOUNT', 'nobody'],
+    ['CLUSTER_ISSUERS', 'https://x.test'],
+    ['CLUSTER_ISSUERS', 'a='],
+    ['CLUSTER_ISSUERS', 'a=ftp://x.test'],
+    ['CLUSTER_ISSUERS', 'A=https://x.test'],
+    ['CLUSTER_ISSUERS', 'a=https://x.test,'],
+    ['CLUSTER_ISSUERS', 'a=https://x.test,a=https://y.test'],
+    ['CLUSTER_ISSUERS', 'a=https://x.test,b=https://x.test'],
+    ['CLUSTER_ISSUERS', 'a=https://u:p@x.test'],
     ['PUSH_ACCOUNT', 'a b@c'],
     ['SCHEDULER_ACCOUNT', '@'],
   ])('%s=%j is refused by name', (name, value) => {
@@ -99,6 +107,18 @@ describe('configuration', () => {
     expect(faultOf({ ...REAL, GOOGLE_CLOUD_PROJECT: 'my-demo-x', CALLER_CHECK: 'direct' })).toContain(
       'CALLER_CHECK=direct',
     )
+  })
+
+  test('issuers of clusters are named, and are https in a real project', () => {
+    const clusters = 'one=https://x.test/1, two=https://x.test/2/'
+    expect(readConfig({ ...REAL, CLUSTER_ISSUERS: clusters }).CLUSTER_ISSUERS).toEqual([
+      { cluster: 'one', issuer: 'https://x.test/1' },
+      { cluster: 'two', issuer: 'https://x.test/2' },
+    ])
+    expect(faultOf({ ...REAL, CLUSTER_ISSUERS: 'a=https://x.test,b=http://y.test' })).toContain(
+      'CLUSTER_ISSUERS',
+    )
+    expect(faultOf({ ...DEMO, CLUSTER_ISSUERS: 'a=http://127.0.0.1:1' })).toBe('')
   })
 
   test.each(['FUNCTION_URI', 'PUBLIC_BASE_URL', 'JWKS_URI', 'CALLER_JWKS_URI', 'KUBERNETES_API_URL'])(
