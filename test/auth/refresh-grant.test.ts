@@ -1,10 +1,13 @@
+import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { newClientId } from '../../functions/auth/domain/client-id.ts'
 import { type AuthStack, startAuth } from './support/auth-stack.ts'
 import {
   type Answered,
   aSignInWorld,
   change,
   claimsOf,
+  create,
   refresh,
   type SignInWorld,
   signIn,
@@ -132,13 +135,34 @@ describe('nothing changes for', () => {
     expect(storedSessions(stack, world)).toEqual(before)
   })
 
-  test('the client of another tenant, and another client of the same', async () => {
+  test('another client of the tenant, and one of another tenant', async () => {
     const stranger = await aSignInWorld(stack)
-    const sibling = await aSignInWorld(stack)
-    const inTenant = { ...world, client: { ...world.client, clientId: sibling.client.clientId } }
+    const clientId = newClientId(stack.deps.ids, world.client.tenantId)
+    const sibling = { ...world, client: { ...world.client, clientId } }
+    await create(stack.deps, world.ctx, ['auth_clients', clientId], sibling.client)
+    const before = storedSessions(stack, world)
+
     expect(await refresh(stack, stranger, first.refreshToken)).toEqual(INVALID)
-    expect(await refresh(stack, inTenant, first.refreshToken)).toEqual(INVALID)
+    expect(await refresh(stack, sibling, first.refreshToken)).toEqual(INVALID)
+    expect(storedSessions(stack, world)).toEqual(before)
     expect(await refresh(stack, world, first.refreshToken)).toMatchObject({ ok: true })
+  })
+
+  // Who knows the id of a session can make everything of a token but its MAC.
+  test.each([1, 2, 3, 100])('a forged token with the number %i', async (counter) => {
+    const second = await refresh(stack, world, first.refreshToken)
+    stack.clock.advance(40_000)
+    const before = storedSessions(stack, world)
+    const signed = Buffer.from(first.refreshToken.slice(4), 'base64url').subarray(0, -4)
+    const forged = Buffer.from(signed.with(18, counter))
+    if (counter === 1) forged.writeUInt8(forged.readUInt8(30) ^ 1, 30)
+    const crc = Buffer.alloc(4)
+    crc.writeUInt32BE(crc32(forged))
+    const token = `drt_${Buffer.concat([forged, crc]).toString('base64url')}`
+
+    expect(await refresh(stack, world, token)).toEqual(INVALID)
+    expect(storedSessions(stack, world)).toEqual(before)
+    expect(await refresh(stack, world, tokenOf(second))).toMatchObject({ ok: true })
   })
 
   test('a scope that was not granted', async () => {

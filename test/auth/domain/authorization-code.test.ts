@@ -75,6 +75,15 @@ test.each(WRONG)('%s opens nothing, and does not count as a second use either', 
   expect(judge({ usedAtMs: NOW_MS }, proof)).toBe('grant.invalid')
 })
 
+// RFC 7636 §4.1: what is shorter can be guessed, whatever the client hashed.
+test.each(['x'.repeat(42), 'x'.repeat(129), `${'x'.repeat(42)}é`, `${'x'.repeat(43)}\n`])(
+  'a verifier that is none does not count, even if the challenge was made of it: %s',
+  (codeVerifier) => {
+    const codeChallenge = createHash('sha256').update(codeVerifier, 'ascii').digest('base64url')
+    expect(judge({ codeChallenge }, { codeVerifier })).toBe('grant.invalid')
+  },
+)
+
 test('a code bound to a key is opened by that key alone', () => {
   expect(judge({ dpopJkt: 'key-1' }, { jkt: 'key-1' })).toBe('fresh')
   expect(judge({ dpopJkt: 'key-1' }, { jkt: 'key-2' })).toBe('grant.invalid')
