@@ -398,6 +398,16 @@ describe('back-channel log-out', () => {
     expect(await other.refresh()).toBe(200)
   })
 
+  test('before the code was redeemed leaves nothing to redeem', async () => {
+    stack.idp.claims = { sub: 'ivy', sid: 's0' }
+    const ended = await signIn(stack)
+
+    expect((await logOut({ sid: 's0' })).status).toBe(200)
+
+    const tokens = await redeem(stack, ended.parameters.get('code'))
+    expect([tokens.status, tokens.body['error']]).toEqual([400, 'invalid_grant'])
+  })
+
   test('by person ends all of theirs', async () => {
     const all = [await session({ sub: 'max', sid: 's3' }), await session({ sub: 'max', sid: 's4' })]
 

@@ -231,13 +231,19 @@ function watched(fetch: GuardedFetch, down: { seen: boolean }): GuardedFetch {
 }
 
 function answerOf(library: Library, error: unknown, down: boolean): IdpAnswer {
-  if (error instanceof library.AuthorizationResponseError) return { kind: 'error', error: error.error }
+  if (error instanceof library.AuthorizationResponseError)
+    return { kind: 'error', error: wordOf(error.error) }
   if (down) return { kind: 'unavailable', detail: reasonOf(error) }
   if (error instanceof library.ResponseBodyError && error.error !== 'invalid_grant') {
     // It does not know us, or not with this secret: for an administrator to mend.
-    return { kind: 'unavailable', detail: `provider says ${error.error.slice(0, 40)}` }
+    return { kind: 'unavailable', detail: `provider says ${wordOf(error.error)}` }
   }
   return { kind: 'untrusted', detail: reasonOf(error) }
+}
+
+/** A code as the standards have them; whatever else somebody sent stands in no log. */
+function wordOf(error: string): string {
+  return /^[a-z_]{1,60}$/.test(error) ? error : 'other'
 }
 
 /** Why it failed, by codes alone: messages may hold what the provider sent. */

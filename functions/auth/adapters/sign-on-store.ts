@@ -5,7 +5,8 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { timestamp } from '#shared/firestore/values.ts'
 import { parser } from '#shared/json.ts'
-import { ok, refuse } from '#shared/result.ts'
+import { ok, type Refusal, refuse } from '#shared/result.ts'
+import { parseIssuedCode } from '../domain/authorization-code.ts'
 import { type Connection, parseConnection } from '../domain/connection.ts'
 import { MOST_DOMAINS, parseProvenDomain } from '../domain/proven-domain.ts'
 import { parseSignInFlow, type SignInFlow } from '../domain/sign-in-flow.ts'
@@ -20,6 +21,8 @@ const OWNERS = 'domainOwners'
 const STATE = ['auth_state', 'current']
 /** Counted in a document of its own: two requests at once cannot both take the last place. */
 const COUNT = ['auth_limits', 'connections']
+/** Far more than one session has on their way in a minute. */
+const MOST_CODES = 50
 /** More than any tier allows. */
 const MOST_CONNECTIONS = 100
 
@@ -46,17 +49,38 @@ export function firestoreFlowStore(tenants: TenantFirestore): FlowStore {
         ok({ value: undefined, writes: [db.create([FLOWS, flow.flowId], flowFields(flow))] }),
       )
     },
+    claim: (ctx, flowId, nowMs) =>
+      tenants.optimistic(ctx, undefined, async (db) => {
+        const flow = await db.find([FLOWS, flowId], parseSignInFlow)
+        if (flow === undefined || flow.value.usedAtMs !== null) return refuseUsed()
+        return ok({ value: undefined, writes: [db.update([FLOWS, flowId], flow, { usedAtMs: nowMs })] })
+      }),
     end: (ctx, flowId, nowMs, { code, audit }) =>
       tenants.optimistic(ctx, undefined, async (db) => {
         const flow = await db.find([FLOWS, flowId], parseSignInFlow)
-        if (flow === undefined || flow.value.usedAtMs !== null) {
-          return refuse('callback.invalid', 'flow used before', 'This sign-in has ended already.')
-        }
-        const writes = [db.update([FLOWS, flowId], flow, { usedAtMs: nowMs })]
+        if (flow === undefined || flow.value.endedAtMs !== null) return refuseUsed()
+        const writes = [db.update([FLOWS, flowId], flow, { endedAtMs: nowMs })]
         if (code !== undefined) writes.push(db.create(codePath(code.codeHash), codeFields(code)))
         return ok({ value: undefined, writes, audit })
       }),
+    expireCodes: async (ctx, { connectionId, idpSid }, nowMs) => {
+      await tenants.optimistic(ctx, undefined, async (db) => {
+        const where = [
+          ['connectionId', '==', connectionId],
+          ['idpSid', '==', idpSid],
+          ['usedAtMs', '==', null],
+        ] as const
+        const codes = await db.list(['auth_codes'], { where, limit: MOST_CODES }, parseIssuedCode)
+        const live = codes.filter(({ value }) => value.expiresAtMs > nowMs)
+        const writes = live.map((code) => db.update(codePath(code.id), code, { expiresAtMs: nowMs }))
+        return ok({ value: undefined, writes })
+      })
+    },
   }
+}
+
+function refuseUsed(): Refusal {
+  return refuse('callback.invalid', 'flow used before', 'This sign-in has ended already.')
 }
 
 function flowFields(flow: SignInFlow): Record<string, unknown> {

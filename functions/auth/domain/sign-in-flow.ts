@@ -36,7 +36,9 @@ export type SignInFlow = {
   readonly browserHash: string
   readonly startedAt: number
   readonly expiresAtMs: number
+  /** When the provider's answer was taken; another one comes too late, whatever becomes of the first. */
   readonly usedAtMs: number | null
+  readonly endedAtMs: number | null
 }
 
 export const FLOW_LIFE_MS = 600_000
@@ -121,5 +123,6 @@ export const parseSignInFlow = parser<SignInFlow>(
     startedAt: z.number().int(),
     expiresAtMs: z.number().int(),
     usedAtMs: z.number().int().nullable(),
+    endedAtMs: z.number().int().nullable(),
   }),
 )

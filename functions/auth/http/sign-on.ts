@@ -58,7 +58,7 @@ function logoutHandler(deps: AuthDeps): PublicHandler {
     return ok({
       status: 200,
       headers: { 'cache-control': 'no-store' },
-      logged: { tenantId, count: ended.value },
+      logged: { tenantId, detail: `sessions ended: ${ended.value}` },
     })
   }
 }

@@ -116,7 +116,7 @@ async function begin(
   return {
     location: signInUrl(connection, request, { callbackUri, state, ...flowSecrets(key, state) }),
     browserKey: key,
-    logged: { tenantId: client.tenantId, outcome: 'sent to the identity provider' },
+    logged: { tenantId: client.tenantId },
   }
 }
 
@@ -163,6 +163,7 @@ function flowOf(
     startedAt: begun.nowMs,
     expiresAtMs: begun.nowMs + FLOW_LIFE_MS,
     usedAtMs: null,
+    endedAtMs: null,
   }
 }
 
@@ -179,5 +180,5 @@ export function errorRedirection(
     state: clientState ?? undefined,
     iss: issuer,
   })
-  return { location, logged: { tenantId, outcome: error } }
+  return { location, logged: { tenantId, detail: error } }
 }

@@ -6,12 +6,13 @@ import { parseConnectionId } from '../domain/connection.ts'
 import { readLogoutToken, refuseToken } from '../domain/logout-token.ts'
 import type { UserStore } from '../ports/people.ts'
 import type { SessionSelection } from '../ports/sessions.ts'
-import type { LogoutTokens, SignOnReader } from '../ports/sign-on.ts'
+import type { FlowStore, LogoutTokens, SignOnReader } from '../ports/sign-on.ts'
 import type { RateLimit, ReplayStore } from '../ports.ts'
 import { type EndSessionsDeps, revokeSessions } from './end-sessions.ts'
 
 export type EndIdpSessionDeps = EndSessionsDeps & {
   readonly signOn: SignOnReader
+  readonly flows: Pick<FlowStore, 'expireCodes'>
   readonly users: Pick<UserStore, 'findByLink'>
   readonly logoutTokens: LogoutTokens
   readonly replay: ReplayStore
@@ -61,6 +62,10 @@ export async function endIdpSession(
     expSeconds,
   }
   if (await deps.replay.wasClaimed(ctx, use)) return refuseToken('jti used before')
+  // First: a code on its way would else become a session of nobody.
+  if (sid !== undefined) {
+    await deps.flows.expireCodes(ctx, { connectionId: connection.connectionId, idpSid: sid }, nowMs)
+  }
   const selection = await selectionOf(deps, ctx, connection.connectionId, { sid, sub })
   const ended =
     selection === undefined

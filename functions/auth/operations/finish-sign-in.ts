@@ -76,9 +76,9 @@ type UnderWay = {
  * back to the client with a code (OpenID Connect Core §3.1.2.5 to §3.1.3.7, RFC 9207, RFC 9700 §4.4).
  *
  * What cannot be trusted ends on a page of ours and the client hears nothing of it: the answer may be an
- * attacker's, and so may the browser's way here. Whatever comes of it, the sign-in is over: its state
- * counts once. Throws when the store or the tenant's data key cannot be reached; then the same
- * answer may be sent again.
+ * attacker's, and so may the browser's way here. An answer is taken once, before the provider hears of
+ * it; whatever comes of it, the sign-in is over. Throws when the store or the tenant's data key cannot be
+ * reached.
  */
 export async function finishSignIn(
   deps: FinishSignInDeps,
@@ -91,6 +91,8 @@ export async function finishSignIn(
   const sealed = connection.clientSecretSealed
   const opened = sealed === null ? undefined : await deps.personalData.open(ctx, sealed, 'client-secret')
   if (sealed !== null && opened === undefined) return refuseCallback('the client secret is destroyed')
+  const claimed = await deps.flows.claim(ctx, flow.flowId, command.nowMs)
+  if (!claimed.ok) return claimed
   const answer = await deps.providers.redeem({
     connection,
     clientSecret: opened,
@@ -161,7 +163,7 @@ async function complete(
   const state = flow.clientState ?? undefined
   return ok({
     location: withParameters(flow.redirectUri, { code, state, iss: deps.issuer }),
-    logged: { tenantId: underWay.tenantId, outcome: 'signed in' },
+    logged: { tenantId: underWay.tenantId },
   })
 }
 
@@ -229,7 +231,10 @@ async function endWithError(
   const ended = await deps.flows.end(ctx, flow.flowId, command.nowMs, { audit })
   if (!ended.ok) return ended
   const redirection = errorRedirection(deps.issuer, flow, error, tenantId)
-  return ok({ ...redirection, logged: { ...redirection.logged, detail: detail.slice(0, 100) } })
+  return ok({
+    ...redirection,
+    logged: { ...redirection.logged, detail: `${error.error}: ${detail.slice(0, 100)}` },
+  })
 }
 
 const NEEDS_PERSON = [

@@ -33,8 +33,19 @@ export type FlowEnd = {
 
 export type FlowStore = {
   begin(ctx: TenantContext, flow: SignInFlow): Promise<void>
-  /** Ends a flow, once: of callers at once one ends it, and the others are refused. */
+  /**
+   * Takes the provider's answer, once: of copies at once one is taken, and the others are refused before
+   * they reach the provider, which would take a second use of its code for a theft.
+   */
+  claim(ctx: TenantContext, flowId: string, nowMs: number): Promise<Result<unknown>>
+  /** Ends a flow whose answer was taken, once, together with the code that comes of it. */
   end(ctx: TenantContext, flowId: string, nowMs: number, end: FlowEnd): Promise<Result<unknown>>
+  /** Ends codes that were not redeemed yet, of a session at the provider that is over. */
+  expireCodes(
+    ctx: TenantContext,
+    session: { readonly connectionId: string; readonly idpSid: string },
+    nowMs: number,
+  ): Promise<void>
 }
 
 /** What a change of a connection is decided by. */
