@@ -34,7 +34,7 @@ export type LogOptions = {
  * Every repetition is bounded or starts at a word's edge, so that a long hostile text costs linear time.
  */
 const SECRETS =
-  /\beyJ[\w-]{8,}(?:\.[\w-]*)*|\b(?:dcs|dak|drt|whsec|[rs]k_live|[rs]k_test)_[\w-]{8,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*|\b(?:Bearer|Basic|DPoP) [\w.~+/=-]{8,}|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,190}/g
+  /\beyJ[\w-]{8,}(?:\.[\w-]*)*|\b(?:dcs|dak|drt|dco|whsec|[rs]k_live|[rs]k_test)_[\w-]{8,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*|\b(?:Bearer|Basic|DPoP) [\w.~+/=-]{8,}|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,190}/g
 
 /** The longest text of a field that is kept; Cloud Logging drops lines beyond 256 KiB. */
 const LONGEST_TEXT = 8 * 1024

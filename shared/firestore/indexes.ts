@@ -93,18 +93,38 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     { collectionGroup: `${group}_inbox`, field: 'answer' },
     { collectionGroup: `${group}_quarantine`, field: 'payload' },
   ]),
+  ...['segments', 'root', 'prev', 'hash', 'signature'].map((field) => ({
+    collectionGroup: 'auth_chain',
+    field,
+  })),
+  { collectionGroup: 'auth_segments', field: 'entries' },
   // Read by `at` alone, each with the others.
   ...['tenantId', 'kind', 'id', 'before', 'reason', 'commitId'].map((field) => ({
     collectionGroup: 'entries',
     field,
   })),
+  // Written at each refresh, and what rises with the time would make all of them queue for one index.
+  ...unindexed('auth_sessions', [
+    ...['salt', 'counter', 'rotatedAt', 'rotatedScopes', 'scopes', 'jkt', 'acr', 'amr', 'authTime'],
+    ...['issuedAt', 'createdAt', 'idleUntil', 'absoluteUntil', 'endedAt', 'endReason', 'commitId'],
+  ]),
+  // Found by their hash alone.
+  ...unindexed('auth_codes', [
+    ...['codeHash', 'clientId', 'userId', 'redirectUri', 'codeChallenge', 'scopes', 'openid', 'nonce'],
+    ...['acr', 'amr', 'authTime', 'connectionId', 'idpSid', 'dpopJkt', 'sessionId', 'expiresAtMs'],
+    ...['usedAtMs', 'commitId'],
+  ]),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
 ]
 
+function unindexed(collectionGroup: string, fields: readonly string[]): UnindexedField[] {
+  return fields.map((field) => ({ collectionGroup, field }))
+}
+
 /** The same as `firestore.indexes.json`, which Firebase's and Google's tools read. */
 export function indexesJson(): object {
-  const unindexed = (field: UnindexedField, ttl: boolean) => ({
+  const override = (field: UnindexedField, ttl: boolean) => ({
     collectionGroup: field.collectionGroup,
     fieldPath: field.field,
     ...(ttl ? { ttl } : {}),
@@ -113,8 +133,8 @@ export function indexesJson(): object {
   return {
     indexes: COMPOSITE_INDEXES.map(({ neededBy: _why, ...index }) => index),
     fieldOverrides: [
-      ...TTL_POLICIES.map((policy) => unindexed(policy, true)),
-      ...UNINDEXED_FIELDS.map((field) => unindexed(field, false)),
+      ...TTL_POLICIES.map((policy) => override(policy, true)),
+      ...UNINDEXED_FIELDS.map((field) => override(field, false)),
     ],
   }
 }

@@ -93,6 +93,7 @@ describe('a log line', () => {
     ['a client secret', 'dcs_0123456789abcdef'],
     ['an API key', 'key=dak_0123456789abcdef;'],
     ['a refresh token', 'drt_0123456789abcdef'],
+    ['an authorization code', 'dco_0123456789abcdef'],
     ['a Stripe key', 'sk_live_0123456789 sk_test_0123456789 rk_live_0123456789'],
     ['a webhook secret', 'whsec_0123456789'],
     ['Basic credentials', 'Basic Y2xpZW50OnNlY3JldA=='],
