@@ -108,11 +108,10 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     ...['salt', 'counter', 'rotatedAt', 'rotatedScopes', 'scopes', 'jkt', 'acr', 'amr', 'authTime'],
     ...['issuedAt', 'createdAt', 'idleUntil', 'absoluteUntil', 'endedAt', 'endReason', 'commitId'],
   ]),
-  // Found by their hash alone.
+  // Found by their hash, and by the session at the identity provider that is logged out.
   ...unindexed('auth_codes', [
     ...['codeHash', 'clientId', 'userId', 'redirectUri', 'codeChallenge', 'scopes', 'openid', 'nonce'],
-    ...['acr', 'amr', 'authTime', 'connectionId', 'idpSid', 'dpopJkt', 'sessionId', 'expiresAtMs'],
-    ...['usedAtMs', 'commitId'],
+    ...['acr', 'amr', 'authTime', 'dpopJkt', 'sessionId', 'expiresAtMs', 'commitId'],
   ]),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
