@@ -5,6 +5,7 @@ import type { AwaitRevocationsDeps } from './operations/await-revocations.ts'
 import type { BeginSignInDeps } from './operations/begin-sign-in.ts'
 import type { CreateClientDeps } from './operations/create-client.ts'
 import type { EndIdpSessionDeps } from './operations/end-idp-session.ts'
+import type { EraseTenantDeps } from './operations/erase-tenant.ts'
 import type { FinishSignInDeps } from './operations/finish-sign-in.ts'
 import type { GrantsDeps } from './operations/grants.ts'
 import type { IntrospectDeps } from './operations/introspect-token.ts'
@@ -45,4 +46,5 @@ export type AuthDeps = GrantsDeps &
   ManageRolesDeps &
   AwaitRevocationsDeps &
   ScimUsersDeps &
+  EraseTenantDeps &
   InviteDeps & { readonly platform: Platform; readonly eventKeyring: AccessKeyring }

@@ -1,10 +1,16 @@
 import { revocationRequested } from '#shared/contracts/events/revocation-requested.ts'
-import { TENANT_FACT_KINDS, TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
+import {
+  TENANT_FACT_KINDS,
+  TENANT_FACTS,
+  type TenantFact,
+  type TenantFactKind,
+} from '#shared/contracts/events/tenant-fact.ts'
 import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
-import { on, type ReceivedPlain } from '#shared/pubsub/types.ts'
+import { on, type ReceivedEvent, type ReceivedPlain } from '#shared/pubsub/types.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
+import { eraseTenant } from './operations/erase-tenant.ts'
 import { revokeOnRequest } from './operations/revoke-on-request.ts'
 import { rotateSecret } from './operations/rotate-secret.ts'
 
@@ -12,13 +18,27 @@ export function authEventHandlers(deps: AuthDeps): EventHandlers {
   return {
     events: [
       ...TENANT_FACT_KINDS.map((kind) =>
-        on(TENANT_FACTS[kind], (received) => applyTenantFact(deps, kind, received)),
+        on(TENANT_FACTS[kind], (received) => onTenantFact(deps, kind, received)),
       ),
       on(revocationRequested, (received) => revokeOnRequest(deps, received)),
     ],
     plain: { 'secret-rotation': { handlePlain: (received) => onSecretMessage(deps, received) } },
   }
 }
+
+/** A fact of a purge is applied like any other, and then nothing of the tenant is kept. */
+async function onTenantFact(
+  deps: AuthDeps,
+  kind: TenantFactKind,
+  received: ReceivedEvent<TenantFact>,
+): Promise<Result<unknown>> {
+  const applied = await applyTenantFact(deps, kind, received)
+  if (!applied.ok || !ENDS.includes(kind)) return applied
+  return eraseTenant(deps, received)
+}
+
+/** `purged` too: what was written while the purge ran goes with it. */
+const ENDS: readonly TenantFactKind[] = ['purge-started', 'purged']
 
 /**
  * Secret Manager's notifications: only `SECRET_ROTATE` of a secret whose versions are ours to make asks

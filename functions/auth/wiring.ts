@@ -11,6 +11,7 @@ import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientRegister } from './adapters/client-register.ts'
 import { firestoreClientStore, firestoreCredentials } from './adapters/client-store.ts'
 import { cloudKms } from './adapters/cloud-kms.ts'
+import { firestoreErasure } from './adapters/erasure-store.ts'
 import { failedLoginCount } from './adapters/failed-login-count.ts'
 import { failureWatch } from './adapters/failure-watch.ts'
 import { foreignKeys } from './adapters/foreign-keys.ts'
@@ -105,6 +106,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     roles: firestoreRoleStore(platform.tenants),
     invitations: firestoreInvitationStore(platform.tenants),
     groups: firestoreGroupStore(platform.tenants),
+    erasure: firestoreErasure(platform),
     ...signOnParts(config, platform, outbound, parts.txt),
     personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
   }

@@ -26,6 +26,7 @@ export type SystemFirestore = {
   list<T>(collection: string, options: ListOptions, parse: Parse<T>): Promise<Doc<SystemScope, T>[]>
   create(collection: string, id: string, fields: Fields): Write<SystemScope>
   update(collection: string, doc: Doc<SystemScope, unknown>, fields: Fields): Write<SystemScope>
+  delete(collection: string, doc: Doc<SystemScope, unknown>): Write<SystemScope>
   /** All or none, conditional; `commitId` makes our own success recognisable. */
   commit(writes: readonly Write<SystemScope>[], commitId: string): Promise<CommitOutcome>
   /** Sets the named fields of a document that exists, whatever else is there. */
@@ -49,6 +50,14 @@ export function systemFirestore(database: Database, group: Group): SystemFiresto
       writeOf('update', {
         path: path(collection, doc.id),
         fields,
+        version: doc.version,
+        once: false,
+        tenantId: undefined,
+      }),
+    delete: (collection, doc) =>
+      writeOf('delete', {
+        path: path(collection, doc.id),
+        fields: {},
         version: doc.version,
         once: false,
         tenantId: undefined,

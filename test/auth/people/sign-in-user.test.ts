@@ -23,7 +23,12 @@ const ada: ProvenIdentity = {
   name: 'Ada',
   groups: [],
 }
-const signIn = (ctx: ReturnType<typeof aTenant>, more: object = {}, connection: object = {}, deps: AuthDeps = stack.deps) =>
+const signIn = (
+  ctx: ReturnType<typeof aTenant>,
+  more: object = {},
+  connection: object = {},
+  deps: AuthDeps = stack.deps,
+) =>
   signInUser(deps, {
     ctx,
     connection: { connectionId: 'con_main', ...connection },
