@@ -277,7 +277,7 @@ describe('an answer that cannot be trusted signs nobody in, and the client hears
 
     expectRefused(await browse(url))
     expectRefused(await browse(url, victim.cookie))
-    expectRefused(await browse(url, 'flow=' + attacker.cookie.split('=')[1]))
+    expectRefused(await browse(url, `flow=${attacker.cookie.split('=')[1]}`))
     expectRefused(await browse(url, `${attacker.cookie}; ${victim.cookie}`))
     expect((await browse(url, attacker.cookie)).status).toBe(302)
   })
@@ -415,6 +415,17 @@ describe('what the provider cannot do, the client is told', () => {
       acr: 'hardware',
       amr: ['hwk', 'pin'],
     })
+  })
+
+  test('a sign-in of which nobody knows when it was counts as long ago, unless a new one was asked for', async () => {
+    stack.idp.claims = { auth_time: undefined }
+    const authTimeOf = async (more: Record<string, string>): Promise<unknown> => {
+      const tokens = await redeem(stack, (await signIn(stack, more)).parameters.get('code'))
+      return decodeJwt(String(tokens.body['access_token']))['auth_time']
+    }
+
+    expect(await authTimeOf({})).toBe(0)
+    expect(await authTimeOf({ prompt: 'login' })).toBe(Math.floor(stack.clock.now() / 1000))
   })
 
   test('a person without a role for what was asked for', async () => {

@@ -2,6 +2,7 @@ import { asRecord } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { Connection } from './connection.ts'
 import { domainOfEmail } from './email-domain.ts'
+import type { SignInFlow } from './sign-in-flow.ts'
 
 /** The claims of an ID token whose signature, issuer, audience, nonce and times have been checked. */
 export type IdTokenClaims = Readonly<Record<string, unknown>>
@@ -30,10 +31,15 @@ const SKEW_SECONDS = 30
 const OLDEST_SECONDS = 600
 const MOST_GROUPS = 500
 
-/** The claims that no library knows: whose organisation it is, types and lengths, and when it was made. */
+/**
+ * The claims that no library knows: whose organisation it is, types and lengths, and when it was made.
+ *
+ * A provider that does not say when the person signed in may have let in a session of weeks ago. Unless
+ * it was told to ask again, that counts as long ago: what wants a fresh sign-in then asks for one.
+ */
 export function readSignInFacts(
   claims: IdTokenClaims,
-  connection: Pick<Connection, 'tid' | 'hd'>,
+  connection: Pick<Connection, 'tid' | 'hd'> & Partial<Pick<SignInFlow, 'promptLogin'>>,
   nowMs: number,
 ): Result<SignInFacts> {
   if (connection.tid !== null && claims['tid'] !== connection.tid)
@@ -42,7 +48,7 @@ export function readSignInFacts(
     return refuseClaims('hd of another organisation')
   const nowSeconds = nowMs / 1000
   const { iat, acr, amr, sid } = claims
-  const authTime = claims['auth_time'] ?? iat
+  const authTime = claims['auth_time'] ?? (connection.promptLogin === true ? iat : 0)
   if (!isInstant(iat) || iat > nowSeconds + SKEW_SECONDS || iat < nowSeconds - OLDEST_SECONDS) {
     return refuseClaims('iat out of range')
   }

@@ -31,7 +31,8 @@ export type SignInFlow = {
   readonly nonce: string | null
   readonly maxAge: number | null
   readonly acrValues: readonly string[]
-  readonly promptNone: boolean
+  /** Whether the provider was told to ask for a password whatever session it has. */
+  readonly promptLogin: boolean
   readonly dpopJkt: string | null
   readonly browserHash: string
   readonly startedAt: number
@@ -117,7 +118,7 @@ export const parseSignInFlow = parser<SignInFlow>(
     nonce: nullableText,
     maxAge: z.number().int().nullable(),
     acrValues: z.array(z.string()),
-    promptNone: z.boolean(),
+    promptLogin: z.boolean(),
     dpopJkt: nullableText,
     browserHash: z.string(),
     startedAt: z.number().int(),

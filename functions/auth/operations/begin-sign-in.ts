@@ -157,7 +157,7 @@ function flowOf(
     nonce: request.nonce,
     maxAge: request.maxAge,
     acrValues: request.acrValues,
-    promptNone: request.prompt === 'none',
+    promptLogin: request.prompt?.split(' ').includes('login') === true,
     dpopJkt: request.dpopJkt,
     browserHash: browserHashOf(begun.key),
     startedAt: begun.nowMs,

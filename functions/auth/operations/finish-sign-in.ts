@@ -109,7 +109,11 @@ export async function finishSignIn(
     const error = fault('temporarily_unavailable', 'The identity provider does not answer as it should.')
     return endWithError(deps, underWay, error, answer.detail)
   }
-  const facts = readSignInFacts(answer.claims, connection, command.nowMs)
+  const facts = readSignInFacts(
+    answer.claims,
+    { ...connection, promptLogin: flow.promptLogin },
+    command.nowMs,
+  )
   if (!facts.ok) return endUntrusted(deps, underWay, facts.detail)
   if (!meetsAcr(flow.acrValues, facts.value.acr)) {
     const error = fault('unmet_authentication_requirements', 'The sign-in was not one of those asked for.')
