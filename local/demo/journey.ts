@@ -2,10 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
+import { signInSomebody } from './sign-on.ts'
 import { exchangeWorkload } from './workload.ts'
 
 /** What a journey needs of a stack, in this process or another. */
-type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants'>
+type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants' | 'idp'>
 
 const PROVISION_LIMIT_MS = 30_000
 const USAGE_LIMIT_MS = 15_000
@@ -31,6 +32,7 @@ export async function playJourney(stack: JourneyStack, tenantId: string, say: Na
   })
   await keepOut(api, stack, token, say)
   await exchangeWorkload(api, stack, tenantId, say)
+  await signInSomebody(api, stack, say)
   const sent = await reportUsage(api, stack, token, tenantId, say)
   await readUsage(api, token, tenantId, sent, say)
   await readInvoice(api, token, tenantId, say)

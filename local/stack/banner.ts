@@ -22,12 +22,23 @@ export function banner(info: StackInfo, token: string | undefined, seconds: numb
     ...info.tenants.map(
       (each) => `    ${each.tenantId.padEnd(9)} ${each.tier.padEnd(11)} client ${each.clientId}`,
     ),
+    ...info.tenants.flatMap((each) => (each.signOn === undefined ? [] : signOnLines(each, each.signOn))),
     ...(tenant === undefined || token === undefined ? [] : firstCalls(info, tenant, token)),
     '',
     `Ctrl-C stops everything; what happened is kept in ${info.dataDir} (npm start -- --fresh forgets it).`,
     '',
   ]
   return lines.join('\n')
+}
+
+function signOnLines(
+  { tenantId, users }: StackInfo['tenants'][number],
+  { clientId }: NonNullable<StackInfo['tenants'][number]['signOn']>,
+): string[] {
+  const people = users.map(({ login, password }) => `${login} / ${password}`)
+  return ['', `  single sign-on of ${tenantId} by application ${clientId} (docs/sign-on.md)`].concat(
+    people.map((person) => `    ${person}`),
+  )
 }
 
 function firstCalls(info: StackInfo, tenant: StackInfo['tenants'][number], token: string): string[] {
