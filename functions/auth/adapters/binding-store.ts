@@ -2,10 +2,12 @@ import { findCredential } from '#shared/firestore/credentials.ts'
 import type { Database } from '#shared/firestore/database.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { ok } from '#shared/result.ts'
+import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import { type Binding, MOST_BINDINGS, parseBinding } from '../domain/workload-binding.ts'
 import type { BindingStore, FindBinding } from '../ports/exchange.ts'
 
 const BINDINGS = 'auth_bindings'
+const STATE = ['auth_state', 'current']
 
 export function firestoreFindBinding(database: Database): FindBinding {
   return async (tenantId, bindingId) => {
@@ -19,16 +21,21 @@ export function firestoreBindingStore(tenants: TenantFirestore): BindingStore {
     list: (ctx) =>
       tenants.withTenant(ctx, async (db) => {
         // The default binding comes on top of what a tenant may make.
-        const all = await db.list([BINDINGS], { limit: MOST_BINDINGS + 1 }, parseBinding)
-        return all.map(({ id, value }): Binding => ({ id, ...value }))
+        const [state, all] = await Promise.all([
+          db.find(STATE, parseTenantAuthState),
+          db.list([BINDINGS], { limit: MOST_BINDINGS + 1 }, parseBinding),
+        ])
+        return state === undefined ? undefined : all.map(({ id, value }): Binding => ({ id, ...value }))
       }),
     add: (ctx, claim, { id, ...fields }, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
-        const [existing, all] = await Promise.all([
+        const [state, existing, all] = await Promise.all([
+          db.find(STATE, parseTenantAuthState),
           db.find([BINDINGS, id], parseBinding),
           db.list([BINDINGS], { limit: MOST_BINDINGS + 1 }, parseBinding),
         ])
         const decided = decide({
+          state: state?.value,
           existing: existing === undefined ? undefined : { id, ...existing.value },
           count: all.length,
         })

@@ -4,7 +4,9 @@ import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
+import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
 import { isServiceAccountEmail } from './foreign-claims.ts'
+import type { TenantAuthState } from './tenant-state.ts'
 import {
   type Binding,
   bindingIdOf,
@@ -50,11 +52,16 @@ export function newBinding(tenantId: TenantId, asked: NewBinding, nowMs: number)
   return { id: bindingIdOf(bound), ...bound, scopes: asked.scopes, createdAt: nowMs }
 }
 
-/** Whether there is room for a binding, and none for what it binds. */
+/** Whether the tenant may bind more now, and has not bound this. */
 export function checkRoomForBinding(found: {
+  readonly state: Pick<TenantAuthState, 'status'> | undefined
   readonly existing: Binding | undefined
   readonly count: number
 }): Result<void> {
+  if (found.state === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
+  if (ACCESS_BY_STATE[found.state.status].kind === 'none') {
+    return refuse('tenant.state_conflict', `tenant is ${found.state.status}`, 'The tenant is not active.')
+  }
   if (found.existing !== undefined) return refuse('binding.exists', 'bound already')
   if (found.count <= MOST_BINDINGS) return ok(undefined)
   return refuse('binding.limit_reached', 'bindings', `A tenant can bind ${MOST_BINDINGS} accounts.`)

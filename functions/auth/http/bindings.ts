@@ -32,6 +32,7 @@ function listHandler(deps: AuthDeps): TenantHandler {
     const { after = '', pageSize } = page.value
     // A tenant has a hundred at most: read together, and paged for the sake of the one form of lists.
     const all = await deps.bindings.list(request.ctx)
+    if (all === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
     const left = all.filter(({ id }) => id > after).sort((one, other) => (one.id < other.id ? -1 : 1))
     const items = left.slice(0, pageSize)
     const last = left.length > pageSize ? items.at(-1)?.id : undefined

@@ -22,18 +22,22 @@ export type FindBinding = (
   bindingId: string,
 ) => Promise<{ readonly state: KnownState | undefined; readonly binding: Binding | undefined }>
 
-/** What a change of bindings is decided by, and what it comes to. */
+/** What a new binding is decided by. */
+export type BindingSurroundings = {
+  readonly state: KnownState | undefined
+  readonly existing: Binding | undefined
+  readonly count: number
+}
+
 export type BindingStore = {
-  list(ctx: TenantContext): Promise<readonly Binding[]>
+  /** All of them: a tenant has a hundred at most. Undefined when there is no such tenant. */
+  list(ctx: TenantContext): Promise<readonly Binding[] | undefined>
   /** Adds a binding, unless what it binds is bound or there are too many. */
   add(
     ctx: TenantContext,
     claim: Claim | undefined,
     binding: Binding,
-    decide: (found: {
-      readonly existing: Binding | undefined
-      readonly count: number
-    }) => Result<BindingCommit>,
+    decide: (found: BindingSurroundings) => Result<BindingCommit>,
   ): Promise<Result<Committed<Binding>>>
   /** Removes a binding and revokes what was issued for it, in one commit. */
   remove(
