@@ -70,7 +70,7 @@ test('a crash after any commit is resumed, and every document is counted once', 
   const erased = {
     operationId: OPERATION,
     nowMs: stack.clock.now(),
-    trace: { traceId: '0'.repeat(31) + '1', spanId: '0'.repeat(15) + '1', sampled: false },
+    trace: { traceId: '1'.padStart(32, '0'), spanId: '1'.padStart(16, '0'), sampled: false },
   }
   expect(await erasure.isLeaving(ctx)).toBe(false)
   await personalData.destroy(ctx, stack.clock.now())

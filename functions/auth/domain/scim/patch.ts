@@ -28,7 +28,7 @@ const parseBody = parser(
             .transform((op) => op.toLowerCase())
             .pipe(z.enum(['add', 'replace', 'remove'])),
           path: z.string().nullish(),
-          value: z.unknown(),
+          value: z.unknown().optional(),
         }),
       )
       .min(1)
