@@ -209,6 +209,32 @@ test('scopes can be fewer for one access token, and a repetition gets no more', 
   expect(next.scope).toBe('tenant:read usage:read')
 })
 
+test('where the client is told who has signed in, it is told at each refresh, without the nonce', async () => {
+  const known = await signIn(stack, world, { openid: true, nonce: 'n-1' })
+  stack.clock.advance(500_000)
+  const again = await refresh(stack, world, known.refreshToken, { scope: 'openid usage:read' })
+  const { nonce, auth_time, ...claims } = claimsOf(again.idToken)
+
+  expect(again.scope).toBe('openid usage:read')
+  expect(claims).toMatchObject({ sub: world.user.userId, aud: world.client.clientId })
+  expect([nonce, auth_time]).toEqual([undefined, claimsOf(known.idToken)['auth_time']])
+  expect((await refresh(stack, world, first.refreshToken)).idToken).toBeUndefined()
+})
+
+test('no access token outlives its session', async () => {
+  const basic = await aSignInWorld(stack, { tier: 'basic' })
+  let { refreshToken } = await signIn(stack, basic)
+  for (const days of [6, 6, 6, 6, 5.999]) {
+    stack.clock.advance(days * DAY_MS)
+    refreshToken = tokenOf(await refresh(stack, basic, refreshToken))
+  }
+  stack.clock.advance(0.001 * DAY_MS - 60_000)
+  const last = await refresh(stack, basic, refreshToken)
+  const { exp, iat } = claimsOf(last.accessToken)
+  // In whole seconds, and so up to one more.
+  expect([60, 61]).toContain(Number(exp) - Number(iat))
+})
+
 describe('a public client with DPoP', () => {
   test('needs its key at every refresh, and nobody without it ends the session', async () => {
     const bound = await signIn(stack, world, {}, { jkt: 'key-1' })

@@ -10,18 +10,18 @@ import { keptUntil } from '../domain/refresh.ts'
 import { parseSession, type Session } from '../domain/session.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import { parseUser, type User } from '../domain/user.ts'
-import type {
-  FoundCode,
-  ListedSession,
-  SessionCommit,
-  SessionSelection,
-  SessionStore,
+import {
+  type FoundCode,
+  type ListedSession,
+  MOST_ENDED_AT_ONCE,
+  type SessionCommit,
+  type SessionSelection,
+  type SessionStore,
 } from '../ports/sessions.ts'
 import { codeFields, codePath } from './code-store.ts'
 
 const SESSIONS = 'auth_sessions'
 const STATE = ['auth_state', 'current']
-const MOST_AT_ONCE = 100
 
 /** How often a user has signed in: changed by each sign-in, so that two at once cannot miss each other. */
 const signInsPath = (userId: string) => ['auth_limits', userId]
@@ -164,7 +164,7 @@ async function selected<S>(db: ScopedDb<S>, selection: SessionSelection): Promis
         ]
   return db.list(
     [SESSIONS],
-    { where: [...where, ['status', '==', 'active']], limit: MOST_AT_ONCE },
+    { where: [...where, ['status', '==', 'active']], limit: MOST_ENDED_AT_ONCE },
     parseSession,
   )
 }

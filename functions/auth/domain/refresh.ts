@@ -28,6 +28,8 @@ export type RefreshJudgement = {
   readonly kind: 'rotate' | 'repeat' | 'reused'
   /** What of the session's scopes the request is for. */
   readonly scopes: readonly Scope[]
+  /** Whether it is for an ID token too. */
+  readonly openid: boolean
 }
 
 /**
@@ -47,22 +49,25 @@ export function judgeRefresh(
   if (!isLive(session, watermarks, nowMs)) return refuseRefresh('the session is over')
   if (session.jkt !== null && session.jkt !== attempt.jkt) return refuseRefresh('another DPoP key')
   if (attempt.counter > session.counter) return refuseRefresh('a token that was never made')
-  if (attempt.counter === session.counter) return narrowed('rotate', session.scopes, attempt.asked)
+  if (attempt.counter === session.counter) return narrowed('rotate', session, session.scopes, attempt.asked)
   const inGrace = nowMs - session.rotatedAt <= GRACE_MS
   return attempt.counter === session.counter - 1 && inGrace
-    ? narrowed('repeat', session.rotatedScopes, attempt.asked)
-    : ok({ kind: 'reused', scopes: [] })
+    ? narrowed('repeat', session, session.rotatedScopes, attempt.asked)
+    : ok({ kind: 'reused', scopes: [], openid: false })
 }
 
 function narrowed(
   kind: 'rotate' | 'repeat',
+  { openid }: Session,
   scopes: readonly Scope[],
   asked: readonly string[] | undefined,
 ): Result<RefreshJudgement> {
-  if (asked === undefined) return ok({ kind, scopes })
+  if (asked === undefined) return ok({ kind, scopes, openid })
   const allowed = scopes.filter((scope) => asked.includes(scope))
-  return allowed.length === asked.length
-    ? ok({ kind, scopes: allowed })
+  // Many clients name `openid` at each refresh, as they did at the sign-in.
+  const known = openid && asked.includes('openid')
+  return allowed.length + (known ? 1 : 0) === asked.length
+    ? ok({ kind, scopes: allowed, openid: known })
     : refuse('scope.invalid', 'more than was granted', 'A scope is not part of the grant.')
 }
 

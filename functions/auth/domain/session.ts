@@ -40,6 +40,8 @@ export type Session = {
   readonly rotatedScopes: readonly Scope[]
   /** The most that its tokens may hold. */
   readonly scopes: readonly Scope[]
+  /** Whether its client is told who has signed in. */
+  readonly openid: boolean
   /** The DPoP key that its refresh tokens are bound to: public clients' only (RFC 9449 §5). */
   readonly jkt: string | null
   readonly connectionId: string
@@ -79,6 +81,7 @@ export const parseSession = parser<Session>(
     rotatedAt: instant,
     rotatedScopes: scopes,
     scopes,
+    openid: z.boolean().default(false),
     jkt: nullableText,
     connectionId: z.string(),
     idpSid: nullableText,

@@ -13,7 +13,12 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import { endSession, type Session, type SessionEndReason } from '../domain/session.ts'
 import type { SessionId } from '../domain/session-id.ts'
-import type { SessionCommit, SessionSelection, SessionStore } from '../ports/sessions.ts'
+import {
+  MOST_ENDED_AT_ONCE,
+  type SessionCommit,
+  type SessionSelection,
+  type SessionStore,
+} from '../ports/sessions.ts'
 
 export type EndSessionsDeps = { readonly sessions: SessionStore }
 
@@ -36,6 +41,16 @@ export async function revokeSessions(
   deps: EndSessionsDeps,
   command: EndSessionsCommand,
 ): Promise<Result<readonly SessionId[]>> {
+  const all: SessionId[] = []
+  for (;;) {
+    const ended = await endSome(deps, command)
+    if (!ended.ok) return ended
+    all.push(...ended.value)
+    if (ended.value.length < MOST_ENDED_AT_ONCE) return ok(all)
+  }
+}
+
+function endSome(deps: EndSessionsDeps, command: EndSessionsCommand): Promise<Result<readonly SessionId[]>> {
   const { ctx, selection, reason, nowMs } = command
   const wholeUser = 'userId' in selection && !('sessionId' in selection) ? selection.userId : undefined
   return deps.sessions.end(ctx, selection, (sessions, user) => {

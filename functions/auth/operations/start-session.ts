@@ -90,6 +90,7 @@ function newSession(ids: Ids, { client, tier, code, jkt, watermarks, ...start }:
     rotatedAt: nowMs,
     rotatedScopes: code.scopes,
     scopes: code.scopes,
+    openid: code.openid,
     jkt: client.authMethod === 'none' ? (jkt ?? null) : null,
     connectionId: code.connectionId,
     idpSid: code.idpSid,

@@ -35,6 +35,9 @@ export type FoundCode = {
   readonly active: readonly Session[]
 }
 
+/** How many sessions one commit ends. */
+export const MOST_ENDED_AT_ONCE = 100
+
 /** Which sessions are meant. */
 export type SessionSelection =
   | { readonly sessionId: SessionId; readonly userId?: string | undefined }
@@ -67,7 +70,7 @@ export type SessionStore = {
     codeHash: string,
     decide: (found: FoundCode | undefined) => Promise<Result<SessionCommit<T>>>,
   ): Promise<Result<T>>
-  /** Decides about the sessions selected that have not ended, a hundred at most, and their user if one was named. */
+  /** Decides about the sessions selected that have not ended, `MOST_ENDED_AT_ONCE` at most, and their user if one was named. */
   end<T>(
     ctx: TenantContext,
     selection: SessionSelection,

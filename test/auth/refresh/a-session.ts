@@ -17,6 +17,7 @@ export function aSession(more: Partial<Session> = {}): Session {
     rotatedAt: START_MS,
     rotatedScopes: ['tenant:read', 'usage:read'],
     scopes: ['tenant:read', 'usage:read'],
+    openid: false,
     jkt: null,
     connectionId: 'con_corporate',
     idpSid: null,

@@ -61,11 +61,23 @@ describe('a bound session', () => {
 describe('scopes', () => {
   test('can be fewer at each refresh, and all of them again at the next', () => {
     const narrow = judge(aSession(), { asked: ['usage:read'] })
-    expect(narrow).toEqual({ kind: 'rotate', scopes: ['usage:read'] })
+    expect(narrow).toEqual({ kind: 'rotate', scopes: ['usage:read'], openid: false })
     expect(judge(rotated(aSession()), { counter: 2 })).toEqual({
       kind: 'rotate',
       scopes: ['tenant:read', 'usage:read'],
+      openid: false,
     })
+  })
+
+  test('name openid or not, where it was granted', () => {
+    const session = aSession({ openid: true })
+    expect(judge(session)).toMatchObject({ openid: true })
+    expect(judge(session, { asked: ['openid', 'usage:read'] })).toMatchObject({
+      scopes: ['usage:read'],
+      openid: true,
+    })
+    expect(judge(session, { asked: ['usage:read'] })).toMatchObject({ scopes: ['usage:read'], openid: false })
+    expect(judge(session, { asked: ['openid', 'users:manage'] })).toBe('scope.invalid')
   })
 
   test.each([['users:manage'], ['tenant:read users:manage'], ['openid']])(
@@ -77,8 +89,11 @@ describe('scopes', () => {
 
   test('of a repetition are at most those of the request it repeats', () => {
     const session = rotated(aSession())
-    expect(judge(session, {})).toEqual({ kind: 'repeat', scopes: ['tenant:read'] })
-    expect(judge(session, { asked: ['tenant:read'] })).toEqual({ kind: 'repeat', scopes: ['tenant:read'] })
+    expect(judge(session, {})).toMatchObject({ kind: 'repeat', scopes: ['tenant:read'] })
+    expect(judge(session, { asked: ['tenant:read'] })).toMatchObject({
+      kind: 'repeat',
+      scopes: ['tenant:read'],
+    })
     expect(judge(session, { asked: ['usage:read'] })).toBe('scope.invalid')
   })
 })

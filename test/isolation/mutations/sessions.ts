@@ -39,10 +39,14 @@ export const SESSIONS: readonly Mutation[] = [
       ],
       [
         'the scopes of a repetition',
-        "narrowed('repeat', session.rotatedScopes,",
-        "narrowed('repeat', session.scopes,",
+        "narrowed('repeat', session, session.rotatedScopes,",
+        "narrowed('repeat', session, session.scopes,",
       ],
-      ['the refusal of wider scopes', 'return allowed.length === asked.length', 'return allowed.length >= 0'],
+      [
+        'the refusal of wider scopes',
+        'return allowed.length + (known ? 1 : 0) === asked.length',
+        'return allowed.length >= 0',
+      ],
       [
         'the absolute end of a session',
         'Math.min(rotation.nowMs + rotation.idleMs, session.absoluteUntil)',

@@ -1,4 +1,3 @@
-import type { Scope } from '#shared/catalogue/scopes.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import {
   CODE_LIFE_MS,
@@ -9,31 +8,16 @@ import {
   refuseCode,
 } from '../../domain/authorization-code.ts'
 import { type Form, parameterOf } from '../../domain/form.ts'
-import { idTokenClaims, signIdToken } from '../../domain/id-token.ts'
-import type { Session } from '../../domain/session.ts'
-import type { User } from '../../domain/user.ts'
 import type { FoundCode, SessionCommit, SessionStore } from '../../ports/sessions.ts'
-import type { PepperStore } from '../../ports.ts'
 import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
-import { type MintDeps, mintAccessToken } from '../mint-access-token.ts'
+import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
 import { startSession } from '../start-session.ts'
 import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
-import { newestRefreshToken, signInClaims } from './refresh-token.ts'
 
-export type AuthorizationCodeDeps = MintDeps &
-  UserAccessDeps & { readonly sessions: SessionStore; readonly peppers: PepperStore }
+export type AuthorizationCodeDeps = SessionTokensDeps & UserAccessDeps & { readonly sessions: SessionStore }
 
-type Redeemed =
-  | { readonly kind: 'reused' }
-  | {
-      readonly kind: 'started'
-      readonly session: Session
-      readonly user: User
-      readonly scopes: readonly Scope[]
-      readonly openid: boolean
-      readonly nonce: string | null
-    }
+type Redeemed = { readonly kind: 'reused' } | ({ readonly kind: 'started' } & SessionGrant)
 
 /**
  * Exchanges an authorization code for the tokens of a new session (RFC 6749 §4.1.3, RFC 7636 §4.6).
@@ -60,7 +44,7 @@ export async function authorizationCodeGrant(
     request.log.warn('session revoked for reuse', { outcome: 'code_reuse' })
     return refuseCode('a code that was used before')
   }
-  return answer(deps, request, redeemed.value)
+  return ok(await sessionTokens(deps, request, redeemed.value))
 }
 
 /** Whether a parameter is missing can be said; whether it is right can not. */
@@ -115,32 +99,4 @@ async function decide(
     value: { kind: 'started', session: start.value, user, scopes: scopes.value, openid, nonce },
     code: { ...code, usedAtMs: nowMs, sessionId: start.value.sessionId },
   })
-}
-
-async function answer(
-  deps: AuthorizationCodeDeps,
-  request: GrantRequest,
-  { session, user, scopes, openid, nonce }: Extract<Redeemed, { kind: 'started' }>,
-): Promise<Result<TokenAnswer>> {
-  const { client, nowMs } = request
-  const { claims, ...minted } = await mintAccessToken(
-    deps,
-    {
-      ...{ client, subject: user.userId, scopes, roles: user.roles, jkt: request.jkt },
-      watermarks: [user.notBefore],
-      claims: signInClaims(session),
-    },
-    nowMs,
-  )
-  const binding = { ...session, tenantId: client.ctx.tenantId }
-  const refreshToken =
-    session.counter > 0 ? { refreshToken: await newestRefreshToken(deps.peppers, session, binding) } : {}
-  if (!openid) return ok({ ...minted, ...refreshToken })
-  const { accessToken } = minted
-  const told = idTokenClaims(deps.issuer, client.ctx.tenantId, session, {
-    ...{ nonce, accessToken, issuedAt: claims.iat },
-  })
-  const idToken = signIdToken(told, await deps.keyring.signer(nowMs))
-  // The access token says nothing of `openid`, which opens nothing; the answer says what was granted.
-  return ok({ ...minted, ...refreshToken, idToken, scope: ['openid', ...scopes].join(' ') })
 }

@@ -1,38 +1,26 @@
-import type { Scope } from '#shared/catalogue/scopes.ts'
 import { SESSION_LIMITS } from '#shared/catalogue/tiers.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { parameterOf } from '../../domain/form.ts'
 import { judgeRefresh, rotateSession } from '../../domain/refresh.ts'
 import {
   isAuthentic,
-  makeRefreshToken,
   type PresentedRefreshToken,
   parseRefreshToken,
   type RefreshBinding,
   refuseRefresh,
 } from '../../domain/refresh-token.ts'
 import type { Session } from '../../domain/session.ts'
-import type { User } from '../../domain/user.ts'
 import type { FoundSession, SessionCommit, SessionStore } from '../../ports/sessions.ts'
-import type { PepperStore } from '../../ports.ts'
 import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
-import { type MintDeps, mintAccessToken } from '../mint-access-token.ts'
+import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
 import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
 
-export type RefreshTokenDeps = MintDeps &
-  UserAccessDeps & { readonly sessions: SessionStore; readonly peppers: PepperStore }
+export type RefreshTokenDeps = SessionTokensDeps & UserAccessDeps & { readonly sessions: SessionStore }
 
 const DAY_MS = 24 * 3_600_000
 
-type Refreshed =
-  | { readonly kind: 'reused' }
-  | {
-      readonly kind: 'refreshed'
-      readonly session: Session
-      readonly user: User
-      readonly scopes: readonly Scope[]
-    }
+type Refreshed = { readonly kind: 'reused' } | ({ readonly kind: 'refreshed' } & SessionGrant)
 
 /**
  * Exchanges a refresh token for a new access token and its successor (RFC 6749 §6, RFC 9700 §4.14).
@@ -58,7 +46,7 @@ export async function refreshTokenGrant(
     request.log.warn('session revoked for reuse', { outcome: 'refresh_reuse' })
     return refuseRefresh('a token that was used before')
   }
-  return answer(deps, request, refreshed.value)
+  return ok(await sessionTokens(deps, request, refreshed.value))
 }
 
 async function decide(
@@ -90,7 +78,8 @@ async function decide(
     refuseRefresh('nothing is left of the grant'),
   )
   if (!scopes.ok) return scopes
-  const refreshed = { kind: 'refreshed', session, user, scopes: scopes.value } as const
+  const { openid } = judged.value
+  const refreshed = { kind: 'refreshed', session, user, scopes: scopes.value, openid, nonce: null } as const
   if (judged.value.kind === 'repeat') return ok({ value: refreshed })
   const rotated = rotateSession(session, {
     scopes: judged.value.scopes,
@@ -100,53 +89,6 @@ async function decide(
   })
   // No audit of each rotation: one every ten minutes of every session would bury what is worth reading.
   return ok({ value: { ...refreshed, session: rotated }, sessions: [rotated] })
-}
-
-/** The session's newest refresh token, whoever made it the newest, and a fresh access token. */
-async function answer(
-  deps: RefreshTokenDeps,
-  request: GrantRequest,
-  { session, user, scopes }: Extract<Refreshed, { kind: 'refreshed' }>,
-): Promise<Result<TokenAnswer>> {
-  const { claims: _claims, ...minted } = await mintAccessToken(
-    deps,
-    {
-      client: request.client,
-      subject: user.userId,
-      scopes,
-      roles: user.roles,
-      jkt: request.jkt,
-      watermarks: [user.notBefore],
-      claims: signInClaims(session),
-    },
-    request.nowMs,
-  )
-  return ok({
-    ...minted,
-    refreshToken: await newestRefreshToken(deps.peppers, session, bindingOf(session, request)),
-  })
-}
-
-/** What tokens say of the sign-in behind them. */
-export function signInClaims(session: Session) {
-  return {
-    sid: session.sessionId,
-    auth_time: session.authTime,
-    ...(session.acr === null ? {} : { acr: session.acr }),
-    ...(session.amr.length === 0 ? {} : { amr: session.amr }),
-  }
-}
-
-/** The token that the session's counter stands at: the same bytes whenever it is asked for. */
-export async function newestRefreshToken(
-  peppers: PepperStore,
-  session: Session,
-  binding: RefreshBinding,
-): Promise<string> {
-  const version = session.pepperVersion
-  const pepper = (await peppers.all([version])).get(version)
-  if (pepper === undefined) throw new Error(`pepper version ${version} is not loaded`)
-  return makeRefreshToken(binding, session.counter, { version, pepper })
 }
 
 function bindingOf(session: Session, request: GrantRequest): RefreshBinding {
