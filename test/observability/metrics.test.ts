@@ -62,12 +62,13 @@ describe('the table of metrics', () => {
     for (const [, { labels }] of TABLE) {
       for (const { field, values } of Object.values(labels)) {
         expect(values.length).toBeGreaterThan(0)
-        expect(values.length).toBeLessThanOrEqual(100)
+        expect(values.length).toBeLessThanOrEqual(200)
         expect(['tenantId', 'requestId', 'eventId', 'messageId', 'operationId']).not.toContain(field)
       }
     }
     const all = TABLE.reduce((sum, [, spec]) => sum + mostSeries(spec), 0)
-    expect(all).toBeLessThan(3_000)
+    // It grows with the routes and with nothing else; an instance shows only the series that happened.
+    expect(all).toBeLessThan(10_000)
   })
 })
 
