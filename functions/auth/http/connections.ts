@@ -29,6 +29,7 @@ export function connectionHandlers(deps: AuthDeps): Handlers {
     createConnection: createHandler(deps),
     listConnections: async ({ ctx }) => {
       const all = await deps.connections.list(ctx)
+      if (all.length === 0 && !(await deps.auditTenants.isKnown(ctx))) return noTenant()
       const items = all.map((connection) => viewOfConnection(connection, ctx.tenantId, deps.issuer))
       return ok({ status: 200, json: { items, nextPageToken: null } })
     },
@@ -54,6 +55,7 @@ export function connectionHandlers(deps: AuthDeps): Handlers {
     },
     listDomains: async ({ ctx }) => {
       const items = (await deps.domains.list(ctx)).map(viewOfDomain)
+      if (items.length === 0 && !(await deps.auditTenants.isKnown(ctx))) return noTenant()
       return ok({ status: 200, json: { items, nextPageToken: null } })
     },
     verifyDomain: async ({ ctx, params, nowMs }) => {
@@ -61,6 +63,11 @@ export function connectionHandlers(deps: AuthDeps): Handlers {
       return verified.ok ? ok({ status: 200, json: viewOfDomain(verified.value) }) : verified
     },
   }
+}
+
+/** An operator may name any tenant: an empty list would say that there is one. */
+function noTenant() {
+  return refuse('resource.not_found', 'auth knows no such tenant')
 }
 
 const parseDomainBody = parser(z.strictObject({ domain: z.string().max(253) }))

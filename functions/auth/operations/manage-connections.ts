@@ -75,7 +75,8 @@ export async function createConnection(
   const { ctx, settings, nowMs } = command
   const connectionId = (settings.connectionId as ConnectionId | undefined) ?? newConnectionId(deps.ids)
   const { state } = await deps.signOn.findConnection(ctx.tenantId, connectionId)
-  const room = state === undefined ? ok(undefined) : checkRoomForConnection(state.tier, 0)
+  if (state === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
+  const room = checkRoomForConnection(state.tier, 0)
   if (!room.ok) return room
   const prepared = await prepare(deps, command, settings, undefined)
   if (!prepared.ok) return prepared
