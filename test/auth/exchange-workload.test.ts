@@ -1,0 +1,207 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { decodeJwt, SignJWT } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { DependencyFailed } from '#shared/deadline.ts'
+import type { TenantId } from '#shared/ids.ts'
+import { openAsDeployer } from '#shared/tenancy/operator.ts'
+import type { AuthDeps } from '../../functions/auth/deps.ts'
+import { parseForm } from '../../functions/auth/domain/form.ts'
+import { bindingIdOf, clientIdOfBinding } from '../../functions/auth/domain/workload-binding.ts'
+import { exchangeWorkloadToken } from '../../functions/auth/operations/exchange-workload-token.ts'
+import { createBinding, deleteBinding } from '../../functions/auth/operations/keep-bindings.ts'
+import { type GuardedFetch, GuardRefused } from '../../functions/auth/ports/outbound.ts'
+import { type AuthStack, BASE_URL, startAuth } from './support/auth-stack.ts'
+import { pushFact } from './support/tenant-facts.ts'
+
+const JWT = 'urn:ietf:params:oauth:token-type:jwt'
+
+/** A cluster with its key; `down` makes its keys unreadable. */
+function cluster(name: string) {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const issuer = `https://container.googleapis.com/v1/projects/p/locations/l/clusters/${name}`
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: `key-of-${name}`, use: 'sig', alg: 'RS256' }
+  return { cluster: name, issuer, jwksUri: `${issuer}/jwks`, privateKey, jwk, down: false }
+}
+type Cluster = ReturnType<typeof cluster>
+
+const SHARED = cluster('energent-shared')
+const SECOND = cluster('energent-second')
+
+let stack: AuthStack
+let deps: AuthDeps
+
+const outbound: GuardedFetch = async (url) => {
+  const found = [SHARED, SECOND].find(({ jwksUri }) => jwksUri === url)
+  if (found === undefined || found.down) throw new GuardRefused('network', 'ECONNREFUSED')
+  return { status: 200, headers: {}, body: Buffer.from(JSON.stringify({ keys: [found.jwk] })) }
+}
+
+/** A process of its own, with its own copies of keys and revocations. */
+const another = (): AuthDeps => {
+  const made = stack.another({ outbound })
+  return { ...made, trusted: { ...made.trusted, clusters: [SHARED, SECOND] } }
+}
+
+beforeAll(async () => {
+  stack = await startAuth()
+  await pushFact(stack, 'acme', 'activated', 1, { tier: 'enterprise' })
+  await pushFact(stack, 'small', 'activated', 1, { tier: 'basic' })
+  deps = another()
+}, 60_000)
+afterAll(() => stack?.close())
+beforeEach(() => void stack.clock.advance(1_000))
+
+function podToken(
+  tenantId: string,
+  { by = SHARED, iss = by.issuer, kid = by.jwk.kid, sa = 'tenant-workload' } = {} as {
+    by?: Cluster
+    iss?: string
+    kid?: string
+    sa?: string
+  },
+): Promise<string> {
+  const now = Math.floor(stack.clock.now() / 1000)
+  const ns = `tenant-${tenantId}`
+  const claims = {
+    sub: `system:serviceaccount:${ns}:${sa}`,
+    'kubernetes.io': { namespace: ns, serviceaccount: { name: sa, uid: 'u' } },
+  }
+  return new SignJWT({ ...claims, iss, aud: [BASE_URL], iat: now, exp: now + 3600 })
+    .setProtectedHeader({ alg: 'RS256', kid })
+    .sign(by.privateKey)
+}
+
+function exchange(token: string, by: AuthDeps = deps, jkt?: string) {
+  const form = parseForm(
+    Buffer.from(new URLSearchParams({ subject_token: token, subject_token_type: JWT }).toString()),
+  )
+  if (!form.ok) throw new Error(form.detail)
+  const call = { proof: undefined, jkt, nowMs: stack.clock.now(), clientAddress: '', log: by.platform.log }
+  const trace = { traceId: '0'.repeat(32), spanId: '0'.repeat(16), sampled: false }
+  return exchangeWorkloadToken(by, { form: form.value, scopes: undefined, resources: [] }, {
+    ...call,
+    trace,
+  } as never)
+}
+
+const ctx = () => openAsDeployer('acme' as TenantId, 'test', 'test', stack.clock.now())
+
+async function bind(serviceAccount: string, clusterName = SHARED.cluster): Promise<string> {
+  const made = await createBinding(deps, {
+    ctx: ctx(),
+    giver: { tenantId: 'platform' as TenantId, scopes: new Set() },
+    wanted: { cluster: clusterName, serviceAccount, scopes: ['usage:write'] },
+    claim: undefined,
+    nowMs: stack.clock.now(),
+  })
+  if (!made.ok) throw new Error(made.detail)
+  return made.value.binding.bindingId
+}
+
+const REFUSED = { ok: false, code: 'exchange.token_refused' }
+
+describe('two clusters', () => {
+  test('an account is bound in one of them, and its namesake in the other is somebody else', async () => {
+    expect(await exchange(await podToken('acme'))).toMatchObject({ ok: true })
+    expect(await exchange(await podToken('acme', { by: SECOND }))).toMatchObject(REFUSED)
+    await bind('tenant-workload', SECOND.cluster)
+    const second = await exchange(await podToken('acme', { by: SECOND }))
+    expect(second.ok && decodeJwt(second.value.accessToken)).toMatchObject({
+      scope: 'usage:write',
+      wl: { cluster: 'energent-second' },
+    })
+  })
+
+  test('neither signs for the other', async () => {
+    expect(await exchange(await podToken('acme', { by: SECOND, iss: SHARED.issuer }))).toMatchObject(REFUSED)
+    const withTheirKid = { by: SECOND, iss: SHARED.issuer, kid: SHARED.jwk.kid }
+    expect(await exchange(await podToken('acme', withTheirKid))).toMatchObject(REFUSED)
+  })
+
+  test('one whose keys cannot be read is a matter of later, and the other goes on', async () => {
+    const cold = another()
+    SECOND.down = true
+    await expect(exchange(await podToken('acme', { by: SECOND }), cold)).rejects.toThrow(DependencyFailed)
+    expect(await exchange(await podToken('acme'), cold)).toMatchObject({ ok: true })
+    SECOND.down = false
+  })
+})
+
+describe('the state of the tenant', () => {
+  test('one that is suspended gives its workloads nothing, and says so', async () => {
+    await pushFact(stack, 'held', 'activated', 1)
+    const token = await podToken('held')
+    expect(await exchange(token)).toMatchObject({ ok: true })
+    await pushFact(stack, 'held', 'suspended', 2)
+    expect(await exchange(token)).toMatchObject({ ok: false, code: 'client.unauthorized' })
+    await pushFact(stack, 'held', 'resumed', 3)
+    expect(await exchange(token)).toMatchObject({ ok: true })
+  })
+
+  test('one that is being purged reads like one that never was', async () => {
+    await pushFact(stack, 'gone', 'activated', 1)
+    const token = await podToken('gone')
+    await pushFact(stack, 'gone', 'purge-started', 2)
+    expect(await exchange(token)).toMatchObject(REFUSED)
+    expect(await exchange(await podToken('never-was'))).toMatchObject(REFUSED)
+  })
+
+  test('its rate is that of its tier, and nobody else uses it up', async () => {
+    const token = await podToken('small')
+    const answers = await Promise.all(Array.from({ length: 8 }, () => exchange(token)))
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(5)
+    expect(answers.filter((answer) => !answer.ok && answer.code === 'rate.limited')).toHaveLength(3)
+    const forged = await podToken('small', { by: SECOND, iss: SHARED.issuer })
+    stack.clock.advance(1_000)
+    for (let tries = 0; tries < 20; tries += 1) await exchange(forged)
+    expect(await exchange(token)).toMatchObject({ ok: true })
+  })
+})
+
+describe('a binding that is taken back', () => {
+  test('gives nothing in any process from that moment, and its id stands in the feed', async () => {
+    const bindingId = await bind('batch')
+    const token = await podToken('acme', { sa: 'batch' })
+    const other = another()
+    expect(await exchange(token, other)).toMatchObject({ ok: true })
+    await deleteBinding(deps, { ctx: ctx(), bindingId, nowMs: stack.clock.now() })
+    expect(await exchange(token, other)).toMatchObject(REFUSED)
+    const marks = await deps.platform.revocations.refresh()
+    const acme = 'acme' as TenantId
+    expect(marks.isRevoked(acme, 'client', clientIdOfBinding(acme, bindingId))).toBe(true)
+    expect(marks.isRevoked(acme, 'user', 'wl:tenant-acme/batch')).toBe(true)
+  })
+
+  // A watermark is of a whole second: a token of that second would be dead when it is made.
+  test('and made again in the same second, gives tokens that live', async () => {
+    const bindingId = await bind('again')
+    await deleteBinding(deps, { ctx: ctx(), bindingId, nowMs: stack.clock.now() })
+    expect(await bind('again')).toBe(bindingId)
+    await deps.platform.revocations.refresh()
+    const answered = await exchange(await podToken('acme', { sa: 'again' }))
+    if (!answered.ok) throw new Error(answered.detail)
+    expect(decodeJwt(answered.value.accessToken).iat).toBe(Math.floor(stack.clock.now() / 1000) + 1)
+    expect(await deps.platform.verifyToken(answered.value.accessToken, undefined)).toMatchObject({ ok: true })
+  })
+
+  test('its id follows from what it binds, and that of its client from both', () => {
+    const bound = { cluster: 'energent-shared', ns: 'tenant-acme', sa: 'x' }
+    const id = bindingIdOf(bound)
+    expect(bindingIdOf({ ...bound, sa: 'y' })).not.toBe(id)
+    const [acme, globex] = (['acme', 'globex'] as TenantId[]).map((tenantId) =>
+      clientIdOfBinding(tenantId, id),
+    )
+    expect(acme).toMatch(/^cid_acme_[0-9A-Za-z]{16}$/)
+    expect(acme?.slice(-16)).not.toBe(globex?.slice(-16))
+  })
+})
+
+test('an account that was bound a hundred times over is enough', async () => {
+  const list = await deps.bindings.list(ctx())
+  const room = 101 - (list?.length ?? 0)
+  for (let made = 0; made < room; made += 10) {
+    const batch = Array.from({ length: Math.min(10, room - made) }, (_, at) => bind(`many-${made + at}`))
+    await Promise.all(batch)
+  }
+  await expect(bind('one-too-many')).rejects.toThrow('bindings')
+})
