@@ -14,11 +14,11 @@ import {
 import { type Client, MACHINE } from '../../../functions/auth/domain/client.ts'
 import { newClientId } from '../../../functions/auth/domain/client-id.ts'
 import { parseForm } from '../../../functions/auth/domain/form.ts'
+import { platformState, type TenantAuthState } from '../../../functions/auth/domain/tenant-state.ts'
 import { parseTokenRequest } from '../../../functions/auth/domain/token-request.ts'
 import { newUser, newUserId, type User } from '../../../functions/auth/domain/user.ts'
 import { answerTokenRequest } from '../../../functions/auth/operations/grants.ts'
 import type { AuthStack } from './auth-stack.ts'
-import { pushFact } from './tenant-facts.ts'
 
 export const VERIFIER = 'a-verifier-of-at-least-43-characters-0123456789'
 export const REDIRECT_URI = 'https://app.example/callback'
@@ -40,7 +40,6 @@ export async function aSignInWorld(
 ): Promise<SignInWorld> {
   worlds += 1
   const tenantId = `sessions-${worlds}` as TenantId
-  await pushFact(stack, tenantId, 'activated', 1, { tier: more.tier ?? 'enterprise' })
   const nowMs = stack.clock.now()
   const ctx = openAsDeployer(tenantId, 'test', 'test', nowMs)
   const { ids } = stack.deps
@@ -61,8 +60,21 @@ export async function aSignInWorld(
   }
   const roles = more.roles ?? ['viewer']
   const user: User = { ...newUser(newUserId(ids, nowMs), tenantId, nowMs), roles }
-  await create(stack.deps, ctx, ['auth_clients', client.clientId], client)
-  await create(stack.deps, ctx, ['auth_users', user.userId], user)
+  // As the first fact of the tenant leaves it, and without its way through the events' edge.
+  const state: TenantAuthState = {
+    ...platformState(nowMs),
+    tier: more.tier ?? 'enterprise',
+    sequence: '1',
+    namespace: `tenant-${tenantId}`,
+  }
+  await stack.deps.platform.tenants.optimistic(ctx, undefined, async (db) => {
+    const writes = [
+      db.create(['auth_state', 'current'], { ...state }),
+      db.create(['auth_clients', client.clientId], { ...client }),
+      db.create(['auth_users', user.userId], { ...user }),
+    ]
+    return ok({ value: true, writes })
+  })
   return { ctx, client, user }
 }
 
