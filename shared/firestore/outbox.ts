@@ -203,11 +203,20 @@ export function createOutbox(deps: {
   const turns = new Map<string, Promise<void>>()
   /** One after the other for a tenant: two at once would publish the same rows twice. */
   const takeTurn = (tenantId: string, signal: AbortSignal): Promise<void> => {
-    const turn = (turns.get(tenantId) ?? Promise.resolve()).then(() => sendWaiting(tenantId, signal))
+    let begun = false
+    const turn = (turns.get(tenantId) ?? Promise.resolve()).then(() => {
+      begun = true
+      return sendWaiting(tenantId, signal)
+    })
     turns.set(tenantId, turn)
-    return turn.then(() => {
+    const done = turn.then(() => {
       if (turns.get(tenantId) === turn) turns.delete(tenantId)
     })
+    // Whose turn has not come by then does not wait for those before: each of them may be slow.
+    const given = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => begun || resolve(), { once: true })
+    })
+    return Promise.race([done, given])
   }
 
   return {

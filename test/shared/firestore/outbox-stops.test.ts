@@ -2,9 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { type FirestoreEngine, startFirestoreEngine } from '#local/engine/firestore/index.ts'
 import { systemClock } from '#shared/clock.ts'
 import { replaceTimers } from '#shared/deadline.ts'
-import { OUTBOX_GRACE_MS } from '#shared/firestore/outbox.ts'
+import { createOutbox, OUTBOX_GRACE_MS } from '#shared/firestore/outbox.ts'
+import { tenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { systemIds } from '#shared/ids.ts'
+import { silentLogger } from '#shared/log.ts'
 import { ok } from '#shared/result.ts'
-import { aStep, contextOf, openStore, type TestStore } from '../support/store.ts'
+import { until } from '../../support/until.ts'
+import { aStep, contextOf, openStore, parseAny, type TestStore } from '../support/store.ts'
 
 // Publishing is slow, and whoever waits for it has gone: nothing new is begun, and nothing is lost.
 
@@ -101,4 +105,39 @@ test('a commit is answered before all of its events have left, when that takes l
   store.clock.advance(OUTBOX_GRACE_MS + 1)
   expect(await store.outbox.sweep()).toEqual({ published: 2, failed: 0 })
   expect(ids()).toEqual(['slow0', 'slow1', 'slow2', 'slow3'])
+})
+
+// Commits of one tenant take turns to publish: each of those before may be slow.
+test('a commit does not wait for the turns of others for longer than it may wait for its own', async () => {
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let publishing = 0
+  const publisher = {
+    publish: async () => {
+      publishing += 1
+      await held
+      return 'id'
+    },
+  }
+  const { clock, database, system } = store
+  const outbox = createOutbox({ group: 'lifecycle', system, publisher, clock, log: silentLogger })
+  const tenants = tenantFirestore({ database, group: 'lifecycle', clock, ids: systemIds, outbox })
+  const commit = (id: string) =>
+    tenants.optimistic(contextOf('acme'), undefined, async () =>
+      ok({ value: id, writes: [], events: [aStep('acme', id)] }),
+    )
+  const rows = async () =>
+    (await system.list('lifecycle_outbox', { limit: 10 }, parseAny)).map(({ value }) => value['status'])
+  const first = commit('first')
+  await until(() => publishing === 1)
+  const second = commit('second')
+  await until(async () => (await rows()).length === 2)
+  limit.abort()
+
+  expect(await second).toMatchObject({ ok: true, value: { value: 'second' } })
+  release()
+  expect(await first).toMatchObject({ ok: true, value: { value: 'first' } })
+  expect((await rows()).sort()).toEqual(['pending', 'sent'])
 })
