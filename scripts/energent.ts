@@ -5,6 +5,7 @@ import { ok } from '#shared/result.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { wireAuth } from '../functions/auth/wiring.ts'
 import { commandConfig, deployerOf, type Surroundings, stackEnv, terminalLog } from './command-line.ts'
+import { AUDIT_COMMANDS } from './energent/audit.ts'
 import { CLIENT_COMMANDS } from './energent/clients.ts'
 import {
   COMMON_OPTIONS,
@@ -30,6 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...CLIENT_COMMANDS,
   ...SESSION_COMMANDS,
   ...KEY_COMMANDS,
+  ...AUDIT_COMMANDS,
 }
 
 /** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly. */
@@ -85,7 +87,7 @@ async function runCommand(command: Command, given: Given, io: Surroundings): Pro
     }
     if (given.flag('json')) io.out(JSON.stringify(answer.value.json))
     else for (const line of answer.value.lines) io.out(line)
-    return 0
+    return answer.value.failed === true ? 1 : 0
   } finally {
     await closeDatabase(deps.platform.database)
   }

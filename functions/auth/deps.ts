@@ -13,6 +13,7 @@ import type { InviteDeps } from './operations/invite.ts'
 import type { KeepApiKeysDeps } from './operations/keep-api-keys.ts'
 import type { KeepBindingsDeps } from './operations/keep-bindings.ts'
 import type { KeepClientsDeps } from './operations/keep-clients.ts'
+import type { ListAuditDeps } from './operations/list-audit-events.ts'
 import type { ManageConnectionsDeps } from './operations/manage-connections.ts'
 import type { ManageKeysDeps } from './operations/manage-keys.ts'
 import type { ManageRolesDeps } from './operations/manage-roles.ts'
@@ -21,7 +22,9 @@ import type { ProveDomainDeps } from './operations/prove-domain.ts'
 import type { RevokeOnRequestDeps } from './operations/revoke-on-request.ts'
 import type { RevokeTokenDeps } from './operations/revoke-token.ts'
 import type { ScimUsersDeps } from './operations/scim-users.ts'
+import type { SealAuditDeps } from './operations/seal-audit.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
+import type { VerifyAuditDeps } from './operations/verify-audit.ts'
 import type { AccessKeyring } from './ports.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */
@@ -33,6 +36,9 @@ export type AuthDeps = GrantsDeps &
   IntrospectDeps &
   RevokeTokenDeps &
   RevokeOnRequestDeps &
+  SealAuditDeps &
+  VerifyAuditDeps &
+  ListAuditDeps &
   BeginSignInDeps &
   FinishSignInDeps &
   EndIdpSessionDeps &

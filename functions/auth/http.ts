@@ -11,6 +11,7 @@ import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { apiKeyHandlers } from './http/api-keys.ts'
+import { auditHandlers } from './http/audit.ts'
 import { bindingHandlers } from './http/bindings.ts'
 import { clientHandlers } from './http/clients.ts'
 import { connectionHandlers } from './http/connections.ts'
@@ -23,6 +24,7 @@ import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
+import { sealAudit } from './operations/seal-audit.ts'
 import { scimErrorReply } from './scim-reply.ts'
 import { pageReply } from './sign-in-reply.ts'
 
@@ -49,6 +51,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     ...introspectionHandlers(deps),
     ...sessionHandlers(deps),
     ...revocationHandlers(deps),
+    ...auditHandlers(deps),
     ...signOnHandlers(deps),
     ...connectionHandlers(deps),
     ...peopleHandlers(deps),
@@ -64,11 +67,25 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
       platform,
     ),
     getMetrics: metricsHandler(platform.metrics),
-    runAuthSweep: sweepHandler(platform.outbox, () => sweepKeys(deps, platform.clock.now())),
+    runAuthSweep: sweepHandler(platform.outbox, (signal) => sweep(deps, platform.clock.now(), signal)),
   }
 }
 
-/** What is due every minute beside the outbox: keys that are over, and failed log-ins not told yet. */
+/** What is due every minute beside the outbox. What fails of it holds up nothing else. */
+async function sweep(
+  deps: AuthDeps,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, number>>> {
+  const { log } = deps.platform
+  const [keys, sealedSegments] = await Promise.all([
+    sweepKeys(deps, nowMs),
+    sealAudit(deps, { nowMs, log, signal }),
+  ])
+  return { ...keys, sealedSegments }
+}
+
+/** Keys that are over, and failed log-ins not told yet. */
 async function sweepKeys(deps: AuthDeps, nowMs: number): Promise<Readonly<Record<string, number>>> {
   const { access, events } = deps.keyRings
   const keyVersions = (await access.upkeep.tidy(nowMs)) + (await events.upkeep.tidy(nowMs))

@@ -1,11 +1,13 @@
 import type { Clock } from '#shared/clock.ts'
 import { type Config, isDemoProject, required } from '#shared/config.ts'
+import { auditChainStore } from '#shared/firestore/audit-chain.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring, EVENTS } from './adapters/access-keyring.ts'
 import { announceRevocations } from './adapters/announce-revocations.ts'
 import { firestoreApiKeys } from './adapters/api-key-store.ts'
+import { firestoreAuditTenants, ringPublicKeys } from './adapters/audit-trail.ts'
 import { firestoreBindingStore, firestoreFindBinding } from './adapters/binding-store.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientRegister } from './adapters/client-register.ts'
@@ -82,6 +84,9 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     eventKeyring,
     revocations: platform.revocations,
     waitingRoom: waitingRoom(platform.revocations),
+    auditChain: auditChainStore(platform.database, 'auth'),
+    auditTenants: firestoreAuditTenants(platform.tenants),
+    eventKeys: ringPublicKeys(platform.system),
     revocationLedger: firestoreRevocationLedger(platform),
     keyRings: { access: keyring, events: eventKeyring },
     keyLedger: firestoreKeyLedger(platform.tenants),

@@ -31,7 +31,12 @@ export type Run = {
 }
 
 /** A command's answer: for a program, and for a person. */
-export type Answer = { readonly json: unknown; readonly lines: readonly string[] }
+export type Answer = {
+  readonly json: unknown
+  readonly lines: readonly string[]
+  /** It was done, and what it found is bad: the exit code is 1. */
+  readonly failed?: boolean
+}
 
 export type Command = {
   readonly summary: string

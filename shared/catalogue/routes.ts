@@ -170,6 +170,13 @@ export const ROUTES = {
   scimReplaceGroup: { ...open('PUT', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'), ...scim },
   scimPatchGroup: { ...open('PATCH', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'), ...scim },
   scimDeleteGroup: open('DELETE', '/scim/v2/{tenantId}/Groups/{resourceId}', 'auth'),
+  listAuditEvents: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/audit-events',
+    'auth',
+    'audit:read',
+    'platform:security',
+  ),
   getHealth: open('GET', '/health', 'auth'),
   getMetrics: secured('GET', '/metrics', 'auth', 'platform:read'),
   recordUsage: {

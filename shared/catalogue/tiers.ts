@@ -49,6 +49,14 @@ function limits(
   }
 }
 
+/** How many days back a tenant can look into its audit (`auth.md` §11); kept is seven years for all. */
+export const AUDIT_DAYS: Readonly<Record<Tier, number>> = {
+  basic: 90,
+  standard: 365,
+  premium: 365,
+  enterprise: 2_555,
+}
+
 export type SessionLimits = {
   /** How many sessions a person has at once; one more ends the oldest. */
   readonly sessionsPerUser: number

@@ -110,6 +110,13 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
       },
     ),
   ]),
+  doc('auth_auditPending/{id}', 'auth', 'a sealed segment that no link of the audit chain has taken in yet'),
+  doc(
+    'tenantAudit/{tenantId}/auth_chain/{id}',
+    'auth',
+    'a link: segments with their roots, their Merkle root, the hash of the link before; and the signed head',
+    { readers: 'audit; outside the tenant, so that no purge reaches it' },
+  ),
   doc(
     'authFeed/{shard}/entries/{id}',
     'auth',

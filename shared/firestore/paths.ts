@@ -6,7 +6,15 @@ import { isDocumentId, type TenantId } from '../ids.ts'
  * cannot be named.
  */
 export const SYSTEM_COLLECTIONS: Readonly<Record<Group, readonly string[]>> = {
-  auth: ['auth_outbox', 'auth_inbox', 'auth_quarantine', 'keyrings', 'domainOwners', 'authFeed'],
+  auth: [
+    'auth_outbox',
+    'auth_inbox',
+    'auth_quarantine',
+    'keyrings',
+    'domainOwners',
+    'authFeed',
+    'auth_auditPending',
+  ],
   billing: [
     'billing_outbox',
     'billing_inbox',
@@ -55,9 +63,21 @@ export function systemDocumentPath(group: Group, collection: string, id: string)
 }
 
 /** Where a group keeps its audit of a tenant: outside the tenant, so that no purge can reach it. */
-export function auditDocumentPath(tenantId: TenantId, group: Group, id: string): string {
+export function auditDocumentPath(
+  tenantId: TenantId,
+  group: Group,
+  id: string,
+  kind: AuditKind = 'segments',
+): string {
   if (!isDocumentId(id)) throw new TypeError('not a document id')
-  return `tenantAudit/${tenantId}/${group}_segments/${id}`
+  return `tenantAudit/${tenantId}/${group}_${kind}/${id}`
+}
+
+/** What is kept of an audit: the sealed segments, and the links that chain them. */
+export type AuditKind = 'segments' | 'chain'
+
+export function auditCollectionPath(tenantId: TenantId, group: Group, kind: AuditKind): string {
+  return `tenantAudit/${tenantId}/${group}_${kind}`
 }
 
 /** One entry of the revocation feed: auth writes it, every function reads it. */

@@ -115,7 +115,7 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
           ...claimWrites(deps.group, db, claim, decision.value.value, nowMs),
           ...decision.value.writes,
           ...rows.map((row) => db.createSystem(`${deps.group}_outbox`, row.id, outboxFields(row))),
-          ...auditWrites(db, ctx, decision.value.audit ?? [], nowMs, commitId),
+          ...auditWrites(deps.group, db, ctx, decision.value.audit ?? [], { nowMs, commitId }),
           ...feedWrites(deps.group, ctx.tenantId, decision.value, { commitId, nowMs }),
         ]
         const outcome = await commitWrites(deps.database, writes, commitId)
@@ -163,20 +163,29 @@ function claimWrites<S>(
   return [db.createSystem(`${group}_inbox`, claim.id, fields, { once: true })]
 }
 
-/** One sealed segment per commit: the entries and the hash over them; later work chains the segments. */
+/**
+ * One sealed segment per commit: the entries and the hash over them. The sweep chains them, so that no
+ * two commits of a tenant ever wait for each other.
+ */
 function auditWrites<S>(
+  group: Group,
   db: ScopedDb<S>,
   ctx: TenantContext,
   entries: readonly AuditEntry[],
-  nowMs: number,
-  commitId: string,
+  { nowMs, commitId }: { readonly nowMs: number; readonly commitId: string },
 ): Write<S>[] {
   if (entries.length === 0) return []
   const sealed = entries.map((entry) => ({ at: new Date(nowMs).toISOString(), actor: ctx.actor, ...entry }))
-  return [
-    db.createAudit(commitId, { tenantId: db.tenantId, atMs: nowMs, entries: sealed, root: digestOf(sealed) }),
-  ]
+  const { tenantId } = db
+  const root = digestOf(sealed)
+  const segment = db.createAudit(commitId, { tenantId, atMs: nowMs, entries: sealed, root })
+  if (!CHAINED_GROUPS.includes(group)) return [segment]
+  const waiting = { tenantId, root, createdAtMs: nowMs }
+  return [segment, db.createSystem(`${group}_auditPending`, commitId, waiting)]
 }
+
+/** Groups whose sweep chains their segments; a note beside each segment waits for it. */
+const CHAINED_GROUPS: readonly Group[] = ['auth']
 
 /**
  * A refusal may be the echo of our own success: a redelivery meets the state that the first delivery

@@ -203,6 +203,17 @@ export const LOG_MESSAGES = {
     ['error'],
     ERROR,
   ),
+  'audit sealed': notice(
+    'INFO',
+    "A tenant's audit has a new link; `outcome` is the end of its chain, for `audit:verify --expect`.",
+    ['tenantId', 'count', 'outcome'],
+  ),
+  'audit not sealed': notice(
+    'WARNING',
+    "A tenant's audit could not be chained; the next sweep tries again.",
+    ['tenantId', 'error'],
+    ERROR,
+  ),
   'revocation entry not understood': notice(
     'ERROR',
     'An entry of the revocation feed names no tenant and nothing that is known; nothing was revoked by it.',

@@ -136,6 +136,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   listUserSessions: SESSION_UNKNOWN,
   endUserSessions: SESSION_UNKNOWN,
   endUserSession: SESSION_UNKNOWN,
+  listAuditEvents: SESSIONS,
   // Of the caller's own tenant; operators hold no such scope.
   getRevocations: { ...everywhere(403), ...NONE_OF_OURS, otherAllScopes: 200 },
   listUsers: OWN_PEOPLE,

@@ -3,7 +3,6 @@ import { type RevocationKind, revokeUntilNow } from '#shared/contracts/revocatio
 import { RESERVED_TENANT_IDS } from '#shared/ids.ts'
 import type { ReceivedEvent } from '#shared/pubsub/types.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { raisedWatermark } from '../domain/change-client.ts'
 import { parseClientId } from '../domain/client-id.ts'
 import { parseSessionId } from '../domain/session-id.ts'
 import type { ClientRegister } from '../ports/clients.ts'
@@ -56,12 +55,24 @@ async function takeEffect(deps: RevokeOnRequestDeps, { event, ctx, nowMs, trace 
   const { kind, id } = event.data
   if (kind === 'tenant') await revokeAllSessions(deps, { ctx, nowMs })
   if (kind === 'user') {
-    await revokeSessions(deps, { ctx, nowMs, trace, selection: { userId: id }, reason: 'revocation_requested' })
+    await revokeSessions(deps, {
+      ctx,
+      nowMs,
+      trace,
+      selection: { userId: id },
+      reason: 'revocation_requested',
+    })
   }
   if (kind === 'session') {
     const sessionId = parseSessionId(id)
     if (sessionId === undefined) return
-    await revokeSessions(deps, { ctx, nowMs, trace, selection: { sessionId }, reason: 'revocation_requested' })
+    await revokeSessions(deps, {
+      ctx,
+      nowMs,
+      trace,
+      selection: { sessionId },
+      reason: 'revocation_requested',
+    })
   }
   if (kind === 'key') await deleteApiKey(deps, { ctx, nowMs, trace, keyId: id })
   if (kind === 'client') await raiseClient(deps, ctx, id, nowMs)
@@ -79,7 +90,11 @@ async function raiseClient(
   await deps.clientRegister.change(ctx, undefined, { clientId, keeperId: undefined }, ({ client }) =>
     ok({
       value: null,
-      client: { ...client, notBefore: raisedWatermark(client, nowMs), revision: client.revision + 1 },
+      client: {
+        ...client,
+        notBefore: Math.max(client.notBefore, Math.floor(nowMs / 1000)),
+        revision: client.revision + 1,
+      },
       audit: [],
     }),
   )

@@ -44,7 +44,7 @@ export const COMMIT_CHECKS: readonly Mutation[] = [
       ],
       [
         'the audit in the commit',
-        '...auditWrites(db, ctx, decision.value.audit ?? [], nowMs, commitId),',
+        '...auditWrites(deps.group, db, ctx, decision.value.audit ?? [], { nowMs, commitId }),',
         '',
       ],
       [

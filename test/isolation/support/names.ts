@@ -78,7 +78,9 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
     return acting.tenants.includes(tenant) && collection.startsWith(`${group}_`)
   }
   if (top === 'tenantAudit') {
-    return acting.tenants.includes(tenant) && collection === `${group}_segments`
+    // The sweep chains what the tenants' commits have sealed.
+    if (acting.listing === true && collection === 'auth_chain') return group === 'auth'
+    return acting.tenants.includes(tenant) && [`${group}_segments`, `${group}_chain`].includes(collection)
   }
   // Who verifies a token reads what was revoked, of all tenants; auth alone writes it.
   if (top === 'authFeed') return segments[2] === 'entries' && (group === 'auth' || !writes)
