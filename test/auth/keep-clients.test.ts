@@ -4,13 +4,17 @@ import { clientDeleted } from '#shared/contracts/events/client-deleted.ts'
 import { clientSecretRotated } from '#shared/contracts/events/client-secret-rotated.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
+import { parsePresentedClient } from '../../functions/auth/domain/presented-client.ts'
+import { authenticateClient } from '../../functions/auth/operations/authenticate-client.ts'
 import { addOperator } from '../../functions/auth/operations/bootstrap-operator.ts'
 import { createClient } from '../../functions/auth/operations/create-client.ts'
 import { rotateClientSecret } from '../../functions/auth/operations/keep-clients.ts'
+import { mintAccessToken } from '../../functions/auth/operations/mint-access-token.ts'
 import {
   type AuthStack,
   addFirstOperator,
   askToken,
+  basic,
   manage,
   OPERATOR,
   presetOf,
@@ -105,11 +109,11 @@ describe('settings', () => {
     expect(await aClient(settings)).toMatchObject(seen)
   })
 
-  const CODE = { authMethod: 'none', grants: ['authorization_code'] }
+    ['roles of operators', { roles: ['platform_admin'] }],
   test.each<[string, Record<string, unknown>]>([
     ['an unknown member', { owner: 'me' }],
     ['another one’s id', { clientId: 'cid_acme_0000000000000001' }],
-    ['roles', { roles: ['owner'] }],
+    ['an operator’s role', { roles: ['platform_admin'] }],
     ['a grant nobody has', { grants: ['password'] }],
     ['a public client for machines', { authMethod: 'none', grants: ['client_credentials'] }],
     [
@@ -274,6 +278,42 @@ describe('changing', () => {
     expect(await stack.deps.platform.verifyToken(token, undefined)).toMatchObject({ ok: false })
     const other = stack.another().platform.verifyToken(token, undefined)
     expect(await other).toMatchObject({ ok: false, code: 'token.invalid' })
+  })
+
+  // A process may know the client from two seconds ago, and mint while the change is being committed.
+  test('a token is dead too whose client was read before the change, and minted after it', async () => {
+    const made = await aClient({ scopes: ['usage:read', 'usage:write'] })
+    const warm = await tokenOf(stack, made)
+    stack.clock.advance(500)
+    await ask('DELETE', `${PATH}/${made.clientId}`)
+    stack.clock.advance(1_400)
+    const late = await askToken(stack, {}, made)
+    const { access_token: token } = (await late.json()) as { access_token?: string }
+    stack.clock.advance(2_500)
+
+    expect(late.status).toBe(200)
+    for (const dead of [warm, token ?? '']) {
+      expect(await stack.another().platform.verifyToken(dead, undefined)).toMatchObject({ ok: false })
+    }
+    expect((await askToken(stack, {}, made)).status).toBe(401)
+  })
+
+  test('after a change its client gets a token at once, and it is good', async () => {
+    const made = await aClient({ scopes: ['usage:read', 'usage:write'] })
+    await ask('PATCH', `${PATH}/${made.clientId}`, { scopes: ['usage:read'] })
+    const other = stack.another()
+    stack.clock.advance(100)
+    const presented = parsePresentedClient(new Map(), basic(made))
+    if (!presented.ok) throw new Error(presented.detail)
+    const nowMs = stack.clock.now()
+    const proven = await authenticateClient(other, presented.value, { nowMs, clientAddress: '' })
+    if (!proven.ok) throw new Error(proven.detail)
+    const mint = { client: proven.value, subject: made.clientId, scopes: proven.value.client.scopes }
+    const { accessToken } = await mintAccessToken(other, { ...mint, roles: [], jkt: undefined }, nowMs)
+    const verified = await other.platform.verifyToken(accessToken, undefined)
+
+    expect(verified).toMatchObject({ ok: true })
+    expect(verified.ok && [...verified.value.claims.scopes]).toEqual(['usage:read'])
   })
 
   test('another name ends no token', async () => {

@@ -1,11 +1,13 @@
 import { z } from 'zod'
+import { TOKEN_SKEW_SECONDS } from '#shared/contracts/revocation.ts'
 import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { Client } from './client.ts'
 import { MOST_SECRETS, type StoredSecret } from './client-secret.ts'
 import { type ClientSettings, checkSettings, parseScopes, SETTINGS_MEMBERS } from './client-settings.ts'
-import { checkGivable, type ScopeGiver } from './scope.ts'
+import { checkRolesGivable, isTenantRole, type RoleGiver } from './role.ts'
+import { checkGivable } from './scope.ts'
 
 /** What of a client is to be different; how it authenticates never changes, that would be another client. */
 export type ClientChange = Partial<Omit<ClientSettings, 'authMethod'>>
@@ -31,7 +33,7 @@ export function parseClientChange(raw: unknown): Result<ClientChange> {
 }
 
 /** Who changes a client: what their token holds, and which person answers for it. */
-export type ClientKeeper = ScopeGiver & { readonly ownerUserId: string | null }
+export type ClientKeeper = RoleGiver & { readonly ownerUserId: string | null }
 
 /**
  * The client after a change, with its watermark raised if it may less than before.
@@ -52,7 +54,8 @@ export function changeClient(
     const kept = checkKeeper(keeper, client, changed.scopes)
     if (!kept.ok) return kept
   }
-  const notBefore = narrows(client, changed) ? raisedWatermark(client, nowMs) : client.notBefore
+  const ends = changed.status === 'disabled' ? TOKEN_SKEW_SECONDS : COMMIT_SECONDS
+  const notBefore = narrows(client, changed) ? raisedWatermark(client, nowMs, ends) : client.notBefore
   return ok({ ...changed, notBefore, revision: client.revision + 1 })
 }
 
@@ -71,7 +74,10 @@ export function checkKeeper(
       'Only the person who answers for this client may change how it authenticates.',
     )
   }
-  return checkGivable(keeper, client.tenantId, scopes)
+  const givable = checkGivable(keeper, client.tenantId, scopes)
+  if (!givable.ok) return givable
+  // Whoever can be an owner's client can make themselves one.
+  return checkRolesGivable(keeper, client.tenantId, [], client.roles.filter(isTenantRole), new Map())
 }
 
 /**
@@ -100,7 +106,7 @@ export function rotateSecret(
   return ok({
     ...client,
     secrets: [secret, ...kept],
-    notBefore: overlapSeconds === 0 ? raisedWatermark(client, nowMs) : client.notBefore,
+    notBefore: overlapSeconds === 0 ? raisedWatermark(client, nowMs, COMMIT_SECONDS) : client.notBefore,
     revision: client.revision + 1,
   })
 }
@@ -117,9 +123,15 @@ export function dropSecret(client: Client, secretId: string, nowMs: number): Res
   return ok({ ...client, secrets: others, revision: client.revision + 1 })
 }
 
-/** A watermark at this second; it only moves forward. */
-export function raisedWatermark(client: Client, nowMs: number): number {
-  return Math.max(client.notBefore, Math.floor(nowMs / 1000))
+/**
+ * How far a watermark is set ahead: a token may be asked for after this request and be minted before it
+ * is committed. A client that goes on gets tokens that are dated as much ahead, which all verifiers take.
+ */
+const COMMIT_SECONDS = 2
+
+/** A watermark so many seconds ahead; it only moves forward. */
+export function raisedWatermark(client: Client, nowMs: number, aheadSeconds = COMMIT_SECONDS): number {
+  return Math.max(client.notBefore, Math.floor(nowMs / 1000) + aheadSeconds)
 }
 
 function givesPower(before: Client, after: Client): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TENANT_ROLE_NAMES, type TenantRole } from '#shared/catalogue/scopes.ts'
 import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
@@ -17,6 +18,8 @@ import type { TenantAuthState } from './tenant-state.ts'
 /** What a caller wants of a new client; whatever is left out is as in `MACHINE`. */
 export type NewClient = {
   readonly name: string | undefined
+  /** Which of its tenant's people it stands for where a role counts: they give it no scope. */
+  readonly roles?: readonly TenantRole[]
 } & Pick<ClientSettings, 'scopes' | 'grants'> &
   Partial<Omit<ClientSettings, 'name' | 'status' | 'scopes' | 'grants'>>
 
@@ -26,6 +29,7 @@ const parseBody = parser(
     name: name.optional(),
     scopes,
     authMethod: authMethodMember.default('client_secret_basic'),
+    roles: z.array(z.enum(TENANT_ROLE_NAMES)).max(TENANT_ROLE_NAMES.length).optional(),
     ...z.object(others).partial().shape,
   }),
 )
@@ -79,10 +83,10 @@ export type ClientView = ReturnType<typeof viewOf>
 
 export function viewOf(client: Client) {
   const { clientId, tenantId, revision, secrets, createdAt } = client
-  const { name, status, authMethod, jwks, jwksUri, grants, scopes } = client
+  const { name, status, authMethod, jwks, jwksUri, grants, roles, scopes } = client
   const { redirectUris, postLogoutRedirectUris, dpopRequired } = client
   return {
-    ...{ clientId, tenantId, name, status, authMethod, scopes, grants },
+    ...{ clientId, tenantId, name, status, authMethod, scopes, roles, grants },
     ...{ redirectUris, postLogoutRedirectUris, dpopRequired },
     ...(jwks === null ? {} : { jwks }),
     ...(jwksUri === null ? {} : { jwksUri }),

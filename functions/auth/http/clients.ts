@@ -151,8 +151,8 @@ function keepCommand(request: TenantRequest): Result<KeepCommand> {
 }
 
 function callerOf({ token: { claims } }: TenantRequest) {
-  const { tenant, scopes, subject, clientId } = claims
-  return { tenantId: tenant, scopes, subject, clientId }
+  const { tenant, scopes, roles, subject, clientId } = claims
+  return { tenantId: tenant, scopes, roles, subject, clientId }
 }
 
 function tagged({ revision }: ClientView): { etag: string } {

@@ -20,7 +20,8 @@ import {
   settingsOf,
   viewOf,
 } from '../domain/new-client.ts'
-import { checkGivable, checkHoldable, type ScopeGiver } from '../domain/scope.ts'
+import { type CustomRoles, checkRolesGivable, type RoleGiver } from '../domain/role.ts'
+import { checkGivable, checkHoldable } from '../domain/scope.ts'
 import type { ClientCommit, ClientStore, ClientSurroundings, PepperStore } from '../ports.ts'
 
 export type CreateClientDeps = {
@@ -37,7 +38,7 @@ export type PresetCredentials = { readonly clientId: string; readonly clientSecr
 export type CreateClientCommand = {
   readonly ctx: TenantContext
   /** Who gives, by their own token; the deployer's command line gives whatever the tenant may have. */
-  readonly giver: (ScopeGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
+  readonly giver: (RoleGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
   readonly wanted: NewClient
   /** From `Idempotency-Key`, if the caller sent one. */
   readonly claim?: Claim | undefined
@@ -70,6 +71,10 @@ export async function createClient(
       ? checkHoldable(ctx.tenantId, wanted.scopes)
       : checkGivable(giver, ctx.tenantId, wanted.scopes)
   if (!givable.ok) return givable
+  const roles = wanted.roles ?? []
+  const roleGivable =
+    giver === 'deployer' ? ok(undefined) : checkRolesGivable(giver, ctx.tenantId, [], roles, NO_CUSTOM_ROLES)
+  if (!roleGivable.ok) return roleGivable
   const credentials = await newCredentials(deps, ctx.tenantId, command.preset, command.nowMs)
   const creatorId = giver === 'deployer' || giver.tenantId !== ctx.tenantId ? undefined : giver.clientId
   const ids = { clientId: credentials.clientId, creatorId: creatorId as ClientId | undefined }
@@ -85,6 +90,9 @@ export async function createClient(
   const clientSecret = hasSecret(wanted) ? credentials.clientSecret : undefined
   return ok({ client: added.value.value, clientSecret, replayed: false })
 }
+
+/** A client has usual roles alone: what a tenant's own roles allow may change under it. */
+const NO_CUSTOM_ROLES: CustomRoles = new Map()
 
 export type NewCredentials = {
   readonly clientId: ClientId
@@ -164,7 +172,7 @@ function clientOf(
     ...settingsOf(wanted, credentials.clientId),
     clientId: credentials.clientId,
     tenantId: command.ctx.tenantId,
-    roles: [],
+    roles: wanted.roles ?? [],
     secrets: hasSecret(wanted) ? credentials.secrets : [],
     // Its maker's owner, not its maker: else one person could be two by making a second client.
     ownerUserId: person ?? found.creator?.ownerUserId ?? null,

@@ -1,7 +1,8 @@
+import { TENANT_SCOPES } from '#shared/catalogue/scopes.ts'
 import { clientDeleted } from '#shared/contracts/events/client-deleted.ts'
 import { clientSecretRotated } from '#shared/contracts/events/client-secret-rotated.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
-import { revokeUntilNow } from '#shared/contracts/revocation.ts'
+import { latestExpiry, type Revocation, TOKEN_SKEW_SECONDS } from '#shared/contracts/revocation.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
 import type { Ids } from '#shared/ids.ts'
 import { ok, type Result } from '#shared/result.ts'
@@ -19,7 +20,7 @@ import type { Client } from '../domain/client.ts'
 import { type ClientId, parseClientId } from '../domain/client-id.ts'
 import { type ClientSecret, digestSecret, newClientSecret } from '../domain/client-secret.ts'
 import { type ClientView, viewOf } from '../domain/new-client.ts'
-import type { ScopeGiver } from '../domain/scope.ts'
+import type { RoleGiver } from '../domain/role.ts'
 import type { ChangedClient, ClientRegister, FoundClient } from '../ports/clients.ts'
 import type { PepperStore } from '../ports.ts'
 
@@ -30,7 +31,7 @@ export type KeepClientsDeps = {
 }
 
 /** Who keeps a client: by their own token, or with the deployer's credentials. */
-export type Keeper = (ScopeGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
+export type Keeper = (RoleGiver & { readonly subject: string; readonly clientId: string }) | 'deployer'
 
 export type KeepCommand = {
   readonly ctx: TenantContext
@@ -57,7 +58,7 @@ export function updateClient(
       value: viewOf(changed.value),
       client: changed.value,
       audit: [{ action: 'auth.client.updated', target: client.clientId, outcome: what }],
-      revocations: raised(client, changed.value, command.nowMs, 'client_changed'),
+      revocations: raised(client, changed.value, 'client_changed'),
     })
   })
 }
@@ -73,7 +74,10 @@ export async function deleteClient(deps: KeepClientsDeps, command: KeepCommand):
       client: undefined,
       events: [event],
       audit: [{ action: 'auth.client.deleted', target: clientId }],
-      revocations: [revokeUntilNow('client', clientId, command.nowMs, 'client_deleted')],
+      // It never comes back: so far ahead as a verifier takes tokens at all.
+      revocations: [
+        revokedUntil(clientId, Math.floor(command.nowMs / 1000) + TOKEN_SKEW_SECONDS, 'client_deleted'),
+      ],
     })
   })
   return removed.ok ? ok(undefined) : removed
@@ -115,7 +119,7 @@ export async function rotateClientSecret(
       audit: [
         { action: 'auth.client.secret_rotated', target: clientId, outcome: `overlap ${overlapSeconds} s` },
       ],
-      revocations: raised(client, rotated.value, command.nowMs, 'secret_replaced'),
+      revocations: raised(client, rotated.value, 'secret_replaced'),
     })
   })
   if (!answer.ok) return answer
@@ -162,16 +166,21 @@ async function keep<T>(
 /** A person is their own owner; a client's is whoever answers for it. */
 function keeperOf(keeper: Exclude<Keeper, 'deployer'>, client: Client | undefined): ClientKeeper {
   const ownerUserId = keeper.subject.startsWith('usr_') ? keeper.subject : (client?.ownerUserId ?? null)
-  return { tenantId: keeper.tenantId, scopes: keeper.scopes, ownerUserId }
+  const { tenantId, scopes, roles } = keeper
+  return { tenantId, scopes, roles, ownerUserId }
 }
 
 function allPowers(client: Client, change: ClientChange): ClientKeeper {
-  const scopes = new Set<string>([...client.scopes, ...(change.scopes ?? [])])
-  return { tenantId: client.tenantId, scopes, ownerUserId: client.ownerUserId }
+  const scopes = new Set<string>([...TENANT_SCOPES, ...client.scopes, ...(change.scopes ?? [])])
+  return { tenantId: client.tenantId, scopes, roles: ['owner'], ownerUserId: client.ownerUserId }
 }
 
-function raised(before: Client, after: Client, nowMs: number, reason: string) {
-  return after.notBefore > before.notBefore ? [revokeUntilNow('client', after.clientId, nowMs, reason)] : []
+function raised(before: Client, after: Client, reason: string): Revocation[] {
+  return after.notBefore > before.notBefore ? [revokedUntil(after.clientId, after.notBefore, reason)] : []
+}
+
+function revokedUntil(clientId: ClientId, before: number, reason: string): Revocation {
+  return { kind: 'client', id: clientId, before, exp: latestExpiry(before), reason }
 }
 
 function eventOf<T>(command: KeepCommand, type: string, id: string, data: T) {
