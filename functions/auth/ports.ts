@@ -38,6 +38,8 @@ export type FoundCredentials = {
   readonly client: Client | undefined
   /** Whether the store was not asked for this. */
   readonly kept: boolean
+  /** When it was asked, where that was before this request. */
+  readonly asOfMs?: number
 }
 
 /** What may count only once: assertions, codes, proofs. */

@@ -19,7 +19,7 @@ export function keptCredentials(store: Credentials): Credentials {
         const found = await entry.found
         const allowedMs = found.client === undefined ? kept.missingMs : kept.clientMs
         // A clock that was set back makes nothing fresh for longer.
-        if (Math.abs(kept.nowMs - entry.atMs) < allowedMs) return { ...found, kept: true }
+        if (Math.abs(kept.nowMs - entry.atMs) < allowedMs) return { ...found, kept: true, asOfMs: entry.atMs }
       }
       const reading = store.find(tenantId, clientId)
       known.delete(key)

@@ -79,7 +79,7 @@ async function see(
   presented: PresentedClient,
   freshness: KeptCredentials,
 ): Promise<Seen> {
-  const [{ client, state, kept }] = await Promise.all([
+  const [{ client, state, kept, asOfMs }] = await Promise.all([
     deps.credentials.find(presented.tenantId, presented.clientId, freshness),
     deps.peppers.all([]),
   ])
@@ -94,21 +94,25 @@ async function see(
   if (ACCESS_BY_STATE[state.status].kind === 'none') {
     return { ...seen, reason: 'no access', proven: refuse('client.invalid', `tenant is ${state.status}`) }
   }
-  return { ...seen, proven: ok({ client, state, proof: proof.value }) }
+  return {
+    ...seen,
+    proven: ok({ client, state, ...(asOfMs === undefined ? {} : { asOfMs }), proof: proof.value }),
+  }
 }
 
 /** Last of all, so that nobody but the client can fill the store with assertions. */
 async function claim(
   deps: AuthenticateClientDeps,
   presented: PresentedClient,
-  { client, state, proof }: Provable,
+  { proof, ...known }: Provable,
 ): Promise<Result<ProvenClient>> {
+  const { client } = known
   const ctx = openByCredential(client.tenantId, 'client', client.clientId)
   const { once } = proof
   if (once !== undefined && !(await deps.replay.claimOnce(ctx, { kind: 'assertion', ...once }))) {
     return refuse('client.invalid', 'assertion used before')
   }
-  return ok({ client, state, ctx, method: presented.method })
+  return ok({ ...known, ctx, method: presented.method })
 }
 
 /** What of a proof must never count again. */

@@ -11,6 +11,8 @@ export type ProvenClient = {
   readonly state: KnownState
   /** Opens the client's own tenant. */
   readonly ctx: TenantContext
+  /** When client and state were read, if before this request: no token says to be younger than that. */
+  readonly asOfMs?: number
   /** How it proved itself in this request. */
   readonly method: AuthMethod
 }

@@ -69,12 +69,12 @@ export async function mintAccessToken(deps: MintDeps, mint: Mint, nowMs: number)
       claims: { ...mint.claims, ...(mint.jkt === undefined ? {} : { cnf: { jkt: mint.jkt } }) },
     },
     deps.ids.bytes(17),
-    nowMs,
+    Math.min(nowMs, mint.client.asOfMs ?? nowMs),
   )
   return {
     accessToken: signAccessToken(claims, signer),
     tokenType: mint.jkt === undefined ? 'Bearer' : 'DPoP',
-    expiresInSeconds: claims.exp - claims.iat,
+    expiresInSeconds: claims.exp - Math.max(claims.iat, Math.floor(nowMs / 1000)),
     scope: claims.scope,
     claims,
   }
