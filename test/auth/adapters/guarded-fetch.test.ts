@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -8,6 +9,7 @@ import {
   type ResolvedAddress,
 } from '../../../functions/auth/adapters/guarded-fetch.ts'
 import { GuardRefused } from '../../../functions/auth/ports/outbound.ts'
+import { selfSigned } from '../support/self-signed.ts'
 
 const DEMO = { GOOGLE_CLOUD_PROJECT: 'demo-test', OUTBOUND_ALLOW: undefined }
 const closing: (() => Promise<unknown>)[] = []
@@ -215,6 +217,20 @@ describe('what OUTBOUND_ALLOW opens', () => {
     const { url, port } = await allowed((_request, response) => void response.end('ok'))
     const real = { GOOGLE_CLOUD_PROJECT: 'energent-prod', OUTBOUND_ALLOW: `127.0.0.1:${port}` }
     expect(await outcome(guardedFetch(real)(url, { maxBytes: 10 }))).toBe('scheme')
+  })
+})
+
+describe('TLS', () => {
+  test('a certificate that nobody vouches for is no answer, and nothing was said to who has it', async () => {
+    let asked = 0
+    const server = createHttpsServer(selfSigned(), (_request, response) => {
+      asked += 1
+      response.end('ok')
+    })
+    const port = await opened(server)
+    const fetch = guardedFetch({ ...DEMO, OUTBOUND_ALLOW: `localhost:${port}` })
+    expect(await outcome(fetch(`https://localhost:${port}/secret`, { maxBytes: 10 }))).toBe('network')
+    expect(asked).toBe(0)
   })
 })
 

@@ -2,6 +2,7 @@ import { COMMIT_CHECKS } from './commits.ts'
 import { EDGES } from './edges.ts'
 import { GUARDS } from './guards.ts'
 import type { Mutation } from './mutation.ts'
+import { OUTBOUND } from './outbound.ts'
 import { SCOPES } from './scopes.ts'
 import { SESSIONS } from './sessions.ts'
 import { TENANCY } from './tenancy.ts'
@@ -14,4 +15,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...EDGES,
   ...GUARDS,
   ...SESSIONS,
+  ...OUTBOUND,
 ]
