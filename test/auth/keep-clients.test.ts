@@ -109,6 +109,7 @@ describe('settings', () => {
     expect(await aClient(settings)).toMatchObject(seen)
   })
 
+  const CODE = { authMethod: 'none', grants: ['authorization_code'] }
   test.each<[string, Record<string, unknown>]>([
     ['an unknown member', { owner: 'me' }],
     ['another one’s id', { clientId: 'cid_acme_0000000000000001' }],
