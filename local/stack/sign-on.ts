@@ -58,7 +58,7 @@ async function connect(
   const claimed = (await call('POST', '/domains', { domain })).body
   const record = claimed['txtRecord'] as { name: string; value: string } | null
   if (record !== null) dns.set(record.name, [record.value])
-  await call('POST', `/domains/${String(claimed['domainId'])}/verify`, {})
+  await call('POST', `/domains/${String(claimed['domainId'])}/verify`)
   if (earlier !== undefined)
     await api.call('DELETE', `${path}/connections/${earlier.connectionId}`, { token })
   const { connectionId, clientId, clientSecret } = demoConnection(tenantId, issuer)

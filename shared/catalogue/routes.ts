@@ -140,16 +140,13 @@ export const ROUTES = {
     accepts: JSON_TYPE,
   },
   listDomains: secured('GET', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
-  verifyDomain: {
-    ...secured(
-      'POST',
-      '/v1/tenants/{tenantId}/domains/{domainId}/verify',
-      'auth',
-      'sso:manage',
-      'platform:tenants',
-    ),
-    maxBodyBytes: 4 * KIB,
-  },
+  verifyDomain: secured(
+    'POST',
+    '/v1/tenants/{tenantId}/domains/{domainId}/verify',
+    'auth',
+    'sso:manage',
+    'platform:tenants',
+  ),
   getRevocations: {
     ...secured('GET', '/v1/revocations', 'auth', 'revocations:read'),
     deadlineMs: 28_000,

@@ -340,7 +340,7 @@ function bodyFor(route: Route, tenant: string): unknown {
   if (route.path.endsWith('/{clientId}')) return { name: 'Matrix' }
   if (route.path.endsWith('/api-keys')) return { scopes: ['tenant:read'] }
   if (/^\/oauth2\/(?:introspect|revoke)$/.test(route.path)) return undefined
-  if (route.path.endsWith('/verify')) return {}
+  if (route.path.endsWith('/domains/{domainId}/verify')) return undefined
   if (route.path.endsWith('/domains')) return { domain: 'acme.example' }
   if (route.path.endsWith('/connections')) return { issuer: 'https://idp.example', clientId: 'us' }
   if (route.path.endsWith('/connections/{connectionId}')) return { status: 'disabled' }
