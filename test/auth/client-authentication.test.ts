@@ -2,10 +2,12 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TenantId } from '#shared/ids.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
+import type { AuthDeps } from '../../functions/auth/deps.ts'
 import type { NewClient } from '../../functions/auth/domain/new-client.ts'
 import { JWT_BEARER } from '../../functions/auth/domain/presented-client.ts'
 import { authenticateClient } from '../../functions/auth/operations/authenticate-client.ts'
 import { createClient } from '../../functions/auth/operations/create-client.ts'
+import { GuardRefused } from '../../functions/auth/ports/outbound.ts'
 import { type AuthStack, BASE_URL, basic, presetOf, startAuth } from './support/auth-stack.ts'
 import { pushFact } from './support/tenant-facts.ts'
 
@@ -239,5 +241,71 @@ describe('the way a client is registered with is the only one', () => {
 
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ error: 'unauthorized_client' })
+  })
+})
+
+describe('keys that a client publishes', () => {
+  const PUBLISHER = presetOf('acme', 6)
+  const address = 'https://app.example/jwks'
+  let published: unknown[] | undefined = [jwk]
+  let fetched: string[] = []
+  const outbound = async (url: string) => {
+    fetched.push(url)
+    if (published === undefined) throw new GuardRefused('network', 'nobody answers')
+    return { status: 200, headers: {}, body: Buffer.from(JSON.stringify({ keys: published })) }
+  }
+  const prove = (deps: AuthDeps, made: Change) =>
+    authenticateClient(
+      deps,
+      {
+        method: 'private_key_jwt',
+        clientId: PUBLISHER.clientId as never,
+        tenantId: 'acme' as TenantId,
+        assertion: assertion({ payload: { iss: PUBLISHER.clientId, sub: PUBLISHER.clientId }, ...made }),
+      },
+      { nowMs: stack.clock.now(), clientAddress: '198.51.100.9' },
+    )
+
+  beforeAll(() => add(PUBLISHER, { authMethod: 'private_key_jwt', jwksUri: address }))
+  beforeEach(() => {
+    published = [jwk]
+    fetched = []
+  })
+
+  test('are fetched from where it registered, once for many', async () => {
+    const deps = stack.another({ outbound })
+
+    const results = await Promise.all(Array.from({ length: 5 }, () => prove(deps, {})))
+
+    expect(results.map((result) => result.ok)).toEqual([true, true, true, true, true])
+    expect(fetched).toEqual([address])
+  })
+
+  test('may rotate: a new one is found, and one taken back is over in five minutes', async () => {
+    const deps = stack.another({ outbound })
+    await prove(deps, {})
+    published = [otherJwk]
+    stack.clock.advance(31_000)
+    const found = await prove(deps, { header: { kid: 'k2' }, key: other.privateKey })
+    stack.clock.advance(300_000)
+
+    expect(found.ok).toBe(true)
+    expect(await prove(deps, {})).toMatchObject({ ok: false, code: 'client.invalid' })
+  })
+
+  test('of an address that does not answer, nobody can say whether it is the client', async () => {
+    published = undefined
+
+    await expect(prove(stack.another({ outbound }), {})).rejects.toThrow('public keys cannot be read')
+  })
+
+  test.each<[string, unknown[]]>([
+    ['a secret', [{ kty: 'oct', k: 'AAAA', kid: 'k1' }]],
+    ['a private key', [{ ...ec.privateKey.export({ format: 'jwk' }), kid: 'k1' }]],
+    ['two of one name', [jwk, { ...otherJwk, kid: 'k1' }]],
+  ])('with %s among them are not taken at all', async (_name, keys) => {
+    published = keys
+
+    await expect(prove(stack.another({ outbound }), {})).rejects.toThrow()
   })
 })
