@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ChainEnd, ChainLink, ChainOwner } from '../audit-chain.ts'
 import type { Group } from '../catalogue/functions.ts'
+import type { ChainEnd, ChainLink, ChainOwner } from '../contracts/audit-chain.ts'
 import { parseTenantId, type TenantId } from '../ids.ts'
 import { type Parse, parser } from '../json.ts'
 import { ok } from '../result.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { nextLink } from '#shared/audit-chain.ts'
+import { nextLink } from '#shared/contracts/audit-chain.ts'
 import { reach } from '#shared/firestore/database.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'

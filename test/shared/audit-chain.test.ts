@@ -7,7 +7,7 @@ import {
   faultsOfLink,
   merkleRoot,
   nextLink,
-} from '#shared/audit-chain.ts'
+} from '#shared/contracts/audit-chain.ts'
 
 const OWNER = { tenantId: 'acme', group: 'auth' }
 const hash = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 64, maxLength: 64 })

@@ -1,5 +1,5 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
-import type { ChainEnd, ChainOwner } from '#shared/audit-chain.ts'
+import type { ChainEnd, ChainOwner } from '#shared/contracts/audit-chain.ts'
 import { canonicalJson } from '#shared/json.ts'
 import type { PublicJwk } from './access-key.ts'
 import type { Signer } from './access-token.ts'

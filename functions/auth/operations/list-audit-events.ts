@@ -1,4 +1,4 @@
-import type { ChainLink } from '#shared/audit-chain.ts'
+import type { ChainLink } from '#shared/contracts/audit-chain.ts'
 import type { AuditChainStore, StoredHead, StoredSegment } from '#shared/firestore/audit-chain.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'

@@ -1,4 +1,4 @@
-import { CHAIN_START, nextLink } from '#shared/audit-chain.ts'
+import { CHAIN_START, nextLink } from '#shared/contracts/audit-chain.ts'
 import { type AuditChainStore, ownerOf, type PendingSegment } from '#shared/firestore/audit-chain.ts'
 import type { Ids, TenantId } from '#shared/ids.ts'
 import { errorFields, type Logger } from '#shared/log.ts'

@@ -1,4 +1,4 @@
-import { CHAIN_START, type ChainEnd, type ChainLink, faultsOfLink } from '#shared/audit-chain.ts'
+import { CHAIN_START, type ChainEnd, type ChainLink, faultsOfLink } from '#shared/contracts/audit-chain.ts'
 import { type AuditChainStore, ownerOf } from '#shared/firestore/audit-chain.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { digestOf } from '#shared/json.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { digestOf } from './json.ts'
+import { digestOf } from '../json.ts'
 
 /** One sealed segment as a link names it: the document's id, the hash over its entries, and when it was committed, in microseconds. */
 export type ChainedSegment = {
