@@ -1,5 +1,5 @@
 import { ROUTES } from '../catalogue/routes.ts'
-import { type Result, refuse } from '../result.ts'
+import { ok, type Result, refuse } from '../result.ts'
 import type { VerifiedToken } from '../tenancy/proofs.ts'
 import { checkDpopProof } from '../tokens/dpop-proof.ts'
 import type { Platform } from '../wiring.ts'
@@ -14,9 +14,19 @@ export function sentToken(authorization: string | undefined): SentToken | undefi
   return { scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer', token }
 }
 
+/** Whoever sent a token that is good, and where it is bound to a key, has proven to hold the key. */
+export type Holder = {
+  readonly token: VerifiedToken
+  /**
+   * Takes the proof as used, or refuses it as used before. For when the holder's share of requests has been
+   * counted: nobody fills the memory of proofs faster than that.
+   */
+  useProof(): Result<void>
+}
+
 /**
  * Verifies the access token of a request, and where it is bound to a key, the proof that came with it:
- * of that key, for this method, URL and token, made just now, and not used before in this process.
+ * of that key, for this method, URL and token, made just now.
  *
  * `userInfo` is the gateway's copy of the payload, on routes where the gateway has verified the token.
  * Throws when the state of the tenant cannot be read.
@@ -25,12 +35,15 @@ export async function verifyHolder(
   platform: Pick<Platform, 'config' | 'proofs' | 'verifyToken'>,
   request: Pick<ApiRequest, 'authorization' | 'header' | 'nowMs' | 'operationId' | 'path'>,
   userInfo: string | undefined,
-): Promise<Result<VerifiedToken>> {
+): Promise<Result<Holder>> {
   const sent = sentToken(request.authorization)
   if (sent === undefined) {
     return refuse('token.invalid', 'no access token', 'Send Authorization: Bearer <token>.')
   }
-  if (sent.scheme === 'Bearer') return platform.verifyToken(sent.token, userInfo)
+  if (sent.scheme === 'Bearer') {
+    const bearer = await platform.verifyToken(sent.token, userInfo)
+    return bearer.ok ? ok({ token: bearer.value, useProof: () => ok(undefined) }) : bearer
+  }
   const text = request.header('dpop')
   if (text === undefined) return refuse('token.proof_invalid', 'no proof', 'Send a DPoP proof.')
   const proof = await checkDpopProof(text, {
@@ -42,7 +55,12 @@ export async function verifyHolder(
   if (!proof.ok) return { ...proof, code: 'token.proof_invalid' }
   const verified = await platform.verifyToken(sent.token, userInfo, { jkt: proof.value.jkt })
   if (!verified.ok) return verified
-  // Last, so that nobody but the token's holder can fill the memory.
-  if (platform.proofs.isFirstUse(proof.value.id, request.nowMs)) return verified
-  return refuse('token.proof_invalid', 'proof used before', 'Make a new DPoP proof for each request.')
+  const { id } = proof.value
+  return ok({
+    token: verified.value,
+    useProof: () =>
+      platform.proofs.isFirstUse(id, request.nowMs)
+        ? ok(undefined)
+        : refuse('token.proof_invalid', 'proof used before', 'Make a new DPoP proof for each request.'),
+  })
 }

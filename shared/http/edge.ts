@@ -198,21 +198,24 @@ async function answerTenant(
   base: Unread,
   { seen, startedMs }: Taken,
 ): Promise<Result<ApiReply>> {
-  const token = await verifiedToken(edge.platform, request, base)
-  if (!token.ok) return token
-  const ctx = authorize(route, token.value, base.params['tenantId'], base.nowMs, base.params['userId'])
+  const holder = await verifiedHolder(edge.platform, request, base)
+  if (!holder.ok) return holder
+  const { token } = holder.value
+  const ctx = authorize(route, token, base.params['tenantId'], base.nowMs, base.params['userId'])
   if (!ctx.ok) return ctx
-  const fresh = checkFreshSignIn(base.operationId, token.value, base.nowMs)
+  const fresh = checkFreshSignIn(base.operationId, token, base.nowMs)
   if (!fresh.ok) return fresh
   seen.tenantId = ctx.value.tenantId
   // An operator's calls count as the operators', whosever tenant they are about. Real time on purpose.
-  const { tenant, tier } = token.value.claims
+  const { tenant, tier } = token.claims
   if (!edge.rates.take(tenant, TIER_LIMITS[tier].apiRequestsPerSecond, startedMs)) {
     return refuse('rate.limited', `${tier} rate`, 'More requests than the tier allows in a second.')
   }
+  const used = holder.value.useProof()
+  if (!used.ok) return used
   const read = await readBody(request, route)
   if (!read.ok) return read
-  return edge.handlers[base.operationId]({ ...base, ...read.value, token: token.value, ctx: ctx.value })
+  return edge.handlers[base.operationId]({ ...base, ...read.value, token, ctx: ctx.value })
 }
 
 async function checkCaller(
@@ -236,7 +239,7 @@ function credentialsOf(platform: Platform, request: FrameworkRequest): Result<st
 }
 
 /** The token of a route that needs one: where the gateway has verified it, its copy must be there too. */
-async function verifiedToken(platform: Platform, request: FrameworkRequest, base: Unread) {
+async function verifiedHolder(platform: Platform, request: FrameworkRequest, base: Unread) {
   if (platform.config.CALLER_CHECK === 'direct') return verifyHolder(platform, base, undefined)
   const userInfo = singleHeader(request, 'x-apigateway-api-userinfo')
   if (!userInfo.ok) return userInfo

@@ -67,12 +67,15 @@ async function inquirerOf(deps: AuthDeps, request: ApiRequest, form: Form): Prom
   }
   const holder = await verifyHolder(deps.platform, request, undefined)
   if (!holder.ok) return holder
-  const { tenant, tier, scopes } = holder.value.claims
+  const { token } = holder.value
+  const { tenant, tier, scopes } = token.claims
   if (!scopes.has('introspect')) {
     return refuse('token.insufficient_scope', 'needs introspect', 'This needs the scope introspect.')
   }
+  const used = holder.value.useProof()
+  if (!used.ok) return used
   const perSecond = TIER_LIMITS[tier].apiRequestsPerSecond
-  return ok({ ctx: new TenantContext(holder.value), tenantId: tenant, perSecond })
+  return ok({ ctx: new TenantContext(token), tenantId: tenant, perSecond })
 }
 
 function tokenOf(form: Form): Result<string> {
