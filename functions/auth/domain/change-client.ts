@@ -127,7 +127,7 @@ export function dropSecret(client: Client, secretId: string, nowMs: number): Res
  * How far a watermark is set ahead: a token may be asked for after this request and be minted before it
  * is committed. A client that goes on gets tokens that are dated as much ahead, which all verifiers take.
  */
-const COMMIT_SECONDS = 2
+export const COMMIT_SECONDS = 2
 
 /** A watermark so many seconds ahead; it only moves forward. */
 export function raisedWatermark(client: Client, nowMs: number, aheadSeconds = COMMIT_SECONDS): number {

@@ -2,6 +2,7 @@ import { revokeUntilNow } from '#shared/contracts/revocation.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
+import { COMMIT_SECONDS } from '../domain/change-client.ts'
 import {
   type BindingView,
   checkRoomForBinding,
@@ -63,13 +64,16 @@ export async function deleteBinding(
     if (binding === undefined) return refuse('resource.not_found', 'no such binding')
     const clientId = clientIdOfBinding(ctx.tenantId, binding.id)
     const subject = subjectOfBinding(ctx.tenantId, binding)
+    // So far ahead as a commit takes: a token may be made beside this from the binding that was there.
+    const revoke = (kind: 'client' | 'user', id: string) =>
+      revokeUntilNow(kind, id, nowMs + COMMIT_SECONDS * 1000, 'binding_deleted')
     return ok({
       binding,
       audit: [{ action: 'auth.binding.deleted', target: binding.id }],
       revocations: [
-        revokeUntilNow('client', clientId, nowMs, 'binding_deleted'),
+        revoke('client', clientId),
         // A workload that is a client as well has tokens under that client's id; they are about this subject.
-        ...(subject === clientId ? [] : [revokeUntilNow('user', subject, nowMs, 'binding_deleted')]),
+        ...(subject === clientId ? [] : [revoke('user', subject)]),
       ],
     })
   })

@@ -156,13 +156,8 @@ export const OUTBOUND: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
-    'functions/auth/operations/grants/token-exchange.ts',
-    [WORKLOADS],
-    [['the watermark', ', marks.watermark(client.tenantId, who)]', ']']],
-  ),
-  ...mutationsOf(
     'functions/auth/operations/keep-bindings.ts',
     [WORKLOADS],
-    [['the revocation', "revokeUntilNow('client', clientId, nowMs, 'binding_deleted'),", '']],
+    [['the revocation', "revoke('client', clientId),", '']],
   ),
 ]

@@ -1,6 +1,5 @@
 import type { TenantId } from '#shared/ids.ts'
 import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
-import type { Revocations } from '#shared/tokens/revocations.ts'
 import { isFor } from '../../domain/foreign-claims.ts'
 import { narrowScopes } from '../../domain/scope.ts'
 import {
@@ -19,10 +18,7 @@ import { proveWorkload, type WorkloadDeps } from '../exchange/workload.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
 import { type MintDeps, mintAccessToken, scopesInState } from '../mint-access-token.ts'
 
-export type TokenExchangeDeps = MintDeps &
-  WorkloadDeps &
-  OwnTokenDeps &
-  EnterpriseDeps & { readonly revocations: Pick<Revocations, 'fresh' | 'refresh'> }
+export type TokenExchangeDeps = MintDeps & WorkloadDeps & OwnTokenDeps & EnterpriseDeps
 
 /**
  * Exchanges a token of a workload, a Google service account, a person of the tenant's identity provider
@@ -48,7 +44,7 @@ export async function tokenExchangeGrant(
 
 /** The token for a subject, and an actor, that are proven. */
 export async function answerExchange(
-  deps: MintDeps & { readonly revocations: Pick<Revocations, 'fresh'> },
+  deps: MintDeps,
   request: Pick<GrantRequest, 'client' | 'jkt' | 'nowMs' | 'scopes'>,
   subject: ExchangeParty,
   actor: ExchangeParty | undefined,
@@ -66,8 +62,6 @@ export async function answerExchange(
   if (!asked.ok) return asked
   const scopes = scopesInState(state, subject.roles, asked.value)
   if (!scopes.ok) return scopes
-  const marks = await deps.revocations.fresh()
-  const who = { clientId: client.clientId, userId: subject.subject, sessionId: subject.claims.sid }
   const end = Math.min(subject.expiresAt, actor?.expiresAt ?? subject.expiresAt)
   const minted = await mintAccessToken(
     deps,
@@ -77,7 +71,7 @@ export async function answerExchange(
       scopes: scopes.value,
       roles: subject.roles,
       jkt: request.jkt,
-      watermarks: [...subject.watermarks, marks.watermark(client.tenantId, who)],
+      watermarks: subject.watermarks,
       lifeSeconds: subject.lifeSeconds,
       notAfter: end,
       claims: {
