@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TenantId } from '#shared/ids.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
-import { revokeSession, revokeSessions } from '../../functions/auth/operations/end-sessions.ts'
+import type { AuthDeps } from '../../functions/auth/deps.ts'
+import {
+  revokeAllSessions,
+  revokeSession,
+  revokeSessions,
+} from '../../functions/auth/operations/end-sessions.ts'
 import { inspectRefreshToken } from '../../functions/auth/operations/inspect-refresh-token.ts'
 import { type AuthStack, addFirstOperator, OPERATOR, startAuth, tokenOf } from './support/auth-stack.ts'
 import {
@@ -208,6 +213,67 @@ describe('whoever manages sessions', () => {
     expect((await call('DELETE', '/v1/tenants/nowhere/sessions', token)).status).toBe(404)
     expect((await call('DELETE', ofUser(viewer), token)).status).toBe(204)
     expect(await isAlive(viewer, byViewer)).toBe(false)
+  })
+})
+
+describe('a token made beside the end of its session', () => {
+  /** Ends something between the decision and the signature, in a process that hears of it at once, or not yet. */
+  const beside = (end: () => Promise<unknown>, hears: boolean): AuthDeps => ({
+    ...stack.deps,
+    sessions: {
+      ...stack.deps.sessions,
+      change: async (ctx, sessionId, decide) => {
+        const decided = await stack.deps.sessions.change(ctx, sessionId, decide)
+        await end()
+        if (hears) await stack.deps.platform.revocations.refresh()
+        return decided
+      },
+    },
+  })
+  const ctxOf = (world: SignInWorld) => openAsDeployer(world.ctx.tenantId, 'test', 'test', stack.clock.now())
+  const ends: readonly (readonly [string, () => Promise<unknown>])[] = [
+    [
+      'the session',
+      () =>
+        revokeSession(stack.deps, {
+          ...{ ctx: ctxOf(viewer), sessionId: sidOf(byViewer) as never },
+          ...{ reason: 'administrator', nowMs: stack.clock.now() },
+        }),
+    ],
+    [
+      'all of the user',
+      () =>
+        revokeSessions(stack.deps, {
+          ...{ ctx: ctxOf(viewer), selection: { userId: viewer.user.userId } },
+          ...{ reason: 'administrator', nowMs: stack.clock.now() },
+        }),
+    ],
+    [
+      'all of the tenant',
+      () => revokeAllSessions(stack.deps, { ctx: ctxOf(viewer), nowMs: stack.clock.now() }),
+    ],
+  ]
+  test.each(ends)('is no token: %s', async (_name, end) => {
+    for (const hears of [true, false]) {
+      const answered = await refresh(stack, viewer, byViewer.refreshToken, {}, { deps: beside(end, hears) })
+      expect(answered.ok).toBe(!hears && answered.accessToken !== undefined)
+      stack.clock.advance(3_500)
+      const verified = await stack.deps.platform.verifyToken(answered.accessToken ?? '', undefined)
+      expect(verified.ok).toBe(false)
+      byViewer = await signIn(stack, viewer)
+    }
+  })
+
+  // A client is known for two seconds; its tenant must not be, where a session would go on.
+  test('nor is one after everything of the tenant has ended, within the same second', async () => {
+    await refresh(stack, viewer, byViewer.refreshToken)
+    await revokeAllSessions(stack.deps, { ctx: ctxOf(viewer), nowMs: stack.clock.now() })
+    const onItsWay = await aCode(stack, viewer)
+    expect(await refresh(stack, viewer, byViewer.refreshToken)).toMatchObject({
+      ok: false,
+      code: 'grant.invalid',
+    })
+    expect(await redeem(stack, viewer, onItsWay)).toMatchObject({ ok: false, code: 'grant.invalid' })
   })
 })
 

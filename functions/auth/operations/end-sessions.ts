@@ -20,6 +20,9 @@ import {
   type SessionStore,
 } from '../ports/sessions.ts'
 
+/** A token may be asked for after this request and be minted before its commit: the watermark is set so far ahead. */
+const COMMIT_SECONDS = 2
+
 export type EndSessionsDeps = { readonly sessions: SessionStore }
 
 export type EndSessionsCommand = {
@@ -85,13 +88,13 @@ export function revokeAllSessions(
   { ctx, nowMs }: { readonly ctx: TenantContext; readonly nowMs: number },
 ): Promise<Result<void>> {
   const reason = 'administrator'
-  const seconds = Math.floor(nowMs / 1000)
+  const before = Math.floor(nowMs / 1000) + COMMIT_SECONDS
   return deps.sessions.endAll(ctx, (known) => {
     if (known === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
     return ok({
       value: undefined,
-      notBefore: Math.max(known, seconds),
-      revocations: [revokeUntilNow('tenant', ctx.tenantId, nowMs, reason)],
+      notBefore: Math.max(known, before),
+      revocations: [{ kind: 'tenant', id: ctx.tenantId, before, exp: latestExpiry(before), reason }],
       audit: [{ action: 'auth.tenant.sessions_revoked', target: ctx.tenantId, outcome: reason }],
     })
   })

@@ -1,16 +1,23 @@
 import type { Scope } from '#shared/catalogue/scopes.ts'
+import { ok, type Result } from '#shared/result.ts'
 import { idTokenClaims, signIdToken } from '../domain/id-token.ts'
-import { makeRefreshToken } from '../domain/refresh-token.ts'
-import type { Session } from '../domain/session.ts'
+import { makeRefreshToken, refuseRefresh } from '../domain/refresh-token.ts'
+import { isLive, type Session } from '../domain/session.ts'
 import type { User } from '../domain/user.ts'
+import type { SessionStore } from '../ports/sessions.ts'
 import type { PepperStore } from '../ports.ts'
-import type { GrantRequest, TokenAnswer } from './grant-request.ts'
+import type { GrantRequest, ProvenClient, TokenAnswer } from './grant-request.ts'
 import { type MintDeps, mintAccessToken } from './mint-access-token.ts'
 
-export type SessionTokensDeps = MintDeps & { readonly peppers: PepperStore }
+export type SessionTokensDeps = MintDeps & {
+  readonly peppers: PepperStore
+  readonly sessions: SessionStore
+}
 
 /** What a session's tokens are made for: decided, and committed where anything changed. */
 export type SessionGrant = {
+  /** As it was when this was decided. */
+  readonly client: ProvenClient
   readonly session: Session
   readonly user: User
   readonly scopes: readonly Scope[]
@@ -24,15 +31,15 @@ export type SessionGrant = {
  * The tokens of a session as it stands: a new access token, the newest refresh token, which is the same
  * bytes however often it is asked for, and an ID token where one is wanted.
  *
- * Made after the commit, so a crash in between loses an answer and nothing else. Throws when a key or a
- * pepper cannot be read.
+ * Made after the commit, so a crash in between loses an answer and nothing else. What is revoked in
+ * between ends it: a new token is always later than every revocation known, and so would outlive the
+ * one of its own session. Throws when a key or a pepper cannot be read.
  */
 export async function sessionTokens(
   deps: SessionTokensDeps,
-  request: Pick<GrantRequest, 'client' | 'jkt' | 'nowMs'>,
-  { session, user, scopes, openid, nonce }: SessionGrant,
-): Promise<TokenAnswer> {
-  const { client, jkt, nowMs } = request
+  { jkt, nowMs }: Pick<GrantRequest, 'jkt' | 'nowMs'>,
+  { client, session, user, scopes, openid, nonce }: SessionGrant,
+): Promise<Result<TokenAnswer>> {
   const { claims, ...minted } = await mintAccessToken(
     deps,
     {
@@ -50,20 +57,26 @@ export async function sessionTokens(
   )
   const refreshToken =
     session.counter === 0 ? {} : { refreshToken: await newestRefreshToken(deps, session, client) }
-  if (!openid) return { ...minted, ...refreshToken }
+  if (claims.iat > Math.max(Math.floor(nowMs / 1000), session.issuedAt)) {
+    const found = await deps.sessions.find(client.ctx, session.sessionId)
+    if (found === undefined || !isLive(found.session, found.watermarks, nowMs)) {
+      return refuseRefresh('revoked while its tokens were made')
+    }
+  }
+  if (!openid) return ok({ ...minted, ...refreshToken })
   const { accessToken } = minted
   const told = idTokenClaims(deps.issuer, client.ctx.tenantId, session, {
     ...{ nonce, accessToken, issuedAt: claims.iat },
   })
   const idToken = signIdToken(told, await deps.keyring.signer(nowMs))
   // The access token says nothing of `openid`, which opens nothing; the answer says what was granted.
-  return { ...minted, ...refreshToken, idToken, scope: ['openid', ...scopes].join(' ') }
+  return ok({ ...minted, ...refreshToken, idToken, scope: ['openid', ...scopes].join(' ') })
 }
 
 async function newestRefreshToken(
   { peppers }: SessionTokensDeps,
   session: Session,
-  client: GrantRequest['client'],
+  client: ProvenClient,
 ): Promise<string> {
   const version = session.pepperVersion
   const pepper = (await peppers.all([version])).get(version)

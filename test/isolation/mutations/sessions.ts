@@ -183,7 +183,35 @@ export const SESSIONS: readonly Mutation[] = [
         '',
         [REFRESH, ROUTES],
       ],
-      ['the watermark of everybody', 'notBefore: Math.max(known, seconds),', 'notBefore: known,'],
+      ['the watermark of everybody', 'notBefore: Math.max(known, before),', 'notBefore: known,'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/operations/session-tokens.ts',
+    [ROUTES],
+    [
+      [
+        'the look at what was revoked meanwhile',
+        'if (claims.iat > Math.max(Math.floor(nowMs / 1000), session.issuedAt)) {',
+        'if (false) {',
+      ],
+      [
+        'the end of the session as the end of its tokens',
+        'notAfter: Math.ceil(session.absoluteUntil / 1000),',
+        '',
+        [REFRESH],
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/operations/user-access.ts',
+    [ROUTES],
+    [
+      [
+        'the look at the client as it is now',
+        'if (asOfMs === undefined) return ok(seen)',
+        'if (seen !== undefined) return ok(seen)',
+      ],
     ],
   ),
   ...mutationsOf(

@@ -8,14 +8,14 @@ import {
   refuseCode,
 } from '../../domain/authorization-code.ts'
 import { type Form, parameterOf } from '../../domain/form.ts'
-import type { FoundCode, SessionCommit, SessionStore } from '../../ports/sessions.ts'
+import type { FoundCode, SessionCommit } from '../../ports/sessions.ts'
 import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
 import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
 import { startSession } from '../start-session.ts'
-import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
+import { clientNow, scopesOfUser, type UserAccessDeps } from '../user-access.ts'
 
-export type AuthorizationCodeDeps = SessionTokensDeps & UserAccessDeps & { readonly sessions: SessionStore }
+export type AuthorizationCodeDeps = SessionTokensDeps & UserAccessDeps
 
 type Redeemed = { readonly kind: 'reused' } | ({ readonly kind: 'started' } & SessionGrant)
 
@@ -44,7 +44,7 @@ export async function authorizationCodeGrant(
     request.log.warn('session revoked for reuse', { outcome: 'code_reuse' })
     return refuseCode('a code that was used before')
   }
-  return ok(await sessionTokens(deps, request, redeemed.value))
+  return sessionTokens(deps, request, redeemed.value)
 }
 
 /** Whether a parameter is missing can be said; whether it is right can not. */
@@ -68,11 +68,13 @@ async function decide(
   proof: CodeProof,
   found: FoundCode | undefined,
 ): Promise<Result<SessionCommit<Redeemed>>> {
-  const { client, state, ctx } = request.client
   const { nowMs, trace } = request
   const judged = judgeCode(found?.code, proof, nowMs)
   if (!judged.ok) return judged
   if (found === undefined) return refuseCode('unknown code')
+  const proven = await clientNow(deps, request.client)
+  if (!proven.ok) return proven
+  const { client, state, ctx } = proven.value
   if (judged.value === 'reused') {
     const made = found.made === undefined ? [] : [found.made]
     const ending = endingOf(made, { tenantId: ctx.tenantId, reason: 'code_reuse', nowMs, trace })
@@ -84,7 +86,7 @@ async function decide(
   // Not those of the same second: the sign-in itself may have raised the user's by taking a role.
   const madeAt = Math.floor((code.expiresAtMs - CODE_LIFE_MS) / 1000)
   if (watermarks.some((watermark) => madeAt < watermark)) return refuseCode('made before a watermark')
-  const scopes = await scopesOfUser(deps, { ...request.client, user }, code.scopes, () =>
+  const scopes = await scopesOfUser(deps, { ...proven.value, user }, code.scopes, () =>
     refuseCode('nothing is left of the grant'),
   )
   if (!scopes.ok) return scopes
@@ -96,7 +98,10 @@ async function decide(
   const { openid, nonce } = code
   return ok({
     ...start,
-    value: { kind: 'started', session: start.value, user, scopes: scopes.value, openid, nonce },
+    value: {
+      ...{ kind: 'started', client: proven.value, session: start.value, user, openid, nonce },
+      scopes: scopes.value,
+    },
     code: { ...code, usedAtMs: nowMs, sessionId: start.value.sessionId },
   })
 }

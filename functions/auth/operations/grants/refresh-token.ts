@@ -10,13 +10,13 @@ import {
   refuseRefresh,
 } from '../../domain/refresh-token.ts'
 import type { Session } from '../../domain/session.ts'
-import type { FoundSession, SessionCommit, SessionStore } from '../../ports/sessions.ts'
+import type { FoundSession, SessionCommit } from '../../ports/sessions.ts'
 import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
 import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
-import { scopesOfUser, type UserAccessDeps } from '../user-access.ts'
+import { clientNow, scopesOfUser, type UserAccessDeps } from '../user-access.ts'
 
-export type RefreshTokenDeps = SessionTokensDeps & UserAccessDeps & { readonly sessions: SessionStore }
+export type RefreshTokenDeps = SessionTokensDeps & UserAccessDeps
 
 const DAY_MS = 24 * 3_600_000
 
@@ -46,7 +46,7 @@ export async function refreshTokenGrant(
     request.log.warn('session revoked for reuse', { outcome: 'refresh_reuse' })
     return refuseRefresh('a token that was used before')
   }
-  return ok(await sessionTokens(deps, request, refreshed.value))
+  return sessionTokens(deps, request, refreshed.value)
 }
 
 async function decide(
@@ -55,9 +55,11 @@ async function decide(
   token: PresentedRefreshToken,
   found: FoundSession | undefined,
 ): Promise<Result<SessionCommit<Refreshed>>> {
-  const { client, state, ctx } = request.client
-  const { nowMs } = request
   if (found === undefined) return refuseRefresh('unknown session')
+  const proven = await clientNow(deps, request.client)
+  if (!proven.ok) return proven
+  const { client, state, ctx } = proven.value
+  const { nowMs } = request
   const { session, user } = found
   const peppers = await deps.peppers.all([session.pepperVersion])
   const binding = bindingOf(session, request)
@@ -74,12 +76,15 @@ async function decide(
     const end = { tenantId, reason: 'refresh_reuse', nowMs, trace: request.trace } as const
     return ok({ value: { kind: 'reused' }, ...endingOf([session], end) })
   }
-  const scopes = await scopesOfUser(deps, { ...request.client, user }, judged.value.scopes, () =>
+  const scopes = await scopesOfUser(deps, { ...proven.value, user }, judged.value.scopes, () =>
     refuseRefresh('nothing is left of the grant'),
   )
   if (!scopes.ok) return scopes
   const { openid } = judged.value
-  const refreshed = { kind: 'refreshed', session, user, scopes: scopes.value, openid, nonce: null } as const
+  const refreshed = {
+    ...({ kind: 'refreshed', client: proven.value, session, user, openid, nonce: null } as const),
+    scopes: scopes.value,
+  }
   if (judged.value.kind === 'repeat') return ok({ value: refreshed })
   const rotated = rotateSession(session, {
     scopes: judged.value.scopes,
