@@ -79,6 +79,8 @@ export type TenantStoreDeps = {
   readonly ids: Ids
   readonly outbox: Outbox
   readonly announce?: AnnounceRevocations | undefined
+  /** Hears of a commit that wrote to the revocation feed, before whoever asked for it is answered. */
+  readonly onFeedWrite?: (() => void) | undefined
 }
 
 const MOST_ATTEMPTS = 8
@@ -121,6 +123,8 @@ export function tenantFirestore(deps: TenantStoreDeps): TenantFirestore {
         const outcome = await commitWrites(deps.database, writes, commitId)
         if (outcome.kind === 'duplicate') return duplicate(ctx, claim, outcome.existing)
         if (outcome.kind === 'committed') {
+          const { revocations = [], stateChanged = false } = decision.value
+          if (revocations.length > 0 || stateChanged) deps.onFeedWrite?.()
           await deps.outbox.dispatch(rows satisfies readonly OutboxRow[])
           return ok({ duplicate: false, value: decision.value.value })
         }

@@ -15,6 +15,8 @@ export type Revocations = {
   fresh(): Promise<RevocationMarks>
   /** Reads the feed now, or joins a read that is under way. For whoever waits for news. */
   refresh(): Promise<RevocationMarks>
+  /** Makes the next question read the feed: this process has just written to it. */
+  expire(): void
   /** The store's time up to which everything is known, in milliseconds; 0 before the first read. */
   readTimeMs(): number
 }
@@ -58,6 +60,9 @@ export function revocations(deps: RevocationsDeps): Revocations {
   let failedAtMs: number | undefined
   let prunedAtMs = 0
   let reading: Promise<void> | undefined
+  /** Rises with each write of our own; a read that began before one does not know it. */
+  let written = 0
+  let writtenAtRead = 0
 
   const readShard = async (shard: string, startMs: () => Promise<number>): Promise<number> => {
     const { feed, log } = deps
@@ -69,6 +74,7 @@ export function revocations(deps: RevocationsDeps): Revocations {
   }
   const read = async (): Promise<void> => {
     const beganAtMs = deps.clock.now()
+    const writtenBefore = written
     // After a long sleep, what was revoked meanwhile has mostly lost its meaning; start as at first.
     if (ageMs() > FEED_REACH_MS) cursors.clear()
     try {
@@ -79,6 +85,7 @@ export function revocations(deps: RevocationsDeps): Revocations {
       }
       await Promise.all(deps.feed.shards.map((shard) => readShard(shard, startMs)))
       readAtMs = beganAtMs
+      writtenAtRead = writtenBefore
       failedAtMs = undefined
       if (Math.abs(beganAtMs - prunedAtMs) >= PRUNE_EVERY_MS) {
         prunedAtMs = beganAtMs
@@ -94,13 +101,21 @@ export function revocations(deps: RevocationsDeps): Revocations {
       reading = undefined
     }
   }
-  const refresh = (): Promise<void> => {
+  const refresh = async (): Promise<void> => {
+    const wanted = written
     reading ??= read()
-    return reading
+    await reading
+    if (writtenAtRead < wanted) {
+      reading ??= read()
+      await reading
+    }
   }
   // A clock that was set back makes no view fresh for longer.
-  const ageMs = (): number =>
-    readAtMs === undefined ? Number.POSITIVE_INFINITY : Math.abs(deps.clock.now() - readAtMs)
+  const ageMs = (): number => {
+    if (readAtMs === undefined) return Number.POSITIVE_INFINITY
+    const age = Math.abs(deps.clock.now() - readAtMs)
+    return writtenAtRead < written ? Math.max(age, VIEW_FRESH_MS) : age
+  }
   // A process that has no view at all waits for nothing.
   const resting = (): boolean =>
     readAtMs !== undefined && failedAtMs !== undefined && Math.abs(deps.clock.now() - failedAtMs) < REST_MS
@@ -135,6 +150,9 @@ export function revocations(deps: RevocationsDeps): Revocations {
     refresh: async () => {
       await refresh()
       return marks
+    },
+    expire: () => {
+      written += 1
     },
     readTimeMs: () => (cursors.size === 0 ? 0 : Math.min(...cursors.values()) + FEED_WINDOW_MS),
   }

@@ -100,6 +100,30 @@ describe('the view', () => {
     expect(state.calls).toBe(2 * SHARDS.length)
   })
 
+  test('of the process that revoked knows at once, even of what was written during a read', async () => {
+    const { state, revoke, view, knows } = setUp()
+    await view.current()
+    revoke('ses_1')
+    view.expire()
+    expect(await knows('ses_1')).toBe(true)
+    let release = (): void => undefined
+    state.hold = new Promise((resolve) => {
+      release = resolve
+    })
+    view.expire()
+    const early = view.fresh()
+    revoke('ses_2')
+    view.expire()
+    const late = view.fresh()
+    state.hold = undefined
+    release()
+    await early
+    expect((await late).watermark(ACME, { sessionId: 'ses_2' })).toBeGreaterThan(0)
+    const calls = state.calls
+    await view.fresh()
+    expect(state.calls).toBe(calls)
+  })
+
   test('reads everything again after a long sleep', async () => {
     const { clock, revoke, view, knows } = setUp()
     await view.current()
