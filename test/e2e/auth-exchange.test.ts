@@ -8,6 +8,7 @@ import {
 } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '#local/stack/api-client.ts'
 import { control, eventually, startTestStack, type TestStack } from './test-stack.ts'
@@ -123,6 +124,34 @@ function signed(header: string, payload: string, key: KeyObject): string {
 const podToken = (claims: Claims = {}, header: Claims = {}): string =>
   signed(part(clusterHeader(header)), part(podClaims(claims)), clusterKey)
 
+// First of all: the library goes by the real time, and later tests move the stack's.
+describe('the certified client', () => {
+  test('exchanges, and takes what comes out for an access token of ours', async () => {
+    const insecure = { [oauth.allowInsecureRequests]: true }
+    const issuer = new URL(base)
+    const found = await oauth.discoveryRequest(issuer, { ...insecure, algorithm: 'oauth2' })
+    const server = await oauth.processDiscoveryResponse(issuer, found)
+    expect(server.grant_types_supported).toContain(EXCHANGE)
+    const client = { client_id: exchanger.clientId }
+    const { token: pod } = await control(stack, 'POST', '/tokens/cluster', { tenantId: 'globex' })
+    const response = await oauth.genericTokenEndpointRequest(
+      server,
+      client,
+      oauth.ClientSecretBasic(exchanger.clientSecret),
+      EXCHANGE,
+      { subject_token: String(pod), subject_token_type: TYPE.jwt, scope: 'usage:write' },
+      insecure,
+    )
+    const answer = await oauth.processGenericTokenEndpointResponse(server, client, response)
+    expect(answer).toMatchObject({ issued_token_type: TYPE.access, scope: 'usage:write' })
+    const request = new Request(`${base}/v1/usage`, {
+      headers: { authorization: `Bearer ${answer.access_token}` },
+    })
+    const claims = await oauth.validateJwtAccessToken(server, request, base, insecure)
+    expect(claims).toMatchObject({ sub: 'wl:tenant-globex/tenant-workload', client_id: exchanger.clientId })
+  })
+})
+
 describe('a workload of the cluster', () => {
   test('gets a token of its tenant for the token in its pod, without any secret', async () => {
     const answered = await askAsWorkload(podToken())
@@ -164,6 +193,25 @@ describe('a workload of the cluster', () => {
     expect((await api.call('GET', '/v1/tenants/acme', { token: own })).status).toBe(404)
     const foreign = { ...event, id: 'exchange-2', subject: 'tenants/acme' }
     expect((await api.call('POST', '/v1/usage', { token: own, json: foreign })).status).not.toBe(202)
+  })
+
+  test('is told about like any other token, and hears what was revoked', async () => {
+    const { token } = await control(stack, 'POST', '/tokens/cluster', { tenantId: 'globex' })
+    const own = tokenOf(await askAsWorkload(String(token)))
+    const asking = await newClient('globex', ['introspect'])
+    const basic = Buffer.from(`${asking.clientId}:${asking.clientSecret}`).toString('base64')
+    const told = await fetch(`${base}/oauth2/introspect`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${basic}` },
+      body: new URLSearchParams({ token: own }),
+    })
+    expect(await told.json()).toMatchObject({
+      active: true,
+      sub: 'wl:tenant-globex/tenant-workload',
+      wl: { ns: 'tenant-globex', sa: 'tenant-workload' },
+    })
+    const feed = await stack.api().call('GET', '/v1/revocations', { token: own })
+    expect(feed.status, JSON.stringify(feed.body)).toBe(200)
   })
 
   test('may come again with the same token: a pod has one for most of an hour', async () => {
