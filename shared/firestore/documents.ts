@@ -72,6 +72,12 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   ),
   doc('tenants/{tenantId}/auth_users/{userId}', 'auth', 'a person: links, roles, watermark; the rest sealed'),
   doc('tenants/{tenantId}/auth_userLinks/{id}', 'auth', 'which user signs in with a connection’s subject'),
+  doc(
+    'tenants/{tenantId}/auth_userEmails/{id}',
+    'auth',
+    'how many users were made of an address, by keyed hash',
+  ),
+  doc('tenants/{tenantId}/auth_limits/roles', 'auth', 'how many roles of its own the tenant has'),
   doc('tenants/{tenantId}/auth_userNames/{id}', 'auth', 'which user has a SCIM userName, by keyed hash'),
   doc('tenants/{tenantId}/auth_groups/{groupId}', 'auth', 'a SCIM group and its members'),
   doc('tenants/{tenantId}/auth_roles/{name}', 'auth', 'a role of the tenant’s own and its scopes'),

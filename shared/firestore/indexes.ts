@@ -63,6 +63,11 @@ export const TTL_POLICIES: readonly TtlPolicy[] = [
     kept: 'sign-ins under way: ten minutes',
   },
   {
+    collectionGroup: 'auth_invitations',
+    field: 'expireAt',
+    kept: 'invitations: 30 days after they are over, for whoever asks what became of one',
+  },
+  {
     collectionGroup: 'entries',
     field: 'exp',
     kept: 'the revocation feed: until the last token it is about has expired',
@@ -113,6 +118,17 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     ...['codeHash', 'clientId', 'userId', 'redirectUri', 'codeChallenge', 'scopes', 'openid', 'nonce'],
     ...['acr', 'amr', 'authTime', 'dpopJkt', 'sessionId', 'expiresAtMs', 'commitId'],
   ]),
+  // Sealed, so that no order and no comparison of them means anything; members are never searched for.
+  ...unindexed('auth_users', [
+    'emailSealed',
+    'nameSealed',
+    'scim.sealed',
+    'scim.groups',
+    'idpLinks',
+    'rolesFrom',
+  ]),
+  ...unindexed('auth_invitations', ['emailSealed']),
+  ...unindexed('auth_groups', ['members']),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
 ]

@@ -1,4 +1,5 @@
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import { timestamp } from '#shared/firestore/values.ts'
 import { ok, refuse } from '#shared/result.ts'
 import { MOST_PENDING_INVITATIONS, parseInvitation } from '../domain/invitation.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
@@ -7,6 +8,7 @@ import { customRolesIn } from './role-store.ts'
 
 const INVITATIONS = 'auth_invitations'
 const STATE = ['auth_state', 'current']
+const KEPT_MS = 30 * 24 * 3_600_000
 
 export function firestoreInvitationStore(tenants: TenantFirestore): InvitationStore {
   return {
@@ -42,7 +44,10 @@ export function firestoreInvitationStore(tenants: TenantFirestore): InvitationSt
           writes: [
             // An invitation made beside the tenant's end would outlive it.
             db.verify(STATE, state),
-            db.create([INVITATIONS, invitation.invitationId], { ...invitation }),
+            db.create([INVITATIONS, invitation.invitationId], {
+              ...invitation,
+              expireAt: timestamp(invitation.expiresAt + KEPT_MS),
+            }),
             ...replaced.map((doc) => db.update([INVITATIONS, doc.id], doc, { status: 'withdrawn' })),
           ],
           audit,

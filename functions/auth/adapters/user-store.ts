@@ -13,6 +13,8 @@ export const USERS = 'auth_users'
 /** Who signs in with (connection, subject): created once, so two first log-ins make one user. */
 const LINKS = 'auth_userLinks'
 const USER_NAMES = 'auth_userNames'
+/** Changed by whoever makes a user of an address: it guards the question who has that address already. */
+const EMAILS = 'auth_userEmails'
 const INVITATIONS = 'auth_invitations'
 /** Who the active owners are. Each change of them goes through this document, so none can be the last twice. */
 const OWNERS = ['auth_limits', 'owners']
@@ -20,9 +22,16 @@ const MOST_MATCHES = 20
 
 const userId = z.string().transform((value) => value as UserId)
 const parsePointer = parser(z.object({ userId }))
+const parseGuard = parser(z.object({ users: z.number().int() }))
 const parseOwners = parser(z.object({ userIds: z.array(userId) }))
 
+type EmailGuard<S> = {
+  readonly emailHash: string
+  readonly doc: Doc<S, { readonly users: number }> | undefined
+}
+
 type Found<S> = UserSurroundings & {
+  readonly emailGuard: EmailGuard<S> | undefined
   readonly docs: ReadonlyMap<string, Doc<S, User>>
   readonly invitationDocs: readonly Doc<S, Invitation>[]
   readonly ownersDoc: Doc<S, { readonly userIds: readonly UserId[] }> | undefined
@@ -62,6 +71,7 @@ export function firestoreUserStore(tenants: TenantFirestore): UserStore {
           ...(user === undefined ? [] : await saveUser(db, found.docs.get(user.userId), user)),
           ...(deleted === undefined ? [] : await deleteUser(db, found.docs.get(deleted.userId))),
           ...ownerWrites(db, found, user, deleted),
+          ...guardWrites(db, found, user),
           ...(invitation === undefined ? [] : [settleInvitation(db, found, invitation)]),
         ]
         return ok({
@@ -76,23 +86,28 @@ export function firestoreUserStore(tenants: TenantFirestore): UserStore {
 }
 
 async function look<S>(db: ScopedDb<S>, lookup: UserLookup): Promise<Found<S>> {
-  const [user, linked, unclaimed, invited, invitation, named, ownersDoc, custom] = await Promise.all([
-    lookup.userId === undefined ? undefined : db.find([USERS, lookup.userId], parseUser),
-    lookup.link === undefined ? undefined : findLinked(db, lookup.link),
-    lookup.emailHash === undefined || lookup.link === undefined ? [] : findUnclaimed(db, lookup.emailHash),
-    lookup.emailHash === undefined ? [] : findInvitations(db, lookup.emailHash),
-    lookup.invitationId === undefined
-      ? undefined
-      : db.find([INVITATIONS, lookup.invitationId], parseInvitation),
-    lookup.userNameHash === undefined ? undefined : db.find([USER_NAMES, lookup.userNameHash], parsePointer),
-    db.find(OWNERS, parseOwners),
-    customRolesIn(db),
-  ])
-  const docs = [user, linked, ...unclaimed].filter((doc) => doc !== undefined)
+  const { emailHash } = lookup
+  const [user, linked, [emailGuard, sameEmail], invited, invitation, named, ownersDoc, custom] =
+    await Promise.all([
+      lookup.userId === undefined ? undefined : db.find([USERS, lookup.userId], parseUser),
+      lookup.link === undefined ? undefined : findLinked(db, lookup.link),
+      emailHash === undefined ? NO_EMAIL : findSameEmail(db, emailHash),
+      emailHash === undefined ? [] : findInvitations(db, emailHash),
+      lookup.invitationId === undefined
+        ? undefined
+        : db.find([INVITATIONS, lookup.invitationId], parseInvitation),
+      lookup.userNameHash === undefined
+        ? undefined
+        : db.find([USER_NAMES, lookup.userNameHash], parsePointer),
+      db.find(OWNERS, parseOwners),
+      customRolesIn(db),
+    ])
+  const docs = [user, linked, ...sameEmail].filter((doc) => doc !== undefined)
   return {
     user: user?.value,
     linked: linked?.value,
-    unclaimed: unclaimed.map((doc) => doc.value),
+    sameEmail: sameEmail.map((doc) => doc.value),
+    emailGuard,
     invitations: invited.map((doc) => doc.value),
     invitation: invitation?.value,
     userNameOwner: named?.value.userId,
@@ -109,10 +124,28 @@ async function findLinked<S>(db: ScopedDb<S>, link: IdpLink): Promise<Doc<S, Use
   return pointer === undefined ? undefined : db.find([USERS, pointer.value.userId], parseUser)
 }
 
-async function findUnclaimed<S>(db: ScopedDb<S>, emailHash: string): Promise<Doc<S, User>[]> {
+const NO_EMAIL = [undefined, []] as const
+
+/** The guard is read before the question is asked: who answers it otherwise in the meantime changes the guard. */
+async function findSameEmail<S>(
+  db: ScopedDb<S>,
+  emailHash: string,
+): Promise<readonly [EmailGuard<S>, readonly Doc<S, User>[]]> {
+  const doc = await db.find([EMAILS, emailHash], parseGuard)
   const where = [['emailHash', '==', emailHash]] as const
-  const found = await db.list([USERS], { where, limit: MOST_MATCHES }, parseUser)
-  return found.filter(({ value }) => value.scim !== null && value.idpLinks.length === 0)
+  return [{ emailHash, doc }, await db.list([USERS], { where, limit: MOST_MATCHES }, parseUser)]
+}
+
+function guardWrites<S>(db: ScopedDb<S>, found: Found<S>, user: User | undefined): Write<S>[] {
+  const { emailGuard: guard } = found
+  const isNew = user !== undefined && !found.docs.has(user.userId)
+  if (!isNew || guard === undefined || user.emailHash !== guard.emailHash) return []
+  const path = [EMAILS, guard.emailHash]
+  return [
+    guard.doc === undefined
+      ? db.create(path, { users: 1 })
+      : db.update(path, guard.doc, { users: guard.doc.value.users + 1 }),
+  ]
 }
 
 function findInvitations<S>(db: ScopedDb<S>, emailHash: string): Promise<Doc<S, Invitation>[]> {

@@ -8,7 +8,7 @@ import { type DirectoryPerson, foldUserName, parsePerson } from '../domain/scim/
 import type { Resource } from '../domain/scim/resource.ts'
 import { USER_KIND } from '../domain/scim/schema.ts'
 import { isUserId, newUser, newUserId, type User, type UserId, withStatus } from '../domain/user.ts'
-import type { PersonalData, UserCommit, UserStore } from '../ports/people.ts'
+import type { PersonalData, UserCommit, UserStore, UserSurroundings } from '../ports/people.ts'
 import { type EndSessionsDeps, revokeSessions } from './end-sessions.ts'
 import { forgetMember, type ScimCommand, type ScimGroupsDeps } from './scim-groups.ts'
 import { createdUser, deletedUser, userCommit } from './user-commit.ts'
@@ -38,13 +38,12 @@ export async function createPerson(
 ): Promise<Result<ProvisionedUser>> {
   const { ctx, nowMs } = command
   const sealed = await sealPerson(deps, ctx, person)
-  const known = await adoptable(deps, ctx, sealed.emailHash)
   const userId = newUserId(deps.ids, nowMs)
-  const lookup = { userNameHash: sealed.userNameHash, userId: known?.userId }
+  const lookup = { userNameHash: sealed.userNameHash, emailHash: sealed.emailHash ?? undefined }
   const made = await deps.users.change<User>(ctx, undefined, lookup, (found) => {
     if (found.userNameOwner !== undefined) return USER_NAME_TAKEN
-    const same = found.user?.scim === null && found.user.emailHash === sealed.emailHash
-    if (same) return ok(userCommit(found.user, withPerson(found.user, person, sealed), command))
+    const known = adoptable(found)
+    if (known !== undefined) return ok(userCommit(known, withPerson(known, person, sealed), command))
     const user = withPerson(newUser(userId, ctx.tenantId, nowMs), person, sealed)
     return ok(createdUser(user, user))
   })
@@ -229,13 +228,8 @@ function withPerson(user: User, person: DirectoryPerson, sealed: SealedPerson): 
   return withStatus(described, 'directory', person.active ? 'active' : 'disabled')
 }
 
-async function adoptable(
-  deps: ScimUsersDeps,
-  ctx: TenantContext,
-  emailHash: string | null,
-): Promise<User | undefined> {
-  if (emailHash === null) return undefined
-  const same = await deps.users.findByEmail(ctx, emailHash)
-  const verified = same.filter((user) => user.emailVerified && user.scim === null)
+/** The one person who signed in with the address, verified, and whom the directory does not keep yet. */
+function adoptable({ sameEmail }: UserSurroundings): User | undefined {
+  const verified = sameEmail.filter((user) => user.emailVerified && user.scim === null)
   return verified.length === 1 ? verified[0] : undefined
 }

@@ -126,7 +126,8 @@ async function hasName(
 }
 
 /** The one user that the directory made for this verified address; with two of them it is nobody. */
-function claimable({ unclaimed }: UserSurroundings): User | undefined {
+function claimable({ sameEmail }: UserSurroundings): User | undefined {
+  const unclaimed = sameEmail.filter(({ idpLinks, scim }) => scim !== null && idpLinks.length === 0)
   return unclaimed.length === 1 ? unclaimed[0] : undefined
 }
 

@@ -41,8 +41,11 @@ export type UserSurroundings = {
   readonly user: User | undefined
   /** Who has the link. */
   readonly linked: User | undefined
-  /** Whom the directory made with this address and nobody has signed in as. */
-  readonly unclaimed: readonly User[]
+  /**
+   * Who has the address, verified or not. Of two commits that make a user of one address at once, the
+   * second is decided again and sees the first one's.
+   */
+  readonly sameEmail: readonly User[]
   /** Pending invitations to the address; they may have expired. */
   readonly invitations: readonly Invitation[]
   readonly invitation: Invitation | undefined
