@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
+import { readAudit, revokeToken } from './revocation.ts'
 import { signInSomebody } from './sign-on.ts'
 import { exchangeWorkload } from './workload.ts'
 
@@ -36,6 +37,9 @@ export async function playJourney(stack: JourneyStack, tenantId: string, say: Na
   const sent = await reportUsage(api, stack, token, tenantId, say)
   await readUsage(api, token, tenantId, sent, say)
   await readInvoice(api, token, tenantId, say)
+  const revoking = { api, stack, operator, tenantId }
+  await revokeToken(revoking, say)
+  await readAudit(revoking, say)
 }
 
 async function createTenant(
