@@ -169,25 +169,42 @@ describe('the key of a tenant', () => {
 
   // Else whoever leaves is disabled as one of two, and stays signed in as the other.
   test('a first sign-in and a provisioning of the same person at once make one person', async () => {
-    for (let round = 0; round < 8; round += 1) {
+    for (const slow of ['directory', 'person'] as const) {
       const ctx = aContext()
       await stack.deps.personalData.seal(ctx, 'x', 'name')
       const person = parsePerson({ userName: 'ada@example.com' })
       if (!person.ok) throw new Error('not a person')
       const nowMs = stack.clock.now()
-      await Promise.all([
+      const provision = () =>
         createPerson(
           stack.deps,
           { ctx, nowMs, ifMatch: () => ({ ok: true, value: undefined }) },
           person.value,
-        ),
-        signInUser(stack.another(), {
+        )
+      const signIn = () =>
+        signInUser(stack.deps, {
           ctx,
           connection: { connectionId: 'con_main' },
           identity: { subject: 's', email: 'Ada@example.com', emailVerified: true, groups: [] },
           nowMs,
-        }),
-      ])
+        })
+      const [first, second] = slow === 'directory' ? [provision, signIn] : [signIn, provision]
+      // The first has read what there is, and its commit is on the way while all of the second happens.
+      let arrived = (): void => {}
+      const onTheWay = new Promise<void>((resolve) => {
+        arrived = resolve
+      })
+      let left = 1
+      stack.firestore.setFault((rpc) => {
+        if (rpc !== 'Commit' || left === 0) return undefined
+        left -= 1
+        arrived()
+        return { mode: 'delay', delayMs: 400 }
+      })
+      const slowly = first()
+      await onTheWay
+      await second()
+      await slowly
       const users = await stack.deps.users.list(ctx, { limit: 5 })
       expect(users).toHaveLength(1)
       expect(users[0]).toMatchObject({ idpLinks: [{ sub: 's' }], scim: { userNameHash: expect.any(String) } })
