@@ -50,6 +50,7 @@ export function stackEnv(dataDir: string): Record<string, string> {
   const clock = join(folder, 'clock')
   return {
     GOOGLE_CLOUD_PROJECT: String(info['project']),
+    PUBLIC_BASE_URL: String(info['gatewayUrl']),
     FIRESTORE_EMULATOR_HOST: String(info['firestoreHost']),
     PUBSUB_EMULATOR_HOST: String(info['pubsubHost']),
     SECRET_MANAGER_EMULATOR_HOST: String(info['secretManagerHost']),

@@ -64,7 +64,7 @@ export function readOptions(
   const options = { ...COMMON_OPTIONS, ...command.options }
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: withValues(args, options),
       allowPositionals: true,
       options: Object.fromEntries(
         Object.entries(options).map(([option, { value, multiple }]) => [
@@ -87,6 +87,22 @@ export function readOptions(
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** Ties each value to its option: an id may begin with a hyphen, and is no option for that. */
+function withValues(args: readonly string[], options: Readonly<Record<string, Option>>): string[] {
+  const tied: string[] = []
+  for (let at = 0; at < args.length; at += 1) {
+    const arg = args[at] ?? ''
+    const option = arg.startsWith('--') ? options[arg.slice(2)] : undefined
+    const value = args[at + 1]
+    if (option?.value === undefined || value === undefined || value.startsWith('--')) tied.push(arg)
+    else {
+      tied.push(`${arg}=${value}`)
+      at += 1
+    }
+  }
+  return tied
 }
 
 function givenOf(values: Readonly<Record<string, unknown>>): Given {
