@@ -261,6 +261,7 @@ describe('every route, whoever calls and whosever it is', () => {
       .replace('{bindingId}', `h${'A'.repeat(43)}`)
       .replace('{userId}', 'usr_01KAR6YVZG8X9Y0Z1A2B3C4D5E')
       .replace('{sessionId}', 'ses_01KAR6Z1B0V7D8E9F0G1H2J3K4')
+      .replace(/\{\w+\}/g, 'none')
     const token = tokens.get(caller)
     const json = route.path === '/oauth2/token' ? undefined : bodyFor(route, tenant)
     const withBody = route.method === 'POST' && json === undefined ? { 'content-type': FORM } : undefined
