@@ -9,19 +9,13 @@ const credentials = z.object({ clientId: z.string(), clientSecret: z.string() })
 const SCHEMA = z.object({
   project: z.string(),
   operators: z.tuple([credentials, credentials]),
+  connectedTo: z.string().optional(),
   tenants: z.array(
     credentials.extend({
       tenantId: z.string(),
       tier: z.enum(TIERS),
       users: z.array(z.object({ login: z.string(), password: z.string(), role: z.string() })),
-      signOn: z
-        .object({
-          issuer: z.string(),
-          connectionId: z.string(),
-          clientId: z.string(),
-          redirectUri: z.string(),
-        })
-        .optional(),
+      signOn: z.object({ clientId: z.string(), redirectUri: z.string() }).optional(),
     }),
   ),
 })

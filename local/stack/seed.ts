@@ -18,6 +18,8 @@ export type DemoTenant = Credentials & {
 export type Seed = {
   readonly operators: readonly [Credentials, Credentials]
   readonly tenants: readonly DemoTenant[]
+  /** The issuer that the tenants with single sign-on are connected to. */
+  readonly connectedTo?: string | undefined
 }
 
 /** The demo tenants, one for each way of looking at the product. */

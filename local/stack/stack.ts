@@ -171,16 +171,14 @@ async function withTenants(options: StackOptions, parts: Parts, seed: Seed | und
   if (!options.seed || seed.tenants.length > 0) return seed
   const settle = (): Promise<void> => parts.pusher.idle()
   const tenants = await seedTenants(apiClient(parts.gateway.url), seed.operators[0], settle)
-  return { operators: seed.operators, tenants }
+  return { ...seed, tenants }
 }
 
 /** Tenants of a prepared stack are connected when it is used: only then is it known where the provider is. */
 async function withSignOn(options: StackOptions, parts: Parts, idp: Idp, seed: Seed): Promise<Seed> {
   if (!options.seed || options.preparing === true) return seed
-  const { issuer } = idp
   const api = apiClient(parts.gateway.url)
-  const tenants = await connectTenants(api, seed.operators[0], { issuer, dns: parts.dns }, seed.tenants)
-  return { operators: seed.operators, tenants }
+  return connectTenants(api, { issuer: idp.issuer, dns: parts.dns }, seed)
 }
 
 async function halt(booted: Booted): Promise<void> {

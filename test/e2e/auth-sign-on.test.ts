@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aBrowser, type Browser, formAction } from '#local/demo/browser.ts'
-import type { DemoTenant } from '#local/stack/seed.ts'
+import { type DemoTenant, demoConnection } from '#local/stack/seed.ts'
 import { control, eventually, startTestStack, type TestStack } from './test-stack.ts'
 
 let stack: TestStack
@@ -181,7 +181,7 @@ describe('an answer of the provider', () => {
   test('counts at its own address alone, however another one is spelled', async () => {
     const browser = aBrowser()
     const url = await answerOfProvider(browser)
-    const { connectionId } = signOn()
+    const { connectionId } = demoConnection('globex', stack.info().idp.issuer)
     for (const [from, to] of [
       ['/globex/', '/acme/'],
       ['/globex/', '/GLOBEX/'],
