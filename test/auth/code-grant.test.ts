@@ -253,7 +253,9 @@ test('a tier’s number of sessions holds under any number of sign-ins at once, 
   )
 
   const sessions = storedSessions(stack, basic)
-  expect(answers.every(({ ok }) => ok)).toBe(true)
+  // Whoever was ended by the others before it had its tokens gets none.
+  expect(answers.filter(({ ok }) => ok).length).toBeGreaterThanOrEqual(3)
+  expect(answers.filter((answer) => !answer.ok && answer.code !== 'grant.invalid')).toEqual([])
   expect(sessions.filter(({ status }) => status === 'active')).toHaveLength(3)
   expect(sessions.filter(({ endReason }) => endReason === 'session_limit')).toHaveLength(4)
   stack.clock.advance(2_500)

@@ -268,11 +268,17 @@ describe('a token made beside the end of its session', () => {
   test('nor is one after everything of the tenant has ended, where nobody has heard of it', async () => {
     const elsewhere = { deps: stack.another() }
     await refresh(stack, viewer, byViewer.refreshToken, {}, elsewhere)
-    await revokeAllSessions(stack.deps, { ctx: ctxOf(viewer), nowMs: stack.clock.now() })
     const onItsWay = await aCode(stack, viewer)
+    stack.clock.advance(1_000)
+    await revokeAllSessions(stack.deps, { ctx: ctxOf(viewer), nowMs: stack.clock.now() })
+    const afterwards = await aCode(stack, viewer)
     const invalid = { ok: false, code: 'grant.invalid' }
     expect(await refresh(stack, viewer, byViewer.refreshToken, {}, elsewhere)).toEqual(invalid)
     expect(await redeem(stack, viewer, onItsWay, {}, elsewhere)).toEqual(invalid)
+    const again = await redeem(stack, viewer, afterwards, {}, elsewhere)
+    expect(await stack.deps.platform.verifyToken(again.accessToken ?? '', undefined)).toMatchObject({
+      ok: true,
+    })
   })
 })
 

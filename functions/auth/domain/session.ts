@@ -98,6 +98,12 @@ export const parseSession = parser<Session>(
   }),
 )
 
+/**
+ * How far ahead a watermark of a tenant or client is set: a token may be asked for after the request that
+ * sets it, and be minted before its commit.
+ */
+export const WATERMARK_AHEAD_SECONDS = 2
+
 /** Whether the session still stands at this instant; `watermarks` are seconds of its tenant, user and client. */
 export function isLive(session: Session, watermarks: readonly number[], nowMs: number): boolean {
   return (

@@ -11,7 +11,12 @@ import type { TenantId } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
-import { endSession, type Session, type SessionEndReason } from '../domain/session.ts'
+import {
+  endSession,
+  type Session,
+  type SessionEndReason,
+  WATERMARK_AHEAD_SECONDS,
+} from '../domain/session.ts'
 import type { SessionId } from '../domain/session-id.ts'
 import {
   MOST_ENDED_AT_ONCE,
@@ -19,9 +24,6 @@ import {
   type SessionSelection,
   type SessionStore,
 } from '../ports/sessions.ts'
-
-/** A token may be asked for after this request and be minted before its commit: the watermark is set so far ahead. */
-const COMMIT_SECONDS = 2
 
 export type EndSessionsDeps = { readonly sessions: SessionStore }
 
@@ -88,7 +90,7 @@ export function revokeAllSessions(
   { ctx, nowMs }: { readonly ctx: TenantContext; readonly nowMs: number },
 ): Promise<Result<void>> {
   const reason = 'administrator'
-  const before = Math.floor(nowMs / 1000) + COMMIT_SECONDS
+  const before = Math.floor(nowMs / 1000) + WATERMARK_AHEAD_SECONDS
   return deps.sessions.endAll(ctx, (known) => {
     if (known === undefined) return refuse('resource.not_found', 'auth knows no such tenant')
     return ok({

@@ -66,7 +66,7 @@ export async function sessionTokens(
   if (!openid) return ok({ ...minted, ...refreshToken })
   const { accessToken } = minted
   const told = idTokenClaims(deps.issuer, client.ctx.tenantId, session, {
-    ...{ nonce, accessToken, issuedAt: claims.iat },
+    ...{ nonce, accessToken, issuedAt: Math.floor(nowMs / 1000) },
   })
   const idToken = signIdToken(told, await deps.keyring.signer(nowMs))
   // The access token says nothing of `openid`, which opens nothing; the answer says what was granted.

@@ -147,7 +147,11 @@ export const SESSIONS: readonly Mutation[] = [
     [REDEEM],
     [
       ['the standing of who signed in', "if (user?.status !== 'active')", 'if (user === undefined)'],
-      ['the watermarks of a code', 'if (watermarks.some((watermark) => madeAt < watermark))', 'if (false)'],
+      [
+        'the watermarks of a code',
+        'if (madeBefore(code, user, Math.max(state.notBefore, client.notBefore)))',
+        'if (false)',
+      ],
       ['the end after a second use', "value: { kind: 'reused' }, ...ending", "value: { kind: 'reused' }"],
       ['the use of a code', 'usedAtMs: nowMs, sessionId', 'usedAtMs: null, sessionId'],
     ],

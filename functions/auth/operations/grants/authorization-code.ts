@@ -3,11 +3,14 @@ import {
   CODE_LIFE_MS,
   type CodeProof,
   hashOfCode,
+  type IssuedCode,
   judgeCode,
   parseAuthorizationCode,
   refuseCode,
 } from '../../domain/authorization-code.ts'
 import { type Form, parameterOf } from '../../domain/form.ts'
+import { WATERMARK_AHEAD_SECONDS } from '../../domain/session.ts'
+import type { User } from '../../domain/user.ts'
 import type { FoundCode, SessionCommit } from '../../ports/sessions.ts'
 import { endingOf } from '../end-sessions.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
@@ -83,9 +86,9 @@ async function decide(
   const { code, user, active } = found
   if (user?.status !== 'active') return refuseCode('the user is disabled or gone')
   const watermarks = [state.notBefore, user.notBefore, client.notBefore]
-  // Not those of the same second: the sign-in itself may have raised the user's by taking a role.
-  const madeAt = Math.floor((code.expiresAtMs - CODE_LIFE_MS) / 1000)
-  if (watermarks.some((watermark) => madeAt < watermark)) return refuseCode('made before a watermark')
+  if (madeBefore(code, user, Math.max(state.notBefore, client.notBefore))) {
+    return refuseCode('made before a watermark')
+  }
   const scopes = await scopesOfUser(deps, { ...proven.value, user }, code.scopes, () =>
     refuseCode('nothing is left of the grant'),
   )
@@ -104,4 +107,14 @@ async function decide(
     },
     code: { ...code, usedAtMs: nowMs, sessionId: start.value.sessionId },
   })
+}
+
+/**
+ * Whether everything was ended after the sign-in that the code is from. Not in the same second: the
+ * sign-in itself may have raised the user's watermark by taking a role. Those of tenant and client are
+ * set ahead, and who signs in again at once must not be taken for an earlier one.
+ */
+function madeBefore(code: IssuedCode, user: User, others: number): boolean {
+  const madeAt = Math.floor((code.expiresAtMs - CODE_LIFE_MS) / 1000)
+  return madeAt < user.notBefore || madeAt < others - WATERMARK_AHEAD_SECONDS
 }
