@@ -1,5 +1,6 @@
 import { ok, type Result, refuse, retryLater } from '#shared/result.ts'
 import { openByCredential } from '#shared/tenancy/credential.ts'
+import type { Revocations } from '#shared/tokens/revocations.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
 import type { Client } from '../domain/client.ts'
 import { matchesSecret } from '../domain/client-secret.ts'
@@ -16,6 +17,7 @@ export type AuthenticateClientDeps = {
   readonly replay: ReplayStore
   readonly failures: FailureWatch
   readonly failedLogins: FailedLoginCount
+  readonly revocations: Pick<Revocations, 'fresh'>
 }
 
 /** When and from where a proof came. */
@@ -40,7 +42,10 @@ export async function authenticateClient(
   presented: PresentedClient,
   { nowMs, clientAddress }: Asked,
 ): Promise<Result<ProvenClient>> {
-  const attempt = { clientId: presented.clientId, address: clientAddress }
+  const { tenantId, clientId } = presented
+  // Before the client is read: see `revokedUntil`.
+  const revokedUntil = (await deps.revocations.fresh()).watermark(tenantId, { clientId })
+  const attempt = { clientId, address: clientAddress }
   const lockedUntilMs = deps.failures.lockedUntilMs(attempt, nowMs)
   const look = (clientMs: number, missingMs: number): Promise<Seen> =>
     see(deps, presented, { nowMs, clientMs, missingMs })
@@ -48,12 +53,15 @@ export async function authenticateClient(
     lockedUntilMs > 0 ? await look(KNOWN_WHEN_LOCKED_MS, KNOWN_WHEN_LOCKED_MS) : await look(KNOWN_MS, 0)
   // A secret may be newer than what is known of the client.
   if (!seen.proven.ok && seen.kept && lockedUntilMs === 0) seen = await look(0, 0)
-  const proven = seen.proven.ok ? await claim(deps, presented, seen.proven.value) : seen.proven
+  // And what the feed says of it may be newer too: disabled, changed or gone.
+  if (seen.proven.ok && seen.kept && revokedUntil > watermarkOf(seen.proven.value)) seen = await look(0, 0)
+  const proven = seen.proven.ok
+    ? await claim(deps, presented, { ...seen.proven.value, revokedUntil })
+    : seen.proven
   if (proven.ok) {
     deps.failures.proven(attempt)
     return proven
   }
-  const { tenantId, clientId } = presented
   deps.failures.failed({ ...attempt, tenantId: seen.exists ? tenantId : undefined }, nowMs)
   if (seen.exists) {
     deps.failedLogins.count({ tenantId, credential: 'client', id: clientId, reason: seen.reason }, nowMs)
@@ -61,6 +69,10 @@ export async function authenticateClient(
   if (lockedUntilMs === 0) return proven
   const hint = 'Too many wrong attempts for this client from here.'
   return retryLater(refuse('rate.limited', 'locked out', hint), (lockedUntilMs - nowMs) / 1000)
+}
+
+function watermarkOf({ client, state }: Provable): number {
+  return Math.max(client.notBefore, state.notBefore)
 }
 
 type Seen = {

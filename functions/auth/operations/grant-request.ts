@@ -13,6 +13,11 @@ export type ProvenClient = {
   readonly ctx: TenantContext
   /** When client and state were read, if before this request: no token says to be younger than that. */
   readonly asOfMs?: number
+  /**
+   * The watermark of client and tenant that the feed had before they were read: what has happened up to
+   * it is in what was read, and what happened later ends the tokens made from that.
+   */
+  readonly revokedUntil?: number
   /** How it proved itself in this request. */
   readonly method: AuthMethod
 }

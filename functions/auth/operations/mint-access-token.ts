@@ -48,11 +48,14 @@ export type Minted = Pick<TokenAnswer, 'accessToken' | 'tokenType' | 'expiresInS
 export async function mintAccessToken(deps: MintDeps, mint: Mint, nowMs: number): Promise<Minted> {
   const { client, state } = mint.client
   const [signer, marks] = await Promise.all([deps.keyring.signer(nowMs), deps.revocations.fresh()])
-  const revokedUntil = marks.watermark(client.tenantId, {
-    userId: mint.subject,
-    clientId: client.clientId,
-    sessionId: mint.claims?.sid,
-  })
+  const sessionId = mint.claims?.sid
+  // Of its client not what is known now: a token made from what was read before must end with it.
+  const ofClient = mint.client.revokedUntil ?? marks.watermark(client.tenantId, { clientId: client.clientId })
+  const ofSubject =
+    mint.subject === client.clientId
+      ? 0
+      : marks.watermark(client.tenantId, { userId: mint.subject, sessionId })
+  const revokedUntil = Math.max(ofClient, ofSubject)
   const claims = accessClaims(
     {
       issuer: deps.issuer,
