@@ -2,7 +2,7 @@ import { DependencyFailed } from '#shared/deadline.ts'
 import { parseJson } from '#shared/json.ts'
 import type { Logger } from '#shared/log.ts'
 import { type AdmittedKey, admitJwks, selectKey } from '../domain/admit-jwk.ts'
-import { type ForeignKeys, type GuardedFetch, GuardRefused } from '../ports/outbound.ts'
+import { type ForeignKeys, type GuardedFetch, GuardRefused, type KeyOrigin } from '../ports/outbound.ts'
 
 const MOST_BYTES = 64 * 1024
 const MOST_SETS = 1_000
@@ -39,7 +39,7 @@ export function foreignKeys(deps: { readonly fetch: GuardedFetch; readonly log: 
       }
       const entry = entryOf(cache, `${origin.scope}\0${origin.jwksUri}`)
       const refresh = (): Promise<void> => {
-        entry.fetching ??= fetchKeys(deps, origin.jwksUri, entry, nowMs).finally(() => {
+        entry.fetching ??= fetchKeys(deps, origin, entry, nowMs).finally(() => {
           entry.fetching = undefined
         })
         return entry.fetching
@@ -88,7 +88,7 @@ function usable({ keys, fetchedAtMs }: Cached, nowMs: number): readonly Admitted
 
 async function fetchKeys(
   deps: { readonly fetch: GuardedFetch; readonly log: Logger },
-  jwksUri: string,
+  { jwksUri, scope }: Extract<KeyOrigin, { jwksUri: string }>,
   entry: Cached,
   nowMs: number,
 ): Promise<void> {
@@ -105,7 +105,7 @@ async function fetchKeys(
     if (!(error instanceof GuardRefused)) throw error
     reason = error.rule
   }
-  deps.log.warn('foreign keys not read', { detail: reason })
+  deps.log.warn('foreign keys not read', { detail: reason, tenantId: scope })
   entry.failedAtMs = nowMs
 }
 
