@@ -120,11 +120,22 @@ export function revocations(deps: RevocationsDeps): Revocations {
   const resting = (): boolean =>
     readAtMs !== undefined && failedAtMs !== undefined && Math.abs(deps.clock.now() - failedAtMs) < REST_MS
 
+  /** Tells whoever cannot go on without a view soon that there is none; those who come next wait for nothing. */
+  const inTime = async (work: Promise<void>): Promise<void> => {
+    // The first reading takes in an hour, and nobody has waited for it yet.
+    if (readAtMs === undefined) return work
+    try {
+      await withDeadline('revocation feed', 2 * PATIENCE_MS, work)
+    } catch (error) {
+      failedAtMs ??= deps.clock.now()
+      throw error
+    }
+  }
   const fresh = async (): Promise<RevocationMarks> => {
     const age = ageMs()
     if (age >= VIEW_FRESH_MS) {
       if (resting()) throw new DependencyFailed('the revocation feed cannot be read')
-      await refresh()
+      await inTime(refresh())
     } else if (age >= VIEW_AHEAD_MS && !resting()) refresh().catch(() => undefined)
     return marks
   }
@@ -135,7 +146,7 @@ export function revocations(deps: RevocationsDeps): Revocations {
       if (age < VIEW_FRESH_MS) return fresh()
       if (age > VIEW_LAST_MS) {
         if (resting()) throw new DependencyFailed('the revocation feed cannot be read')
-        await refresh()
+        await inTime(refresh())
         return marks
       }
       if (resting()) return marks

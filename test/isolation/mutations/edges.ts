@@ -83,7 +83,13 @@ export const EDGES: readonly Mutation[] = [
       ['the audience', 'audience: deps.audience,', ''],
       ['the expiry', 'currentDate: new Date(deps.clock.now()),', 'currentDate: new Date(0),'],
       ['the time of issue', 'if (claims.iat > nowSeconds + TOKEN_SKEW_SECONDS)', 'if (false)'],
-      ['the longest life', 'if (claims.exp - claims.iat > LONGEST_TOKEN_LIFE_SECONDS)', 'if (false)'],
+      ['the longest life', 'if (lifeSeconds > LONGEST_TOKEN_LIFE_SECONDS)', 'if (false)'],
+      ['the end before the beginning', 'if (lifeSeconds <= 0)', 'if (false)'],
+      [
+        'the purpose of keys',
+        "asRecord(published)?.['purpose'] === PURPOSE_OF_FACTS",
+        'published === undefined',
+      ],
       [
         'the parsing of the tenant',
         "if (!tenant.ok) return refuse('token.invalid', 'no tenant')",
@@ -143,7 +149,7 @@ export const EDGES: readonly Mutation[] = [
       ['the end of the last view', 'if (age > VIEW_LAST_MS) {', 'if (false) {'],
       [
         'the refusal to mint',
-        "if (resting()) throw new DependencyFailed('the revocation feed cannot be read')\n      await refresh()\n    } else",
+        "if (resting()) throw new DependencyFailed('the revocation feed cannot be read')\n      await inTime(refresh())\n    } else",
         'if (resting()) return marks\n      await refresh().catch(() => undefined)\n    } else',
       ],
       ['the reach of the first read', '(nowMs) => nowMs - FEED_REACH_MS', '(nowMs) => nowMs'],
