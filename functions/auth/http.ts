@@ -7,6 +7,7 @@ import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
 import { publishCheck, secretCheck } from '#shared/observability/dependency-checks.ts'
 import { ok, type Refusal } from '#shared/result.ts'
+import { PURPOSE_OF_FACTS } from '#shared/tokens/verify-access-token.ts'
 import type { AuthDeps } from './deps.ts'
 import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
@@ -113,8 +114,9 @@ async function jwks(deps: AuthDeps, nowMs: number): Promise<unknown> {
     // Whoever verifies tokens must not wait for the keys of those who verify events.
     deps.eventKeyring.publicKeys(nowMs).catch(() => []),
   ])
-  const keys = [...accessKeys, ...eventKeys]
-  return { keys: keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256' })) }
+  const published = (keys: typeof accessKeys, purpose: string) =>
+    keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256', purpose }))
+  return { keys: [...published(accessKeys, 'tokens'), ...published(eventKeys, PURPOSE_OF_FACTS)] }
 }
 
 /** A public document with an ETag over its bytes: whoever has it already gets 304. */

@@ -5,7 +5,7 @@ import { LONGEST_TOKEN_LIFE_SECONDS, TOKEN_SKEW_SECONDS } from '../contracts/rev
 import { DependencyFailed } from '../deadline.ts'
 import type { AuthStateSource } from '../firestore/auth-state.ts'
 import { parseTenantId } from '../ids.ts'
-import { parser } from '../json.ts'
+import { asRecord, parser } from '../json.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import { prove, type SignIn, type VerifiedToken } from '../tenancy/proofs.ts'
 import type { RevocableToken } from './revocation-marks.ts'
@@ -43,15 +43,22 @@ const deepest = actor.extend({ act: z.never().optional() })
 const actors = actor.extend({ act: actor.extend({ act: deepest.optional() }).optional() })
 type Actors = z.infer<typeof actors>
 
+/** An id of ours: nothing that a log, a header or a path could read in two ways. */
+const id = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[\x21-\x7E]+$/)
+
 const parseClaims = parser(
   z.object({
     iss: z.string(),
-    sub: z.string().min(1).max(255),
+    sub: id(255),
     aud: z.string(),
     exp: z.number().int(),
     iat: z.number().int(),
-    jti: z.string().min(1).max(256),
-    client_id: z.string().min(1).max(255),
+    jti: id(256),
+    client_id: id(255),
     scope: z.string().max(4096),
     tenant: z.string(),
     tier: z.string(),
@@ -89,7 +96,9 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     if (!held.ok) return held
     const nowSeconds = deps.clock.now() / 1000
     if (claims.iat > nowSeconds + TOKEN_SKEW_SECONDS) return refuse('token.invalid', 'issued in the future')
-    if (claims.exp - claims.iat > LONGEST_TOKEN_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
+    const lifeSeconds = claims.exp - claims.iat
+    if (lifeSeconds <= 0) return refuse('token.invalid', 'ends before it begins')
+    if (lifeSeconds > LONGEST_TOKEN_LIFE_SECONDS) return refuse('token.invalid', 'lives too long')
     const tenant = parseTenantId(claims.tenant)
     if (!tenant.ok) return refuse('token.invalid', 'no tenant')
     const marks = await deps.revocations.current()
@@ -167,7 +176,14 @@ function revocableOf(
   }
 }
 
-/** Keys from our JWKS endpoint, kept for five minutes and fetched again for an unknown key id. */
+/** What the published keys of our facts say they are for: those that sign no access token. */
+export const PURPOSE_OF_FACTS = 'facts'
+
+/**
+ * Keys from our JWKS endpoint, kept for five minutes and fetched again for an unknown key id.
+ *
+ * The keys of our facts stand in the same set: who gets hold of one of those makes no token with it.
+ */
 export function remoteKeys(jwksUri: string): KeySource {
   const jwks = createRemoteJWKSet(new URL(jwksUri), {
     timeoutDuration: 2_500,
@@ -176,7 +192,9 @@ export function remoteKeys(jwksUri: string): KeySource {
   })
   return async (kid) => {
     try {
-      return await jwks({ alg: 'ES256', kid })
+      const key = await jwks({ alg: 'ES256', kid })
+      const published = jwks.jwks()?.keys.find((jwk) => jwk.kid === kid)
+      return asRecord(published)?.['purpose'] === PURPOSE_OF_FACTS ? undefined : key
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ERR_JWKS_NO_MATCHING_KEY')
         return undefined

@@ -1,5 +1,6 @@
-import { generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
+import { serveLoopback } from '#local/loopback.ts'
 import { manualClock } from '#shared/clock.ts'
 import { TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { AuthState } from '#shared/firestore/auth-state.ts'
@@ -9,7 +10,12 @@ import { VerifiedToken } from '#shared/tenancy/proofs.ts'
 import { revocationMarks } from '#shared/tokens/revocation-marks.ts'
 import { splitOwnJwt } from '#shared/tokens/strict-jwt.ts'
 import { ACCESS_BY_STATE, scopesAllowed } from '#shared/tokens/tenant-access.ts'
-import { accessTokenVerifier, type TokenVerifierDeps } from '#shared/tokens/verify-access-token.ts'
+import {
+  accessTokenVerifier,
+  PURPOSE_OF_FACTS,
+  remoteKeys,
+  type TokenVerifierDeps,
+} from '#shared/tokens/verify-access-token.ts'
 import {
   ACTIVE,
   accessClaims,
@@ -86,6 +92,11 @@ describe('an access token', () => {
     ['an expiry in the past', { iat: SECONDS - 600, exp: SECONDS - 6 }],
     ['an expiry in a string', { exp: String(SECONDS + 300) }],
     ['an issue in the future', { iat: SECONDS + 60, exp: SECONDS + 300 }],
+    ['an end before its beginning, both within the skew', { iat: SECONDS + 4, exp: SECONDS - 2 }],
+    ['an end at its beginning', { iat: SECONDS, exp: SECONDS }],
+    ['a NUL in its subject', { sub: 'cid\u0000acme' }],
+    ['a space in its client', { client_id: 'cid acme' }],
+    ['a line end in its id', { jti: 'j1\n' }],
     ['a life of a day', { exp: SECONDS + 86_400 }],
     ['a start in the future', { nbf: SECONDS + 60 }],
     ['a tenant that is none', { tenant: 'Not A Tenant' }],
@@ -347,4 +358,22 @@ describe('a JWT before any cryptography', () => {
   ])('with %s is refused', (_name, token) => {
     expect(splitOwnJwt(token)).toMatchObject(REFUSED)
   })
+})
+
+test('keys of our facts, published beside those of tokens, are no keys of tokens', async () => {
+  const { publicKey } = await generateKeyPair('ES256')
+  const jwk = { ...(await exportJWK(publicKey)), use: 'sig', alg: 'ES256' }
+  const keys = [
+    { ...jwk, kid: 'tokens', purpose: 'tokens' },
+    { ...jwk, kid: 'facts', purpose: PURPOSE_OF_FACTS },
+  ]
+  const server = await serveLoopback(0, async () => ({ status: 200, body: JSON.stringify({ keys }) }))
+  try {
+    const find = remoteKeys(server.url)
+    expect(await find('tokens')).toBeDefined()
+    expect(await find('facts')).toBeUndefined()
+    expect(await find('nobody')).toBeUndefined()
+  } finally {
+    await server.close()
+  }
 })
