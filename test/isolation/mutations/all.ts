@@ -1,3 +1,4 @@
+import { CLIENTS } from './clients.ts'
 import { COMMIT_CHECKS } from './commits.ts'
 import { EDGES } from './edges.ts'
 import { GUARDS } from './guards.ts'
@@ -16,4 +17,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GUARDS,
   ...SESSIONS,
   ...OUTBOUND,
+  ...CLIENTS,
 ]

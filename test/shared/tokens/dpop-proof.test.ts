@@ -25,14 +25,16 @@ function proof({ header = {}, payload = {}, key = ec.privateKey }: Made = {}): s
   const head = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicJwk(ec.publicKey), ...header }
   const body = { jti: 'one', htm: 'GET', htu: URL_OF_IT, iat: NOW, ath: athOf('a.b.c'), ...payload }
   const signed = `${part(head)}.${part(body)}`
-  return `${signed}.${signatureOf(signed, key).toString('base64url')}`
+  return `${signed}.${signatureOf(signed, key, String(head.alg)).toString('base64url')}`
 }
 
-function signatureOf(text: string, key: KeyObject): Buffer {
+function signatureOf(text: string, key: KeyObject, alg = 'ES256'): Buffer {
   const data = Buffer.from(text, 'ascii')
   if (key.asymmetricKeyType === 'ed25519') return sign(null, data, key)
+  // Sound signatures, so that nothing but the name of the algorithm can be the fault.
+  if (alg === 'RS256') return sign('sha256', data, key)
   if (key.asymmetricKeyType === 'rsa') return sign('sha256', data, { key, padding: 6, saltLength: 32 })
-  return sign('sha256', data, { key, dsaEncoding: 'ieee-p1363' })
+  return sign(alg === 'ES384' ? 'sha384' : 'sha256', data, { key, dsaEncoding: 'ieee-p1363' })
 }
 
 describe('a proof', () => {
@@ -169,6 +171,16 @@ describe('the memory of proofs', () => {
         }
       }),
     )
+  })
+
+  test('what was seen just before it starts anew is still known after', () => {
+    const memory = proofMemory()
+    memory.isFirstUse('first', NOW_MS)
+    memory.isFirstUse('late', NOW_MS + 80_000)
+    memory.isFirstUse('next', NOW_MS + 95_000)
+
+    expect(memory.isFirstUse('late', NOW_MS + 96_000)).toBe(false)
+    expect(memory.isFirstUse('next', NOW_MS + 184_000)).toBe(false)
   })
 
   test('a clock that is set back forgets nothing', () => {
