@@ -82,7 +82,8 @@ test('the certified client takes our tokens: the ID token, the access token, and
 
   expect(got.claims()).toMatchObject({ sub: accepted.sub, aud: client.clientMetadata().client_id })
   expect(accepted).toMatchObject({ sid: got.claims()?.['sid'], scope: 'tenant:read' })
-  expect(again).toMatchObject({ token_type: 'bearer', scope: 'tenant:read' })
+  expect(again).toMatchObject({ token_type: 'bearer', scope: 'openid tenant:read' })
+  expect(again.claims()).toMatchObject({ sub: accepted.sub, auth_time: accepted['auth_time'] })
   expect(again.refresh_token).not.toBe(got.refresh_token)
   expect(claimsOf(again.access_token)).toMatchObject({
     sid: accepted['sid'],
@@ -103,7 +104,7 @@ describe('a refresh token', () => {
     const answers = await Promise.all([1, 2, 3, 4].map(() => oidc.refreshTokenGrant(client, token)))
     const [successor = ''] = new Set(answers.map((answer) => answer.refresh_token))
     expect(answers.map((answer) => answer.refresh_token)).toEqual(Array.from({ length: 4 }, () => successor))
-    expect(await oidc.refreshTokenGrant(client, successor)).toMatchObject({ scope: 'tenant:read' })
+    expect(await oidc.refreshTokenGrant(client, successor)).toMatchObject({ scope: 'openid tenant:read' })
   })
 
   test('sent again after half a minute ends the session, everywhere', async () => {
@@ -134,7 +135,9 @@ describe('a refresh token', () => {
     await expect(oidc.refreshTokenGrant(client, token, { scope: 'users:manage' })).rejects.toMatchObject({
       error: 'invalid_scope',
     })
-    expect(await oidc.refreshTokenGrant(client, token)).toMatchObject({ scope: 'tenant:read' })
+    expect(await oidc.refreshTokenGrant(client, token, { scope: 'tenant:read' })).toMatchObject({
+      scope: 'tenant:read',
+    })
   })
 })
 
@@ -155,12 +158,12 @@ describe('a browser application with a key of its own (DPoP)', () => {
       { DPoP },
     )
     const other = oidc.getDPoPHandle(client, await oidc.randomDPoPKeyPair('ES256'))
-    const stolen = oidc.refreshTokenGrant(client, got.refresh_token ?? '', undefined, { DPoP: other })
+    const steal = () => oidc.refreshTokenGrant(client, got.refresh_token ?? '', undefined, { DPoP: other })
 
     expect(got.token_type).toBe('dpop')
     expect(asked.status).toBe(200)
     expect(await statusOf(got.access_token)).toBe(401)
-    await expect(stolen).rejects.toMatchObject({ error: 'invalid_grant' })
+    await expect(steal()).rejects.toMatchObject({ error: 'invalid_grant' })
     await expect(oidc.refreshTokenGrant(client, got.refresh_token ?? '')).rejects.toMatchObject({
       error: 'invalid_grant',
     })
@@ -243,4 +246,26 @@ describe('sessions over the API', () => {
     })
     expect(await statusOf((await signIn('developer')).access_token)).toBe(200)
   })
+})
+
+// RFC 9470: the refusal says how recent the sign-in must be, and the client asks the person for one.
+test('an administrator whose sign-in is hours old looks around, and signs in again to let somebody in', async () => {
+  const scope = 'openid tenant:read usage:read users:manage sessions:manage'
+  const early = await signIn('owner', { scope })
+  await control(stack, 'POST', '/clock', { advanceSeconds: 3_700 })
+  const late = await oidc.refreshTokenGrant(client, early.refresh_token ?? '')
+  const invite = (token: string) =>
+    stack.api().call('POST', '/v1/tenants/globex/invitations', {
+      token,
+      json: { email: 'new@globex.example', role: 'viewer' },
+    })
+
+  const refused = await invite(late.access_token)
+  const [, maxAge = ''] = /max_age="(\d+)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? []
+  const seen = await stack.api().call('GET', '/v1/tenants/globex/sessions', { token: late.access_token })
+  const fresh = await signIn('owner', { scope, max_age: maxAge })
+
+  expect(refused).toMatchObject({ status: 401, body: { code: 'token.sign_in_too_old' } })
+  expect([maxAge, seen.status]).toEqual(['3600', 200])
+  expect((await invite(fresh.access_token)).status).toBe(201)
 })
