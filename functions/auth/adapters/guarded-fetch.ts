@@ -179,6 +179,7 @@ function fixedLookup(addresses: readonly ResolvedAddress[]): LookupFunction {
 
 async function readReply(response: IncomingMessage, maxBytes: number): Promise<GuardedReply> {
   const status = response.statusCode ?? 0
+  if (status < 200 || status > 599) throw new GuardRefused('network', 'no status of HTTP')
   if (status >= 300 && status < 400 && status !== 304) throw new GuardRefused('redirect', `status ${status}`)
   const encoding = response.headers['content-encoding'] ?? 'identity'
   if (encoding.toLowerCase() !== 'identity') throw new GuardRefused('encoding', 'a compressed answer')

@@ -308,6 +308,9 @@ describe('what the other side answers', () => {
   })
 
   test.each([
+    'HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n',
+    'HTTP/1.1 000 Odd\r\ncontent-length: 0\r\n\r\n',
+    'HTTP/1.1 600 Odd\r\ncontent-length: 0\r\n\r\n',
     'garbage\r\n\r\n',
     'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n',
     '',
