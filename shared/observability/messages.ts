@@ -105,6 +105,12 @@ export const LOG_MESSAGES = {
     ['topic', 'outboxId', 'error'],
     ERROR,
   ),
+  'data key not wrapped again': notice(
+    'WARNING',
+    'A tenant’s KMS key was rotated, and its data key is still wrapped by the old version: do not destroy that one.',
+    ['tenantId', 'error'],
+    ERROR,
+  ),
   'dependency failed': notice(
     'WARNING',
     'A health check failed; the answer names the dependency, this line the reason.',

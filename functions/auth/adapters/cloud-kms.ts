@@ -26,7 +26,9 @@ const parseEncrypted = parser(
     verifiedAdditionalAuthenticatedDataCrc32c: z.literal(true),
   }),
 )
-const parseDecrypted = parser(z.object({ plaintext: base64, plaintextCrc32c: z.string() }))
+const parseDecrypted = parser(
+  z.object({ plaintext: base64, plaintextCrc32c: z.string(), usedPrimary: z.boolean().default(false) }),
+)
 const parseFailure = parser(
   z.object({ error: z.object({ message: z.string(), status: z.string().optional() }) }),
 )
@@ -73,7 +75,8 @@ export function cloudKms(options: CloudKmsOptions): Kms {
         const parsed = parseDecrypted(answer.body)
         if (!parsed.ok) return undefined
         const plaintext = Buffer.from(parsed.value.plaintext, 'base64')
-        return parsed.value.plaintextCrc32c === checksum(plaintext) ? plaintext : undefined
+        if (parsed.value.plaintextCrc32c !== checksum(plaintext)) return undefined
+        return { plaintext, usedPrimary: parsed.value.usedPrimary }
       }),
     ensureKey: async (keyId) => {
       const answer = await call(options, `${options.keyRing}/cryptoKeys?cryptoKeyId=${keyId}`, {

@@ -4,6 +4,7 @@ import { DependencyFailed } from '#shared/deadline.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { Ids, TenantId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
+import { errorFields, type Logger } from '#shared/log.ts'
 import { ok } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { DATA_KEY_BYTES, hashText, NONCE_BYTES, openText, sealText } from '../domain/personal-data.ts'
@@ -33,6 +34,7 @@ export type PersonalDataDeps = {
   readonly kms: Kms
   readonly clock: Clock
   readonly ids: Ids
+  readonly log: Logger
 }
 
 type DataKey = Uint8Array | 'destroyed'
@@ -78,9 +80,42 @@ async function loadKey(deps: PersonalDataDeps, ctx: TenantContext, nowMs: number
   const wrapped = shred?.wrapped ?? (await createKey(deps, ctx, nowMs))
   if (wrapped === 'destroyed') return 'destroyed'
   const bytes = Buffer.from(wrapped, 'base64url')
-  const key = await deps.kms.decrypt(keyIdOf(ctx.tenantId), bytes, boundTo(ctx.tenantId))
-  if (key !== 'destroyed' && key.length !== DATA_KEY_BYTES) throw new Error('a data key of a wrong length')
+  const unwrapped = await deps.kms.decrypt(keyIdOf(ctx.tenantId), bytes, boundTo(ctx.tenantId))
+  if (unwrapped === 'destroyed') return 'destroyed'
+  const { plaintext: key, usedPrimary } = unwrapped
+  if (key.length !== DATA_KEY_BYTES) throw new Error('a data key of a wrong length')
+  if (!usedPrimary) await wrapAgain(deps, ctx, wrapped, key)
   return key
+}
+
+/**
+ * Wraps the data key with the newest version of the tenant's key after that was rotated: with the old
+ * version, somebody who tidies up would destroy all personal data. What fails is tried at the next load.
+ */
+async function wrapAgain(
+  deps: PersonalDataDeps,
+  ctx: TenantContext,
+  old: string,
+  key: Uint8Array,
+): Promise<void> {
+  try {
+    const { ciphertext, keyVersion } = await wrap(deps, ctx.tenantId, key)
+    const wrapped = Buffer.from(ciphertext).toString('base64url')
+    await deps.tenants.optimistic(ctx, undefined, async (db) => {
+      const found = await db.find(PATH, parseShred)
+      // Destroyed meanwhile, or wrapped again by another process.
+      const stale = found?.value.status === 'active' && found.value.wrapped === old
+      if (found === undefined || !stale) return ok({ value: undefined, writes: [] })
+      const audit = [{ action: 'auth.data_key.wrapped_again', target: 'auth_shred/dek', outcome: keyVersion }]
+      return ok({
+        value: undefined,
+        writes: [db.update(PATH, found, { wrapped, kmsKeyVersion: keyVersion })],
+        audit,
+      })
+    })
+  } catch (error) {
+    deps.log.warn('data key not wrapped again', { tenantId: ctx.tenantId, ...errorFields(error) })
+  }
 }
 
 /** Makes and stores a key; of two processes at once the slower one takes the other's. */

@@ -6,7 +6,7 @@ export type Kms = {
    * Decrypts, or tells that the version which wrapped it is destroyed for good. Throws when the version
    * is disabled, `bound` is not what it was, or nobody answers.
    */
-  decrypt(keyId: string, ciphertext: Uint8Array, bound: Uint8Array): Promise<Uint8Array | 'destroyed'>
+  decrypt(keyId: string, ciphertext: Uint8Array, bound: Uint8Array): Promise<Unwrapped | 'destroyed'>
   /** Creates the key unless it is there. */
   ensureKey(keyId: string): Promise<void>
 }
@@ -15,6 +15,12 @@ export type Wrapped = {
   readonly ciphertext: Uint8Array
   /** The resource name of the version that was used. */
   readonly keyVersion: string
+}
+
+export type Unwrapped = {
+  readonly plaintext: Uint8Array
+  /** False when the key has a newer version by now, and the one that wrapped this may be destroyed some day. */
+  readonly usedPrimary: boolean
 }
 
 /** There is no key of this id yet. */

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startKms } from '#local/kms/index.ts'
+import { manualClock } from '#shared/clock.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
+import { cloudKms } from '../../../functions/auth/adapters/cloud-kms.ts'
 import { normalizeEmail } from '../../../functions/auth/domain/email-address.ts'
 import { hashText, openText, type Sealed, sealText } from '../../../functions/auth/domain/personal-data.ts'
 import { parsePerson } from '../../../functions/auth/domain/scim/person.ts'
@@ -211,3 +214,32 @@ describe('the key of a tenant', () => {
     }
   })
 })
+
+// Whoever rotates a key tidies up some day, and takes the old version for unused.
+test('after a rotation of the tenant’s key the old version can be destroyed', async () => {
+  const clock = manualClock(Date.parse('2026-11-23T09:00:00Z'))
+  const server = await startKms({ keyRing: RING, now: clock.now })
+  const tokens = { token: async () => 't', forget: () => {} }
+  const stack = await startAuth()
+  try {
+    const process = () => stack.another({ kms: cloudKms({ apiUrl: server.url, keyRing: RING, tokens }) })
+    const ctx = openAsDeployer('rotated' as TenantId, 'test', 'test', stack.clock.now())
+    const sealed = await process().personalData.seal(ctx, 'x', 'name')
+    const key = `${server.url}/v1/${RING}/cryptoKeys/tenant-rotated`
+    const post = (path: string, body: object = {}) =>
+      fetch(`${key}${path}`, { method: 'POST', body: JSON.stringify(body) })
+    await post('/cryptoKeyVersions')
+    await post(':updatePrimaryVersion', { cryptoKeyVersionId: '2' })
+
+    expect(await process().personalData.open(ctx, sealed, 'name')).toBe('x')
+    await post('/cryptoKeyVersions/1:destroy')
+
+    expect(await process().personalData.open(ctx, sealed, 'name')).toBe('x')
+    await post('/cryptoKeyVersions/2:destroy')
+    expect(await process().personalData.open(ctx, sealed, 'name')).toBeUndefined()
+  } finally {
+    await stack.close()
+    await server.close()
+  }
+})
+const RING = 'projects/demo-test/locations/us-central1/keyRings/tenants'

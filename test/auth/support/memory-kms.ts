@@ -32,7 +32,8 @@ export function memoryKms(): Kms & { destroy(keyId: string): void; down: boolean
       const bytes = Buffer.from(ciphertext)
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12)).setAAD(bound)
       decipher.setAuthTag(bytes.subarray(-16))
-      return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()])
+      const plaintext = Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()])
+      return { plaintext, usedPrimary: true }
     },
   }
   return kms

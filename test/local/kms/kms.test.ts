@@ -51,7 +51,9 @@ describe('the stand-in of Cloud KMS answers as the service does', () => {
     const { ciphertext, keyVersion } = await kms.encrypt('tenant-acme', bytes('secret'), bytes('acme'))
 
     expect(keyVersion).toBe(`${KEY_RING}/cryptoKeys/tenant-acme/cryptoKeyVersions/1`)
-    expect(await kms.decrypt('tenant-acme', ciphertext, bytes('acme'))).toEqual(bytes('secret'))
+    expect(await kms.decrypt('tenant-acme', ciphertext, bytes('acme'))).toMatchObject({
+      plaintext: bytes('secret'),
+    })
     await expect(kms.decrypt('tenant-acme', ciphertext, bytes('globex'))).rejects.toThrow(
       /verify that 'name'/,
     )
@@ -130,7 +132,7 @@ describe('the stand-in of Cloud KMS answers as the service does', () => {
     expect((await call('POST', `${version}:restore`)).body).toMatchObject({ state: 'DISABLED' })
     await expect(kms.decrypt('key', ciphertext, bytes(''))).rejects.toThrow(/current state is: DISABLED/)
     await call('PATCH', version, { state: 'ENABLED' })
-    expect(await kms.decrypt('key', ciphertext, bytes(''))).toEqual(bytes('secret'))
+    expect(await kms.decrypt('key', ciphertext, bytes(''))).toMatchObject({ plaintext: bytes('secret') })
     await call('POST', `${version}:destroy`)
     clock.advance(30 * DAY_MS)
 
@@ -149,7 +151,10 @@ describe('the stand-in of Cloud KMS answers as the service does', () => {
     const young = await kms.encrypt('key', bytes('young'), bytes(''))
 
     expect(young.keyVersion).toMatch(/\/2$/)
-    expect(await kms.decrypt('key', old.ciphertext, bytes(''))).toEqual(bytes('old'))
+    expect(await kms.decrypt('key', old.ciphertext, bytes(''))).toEqual({
+      plaintext: bytes('old'),
+      usedPrimary: false,
+    })
     expect((await call('GET', '/key/cryptoKeyVersions')).body).toMatchObject({ totalSize: 2 })
   })
 
@@ -162,7 +167,7 @@ describe('the stand-in of Cloud KMS answers as the service does', () => {
 
     const { kms } = await aKms('kept.jsonl')
 
-    expect(await kms.decrypt('key', ciphertext, bytes(''))).toEqual(bytes('secret'))
+    expect(await kms.decrypt('key', ciphertext, bytes(''))).toMatchObject({ plaintext: bytes('secret') })
   })
 })
 
