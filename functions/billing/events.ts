@@ -1,6 +1,7 @@
 import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
 import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
 import { TENANT_FACTS } from '#shared/contracts/events/tenant-fact.ts'
+import { workRequested } from '#shared/contracts/events/work-requested.ts'
 import type { EventHandlers } from '#shared/pubsub/event-edge.ts'
 import { on } from '#shared/pubsub/types.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
@@ -9,8 +10,9 @@ import { ingestUsage } from './operations/ingest-usage.ts'
 import { parseUsageJson } from './operations/parse-usage-json.ts'
 import { requestSubscription } from './operations/request-subscription.ts'
 import type { BillingDeps } from './ports.ts'
+import { doWork } from './work.ts'
 
-/** What `billingHandler` hears: usage, commands of tenant-events, and facts about tenants. */
+/** What `billingHandler` hears: usage, commands, facts about tenants, and billing's own work. */
 export function billingEvents(deps: BillingDeps): EventHandlers {
   return {
     batches: {
@@ -22,6 +24,7 @@ export function billingEvents(deps: BillingDeps): EventHandlers {
     events: [
       on(subscriptionRequested, (received) => requestSubscription(deps, received)),
       on(subscriptionCancelRequested, (received) => cancelSubscription(deps, received)),
+      on(workRequested, (received) => doWork(deps, received)),
       ...Object.values(TENANT_FACTS).map((fact) => on(fact, (received) => applyTenantFact(deps, received))),
     ],
   }

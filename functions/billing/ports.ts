@@ -1,11 +1,15 @@
+import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
+import type { WorkRequested } from '#shared/contracts/events/work-requested.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
+import type { TenantId } from '#shared/ids.ts'
 import type { MessageOrigin } from '#shared/pubsub/quarantine.ts'
 import type { RefusalCode } from '#shared/refusals.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import type { Period } from './domain/calendar.ts'
+import type { Quantity } from './domain/quantities.ts'
 import type { Steps } from './domain/steps.ts'
 import type { OperationAnswer, Subscription } from './domain/subscription.ts'
 import type { TenantProjection } from './domain/tenant-projection.ts'
@@ -145,7 +149,51 @@ export type Collector = {
   ): Promise<Result<unknown>>
 }
 
+export type QuantityQuery = {
+  readonly meters: readonly MeterId[]
+  /** Half-open, by the millisecond. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly nowMs: number
+  readonly groupBy?: readonly string[]
+  readonly filter?: Readonly<Record<string, readonly string[]>>
+  /** Parts of the period to measure apart, in order and without gaps; the whole period unless given. */
+  readonly windows?: readonly Period[]
+}
+
+export type Quantities = {
+  /** By window, then meter, version and group. */
+  readonly rows: readonly Quantity[]
+  /** Until when all that was received is in, and nothing is on its way but late events. */
+  readonly exactThroughMs: number
+  readonly provisional: boolean
+}
+
+/** What tenants used: closed hours from roll-ups, all else from the ledger; exact to the millisecond. */
+export type UsageReader = {
+  /** Refuses as the ledger's reads do. */
+  quantities(ctx: TenantContext, query: QuantityQuery, reading?: Reading): Promise<Result<Quantities>>
+}
+
+/** Asks for units of billing's own work. */
+export type WorkQueue = {
+  /** Resolves once the unit is durable. `id` names the request: the same one again is the same event. */
+  request(unit: WorkRequested, request: { id: string; nowMs: number; trace: Trace }): Promise<void>
+}
+
+/** The tenants that billing's jobs look at: all that a fact has ever been heard of. */
+export type TenantList = {
+  /** Some tenants in order of their ids, after the one given. */
+  page(after: TenantId | undefined, limit: number): Promise<readonly TenantId[]>
+  /** After which tenant a job goes on; undefined to begin again. */
+  place(job: string): Promise<TenantId | undefined>
+  keepPlace(job: string, after: TenantId | undefined): Promise<void>
+}
+
 export type BillingDeps = {
+  readonly usage: UsageReader
+  readonly work: WorkQueue
+  readonly tenantList: TenantList
   readonly ledger: Ledger
   readonly reads: Reads
   readonly tenants: TenantDirectory

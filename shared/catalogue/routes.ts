@@ -213,6 +213,7 @@ export const ROUTES = {
   getTenantsMetrics: secured('GET', '/metrics/tenants', 'tenants-api', 'platform:read'),
   runAuthSweep: scheduled('/internal/sweep/run', 'auth'),
   runBillingSweep: scheduled('/internal/sweep/run', 'billing-api'),
+  runBillingRollups: scheduled('/internal/rollups/run', 'billing-api'),
   runLifecycleSweep: scheduled('/internal/sweep/run', 'tenants-api'),
 } as const satisfies Record<string, Route>
 

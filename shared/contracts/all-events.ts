@@ -22,6 +22,7 @@ import { TENANT_FACTS } from './events/tenant-fact.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
+import { workRequested } from './events/work-requested.ts'
 
 /** Every event contract there is: for the documentation and the tests that walk over all of them. */
 export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
@@ -46,6 +47,7 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   subscriptionCancelRequested,
   subscriptionReady,
   chargeRefused,
+  workRequested,
   stepContinue,
   ...Object.values(TENANT_FACTS),
 ]

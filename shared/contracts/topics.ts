@@ -23,6 +23,7 @@ import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
+import { workRequested } from './events/work-requested.ts'
 
 /** Who publishes on a topic, which event types it carries, and which functions hear it (contracts §3). */
 export type Topic = {
@@ -70,7 +71,11 @@ export const TOPICS = {
     publishers: ['tenant-events'],
     listeners: ['billing'],
   },
-  'billing-work': { types: [], publishers: ['billing-api', 'billing'], listeners: ['billing'] },
+  'billing-work': {
+    types: [workRequested.type],
+    publishers: ['billing-api', 'billing'],
+    listeners: ['billing'],
+  },
   'billing-facts': {
     types: [subscriptionReady.type, chargeRefused.type],
     publishers: ['billing'],

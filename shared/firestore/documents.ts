@@ -139,7 +139,7 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   kept('meters/{id}', 'billing', 'versions of meters'),
   kept('stripeEvents/{id}', 'billing', 'webhooks taken'),
   kept('stripeOutbox/{id}', 'billing', 'calls that wait for Stripe'),
-  kept('jobs/{id}', 'billing', 'how far a job came'),
+  doc('jobs/{id}', 'billing', 'how far a job came, and each tenant that jobs look at'),
   kept('timers/{id}', 'lifecycle', 'what is due later than a month'),
   kept('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again'),
   kept('deletionCertificates/{id}', 'lifecycle', 'proof of a deletion'),

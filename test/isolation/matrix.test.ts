@@ -207,6 +207,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   revokeToken: everywhere(401),
   runAuthSweep: 'scheduler',
   runBillingSweep: 'scheduler',
+  runBillingRollups: 'scheduler',
   runLifecycleSweep: 'scheduler',
 }
 

@@ -1,10 +1,12 @@
 import type { Clock } from '#shared/clock.ts'
+import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { ok } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { isNewer, parseProjection, type TenantProjection } from '../domain/tenant-projection.ts'
 import type { TenantDirectory } from '../ports.ts'
+import { listedTenant } from './tenant-list.ts'
 
 const CACHE_MS = 60_000
 const MOST_CACHED = 10_000
@@ -14,7 +16,12 @@ const CURRENT = ['billing_tenant', 'current']
  * The projection of tenants, with a cache of a minute so that taking usage reads nothing. Only a known
  * tenant is cached: one that is not known yet may be in the next moment.
  */
-export function firestoreTenantDirectory(tenants: TenantFirestore, clock: Clock): TenantDirectory {
+export function firestoreTenantDirectory(deps: {
+  readonly tenants: TenantFirestore
+  readonly system: SystemFirestore
+  readonly clock: Clock
+}): TenantDirectory {
+  const { tenants, system, clock } = deps
   const cache = new Map<TenantId, { projection: TenantProjection; untilMs: number }>()
   const remember = (ctx: TenantContext, projection: TenantProjection): TenantProjection => {
     if (cache.size >= MOST_CACHED) cache.clear()
@@ -32,6 +39,9 @@ export function firestoreTenantDirectory(tenants: TenantFirestore, clock: Clock)
       return cached !== undefined && clock.now() < cached.untilMs ? cached.projection : findFresh(ctx)
     },
     apply: async (ctx, claim, fact) => {
+      const { id, fields } = listedTenant(ctx.tenantId)
+      // Before the fact: a tenant that is known and on no list would never be rolled up or billed.
+      if ((await findFresh(ctx)) === undefined) await system.merge('jobs', id, fields)
       const committed = await tenants.optimistic(ctx, claim, async (db) => {
         const known = await db.find(CURRENT, parseProjection)
         if (known !== undefined && !isNewer(fact.sequence, known.value)) {
