@@ -205,6 +205,26 @@ describe('an ID token', () => {
     expect(await exchange(token)).toMatchObject(REFUSED)
   })
 
+  // Else whoever kept an ID token would come back in just after everybody was put out.
+  test('of before somebody was signed out everywhere brings nobody back', async () => {
+    const person = { sub: 'edith', email: 'edith@acme.example' }
+    const old = await idToken(person)
+    const userId = decodeJwt(String((await exchange(old)).body['access_token'])).sub
+    stack.clock.advance(1_000)
+    const ended = await stack.call('DELETE', `/v1/tenants/acme/users/${userId}/sessions`)
+    expect(ended.status, JSON.stringify(ended.body)).toBe(204)
+    expect(await exchange(old)).toMatchObject(REFUSED)
+    stack.clock.advance(10_000)
+    expect((await exchange(await idToken(person))).status).toBe(200)
+    const beforeAll = await idToken(person)
+    stack.clock.advance(1_000)
+    const all = await stack.call('DELETE', '/v1/tenants/acme/sessions')
+    expect(all.status, JSON.stringify(all.body)).toBe(204)
+    stack.clock.advance(10_000)
+    expect(await exchange(beforeAll)).toMatchObject(REFUSED)
+    expect((await exchange(await idToken(person))).status).toBe(200)
+  })
+
   test('of a provider that has been down for an hour is a matter of later', async () => {
     const token = await idToken()
     expect((await exchange(token)).status).toBe(200)

@@ -133,6 +133,7 @@ export const OUTBOUND: readonly Mutation[] = [
     [
       ['the status of a connection', "one.status === 'active' && ", ''],
       ['the audience', ' && isIssuedTo(payload, one.clientId)', ''],
+      ['the watermark', 'verified.value.issuedAt <= Math.max(notBefore, request.notBefore)', 'false'],
       ['who asked for it', ' && (azp === undefined || azp === clientId)', ''],
     ],
   ),

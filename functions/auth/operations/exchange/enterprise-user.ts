@@ -29,7 +29,13 @@ const LONGEST_LIFE_SECONDS = 86_400
  */
 export async function proveEnterpriseUser(
   deps: EnterpriseDeps,
-  request: { readonly ctx: TenantContext; readonly nowMs: number; readonly trace: Trace },
+  request: {
+    readonly ctx: TenantContext
+    /** The second up to which everything of the tenant is dead. */
+    readonly notBefore: number
+    readonly nowMs: number
+    readonly trace: Trace
+  },
   token: string,
 ): Promise<Result<ExchangeParty>> {
   const { ctx, nowMs, trace } = request
@@ -54,6 +60,10 @@ export async function proveEnterpriseUser(
   const user = await signInUser(deps, { ctx, connection, identity, nowMs, trace })
   if (!user.ok) return user
   const { notBefore, roles, userId } = user.value
+  // Who was signed out everywhere is: a token the provider gave out before that brings nobody back.
+  if (verified.value.issuedAt <= Math.max(notBefore, request.notBefore)) {
+    return refuse('token.invalid', 'issued before the watermark')
+  }
   const { acr, amr, authTime } = facts.value
   return ok({
     subject: userId,

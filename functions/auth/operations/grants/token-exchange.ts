@@ -117,11 +117,11 @@ async function proveByIdToken(
 ): Promise<Result<ExchangeParty>> {
   const parts = readForeignToken(token)
   if (!parts.ok) return parts
-  const { client, ctx } = request.client
+  const { client, ctx, state } = request.client
   const byGoogle = parts.value.issuer === deps.trusted.google.issuer
   return byGoogle && isFor(parts.value.payload, deps.issuer)
     ? proveGoogleAccount(deps, client.tenantId, token, request.nowMs)
-    : proveEnterpriseUser(deps, { ...request, ctx }, token)
+    : proveEnterpriseUser(deps, { ...request, ctx, notBefore: state.notBefore }, token)
 }
 
 async function proveWorkloadOf(
