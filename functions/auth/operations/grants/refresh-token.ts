@@ -27,7 +27,7 @@ type Refreshed = { readonly kind: 'reused' } | ({ readonly kind: 'refreshed' } &
  *
  * Every client's token rotates, also that of a client whose key would make up for it: one rule is one
  * thing to get wrong, and the grace makes it cost nobody a session. What is no token of ours reads
- * nothing; a repetition within the grace reads and writes nothing. Throws when the store is down.
+ * nothing; a repetition within the grace writes nothing. Throws when the store is down.
  */
 export async function refreshTokenGrant(
   deps: RefreshTokenDeps,
