@@ -197,7 +197,10 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The record is there, and the domain was proven for another account before.',
     'Contact support: a domain belongs to one tenant.',
   ),
-  'tier.required': help('The tier of the tenant does not include this feature.', 'Change the tier.'),
+  'tier.required': help(
+    'The tier of the tenant does not include this feature.',
+    'Change the tier of the tenant, or do without.',
+  ),
   'connection.limit_reached': help(
     'The tenant has as many connections as its tier allows.',
     'Delete one, or change the tier.',
