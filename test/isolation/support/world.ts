@@ -138,6 +138,8 @@ export async function startWorld(firestoreHost: string, project: string) {
     nowMs: clock.now(),
   })
   if (!operator.ok) throw new Error(operator.detail)
+  // Both rings begin here: the first revocation of a tenant would start the one that signs it, in its name.
+  await auth.eventKeyring.publicKeys(clock.now())
   return {
     clock,
     waiting,
