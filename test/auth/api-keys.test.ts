@@ -4,6 +4,7 @@ import type { TenantId } from '#shared/ids.ts'
 import { systemIds } from '#shared/ids.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
 import { newApiKey, parseApiKey } from '../../functions/auth/domain/api-key.ts'
+import { checksumOf } from '../../functions/auth/domain/checksum.ts'
 import { authenticateApiKey } from '../../functions/auth/operations/authenticate-api-key.ts'
 import { type AuthStack, addFirstOperator, OPERATOR, startAuth, tokenOf } from './support/auth-stack.ts'
 import { pushFact } from './support/tenant-facts.ts'
@@ -129,6 +130,16 @@ test('one changed character is always noticed without a read', () => {
       },
     ),
   )
+})
+
+test('the id of a key with another secret is refused, however well it is made', async () => {
+  const { key } = await aKey()
+  const body = `${key.slice(0, -49)}${Buffer.alloc(32, 9).toString('base64url')}`
+
+  const forged = await prove(`${body}${checksumOf(body)}`)
+
+  expect(parseApiKey(`${body}${checksumOf(body)}`).ok).toBe(true)
+  expect(forged).toMatchObject({ ok: false, code: 'token.invalid' })
 })
 
 test('a well-made key of another tenant, or of none, is refused like a removed one', async () => {

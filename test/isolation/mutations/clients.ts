@@ -70,12 +70,6 @@ export const CLIENTS: readonly Mutation[] = [
     [AUTHENTICATION],
     [
       ['the single use of an assertion', 'if (once !== undefined && !(await', 'if (false && !(await'],
-      [
-        'the registered way, for keys',
-        "registered === 'private_key_jwt' ? client : undefined",
-        'client',
-        [KEEPING, AUTHENTICATION],
-      ],
       ['the registered way, for none', "registered === 'none' ? ok({})", 'client !== undefined ? ok({})'],
     ],
   ),
