@@ -53,9 +53,10 @@ export function openText(key: Uint8Array, tenantId: TenantId, purpose: SealPurpo
  */
 export function hashText(key: Uint8Array, tenantId: TenantId, purpose: HashPurpose, text: string): string {
   const searchKey = Buffer.from(hkdfSync('sha256', key, '', 'energent/search/v1', DATA_KEY_BYTES))
-  return `h${createHmac('sha256', searchKey).update(`${tenantId}\0${purpose}\0${text}`, 'utf8').digest('base64url')}`
+  const named = [tenantId, purpose, text].join('\0')
+  return `h${createHmac('sha256', searchKey).update(named, 'utf8').digest('base64url')}`
 }
 
 function boundTo(tenantId: TenantId, purpose: SealPurpose): Buffer {
-  return Buffer.from(`energent/personal/v1\0${tenantId}\0${purpose}`, 'utf8')
+  return Buffer.from(['energent/personal/v1', tenantId, purpose].join('\0'), 'utf8')
 }

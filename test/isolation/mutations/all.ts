@@ -4,6 +4,7 @@ import { EDGES } from './edges.ts'
 import { GUARDS } from './guards.ts'
 import type { Mutation } from './mutation.ts'
 import { OUTBOUND } from './outbound.ts'
+import { PEOPLE } from './people.ts'
 import { SCOPES } from './scopes.ts'
 import { SESSIONS } from './sessions.ts'
 import { TENANCY } from './tenancy.ts'
@@ -18,4 +19,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SESSIONS,
   ...OUTBOUND,
   ...CLIENTS,
+  ...PEOPLE,
 ]
