@@ -1,5 +1,6 @@
 import { FRESH_SIGN_IN } from '../catalogue/fresh-sign-in.ts'
 import type { OperationId } from '../catalogue/routes.ts'
+import { TOKEN_SKEW_SECONDS } from '../contracts/revocation.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import type { VerifiedToken } from '../tenancy/proofs.ts'
 
@@ -18,7 +19,9 @@ export function checkFreshSignIn(
   const maxAgeSeconds = FRESH_SIGN_IN[operationId]
   if (maxAgeSeconds === undefined || !claims.subject.startsWith('usr_')) return ok(undefined)
   const authTime = claims.signIn?.authTime ?? 0
-  if (nowMs / 1000 - authTime <= maxAgeSeconds) return ok(undefined)
+  const ageSeconds = nowMs / 1000 - authTime
+  // One of the future would be fresh for as long as it likes.
+  if (ageSeconds >= -TOKEN_SKEW_SECONDS && ageSeconds <= maxAgeSeconds) return ok(undefined)
   const hint = `Sign in again: this needs a sign-in of the last ${maxAgeSeconds / 60} minutes.`
   return { ...refuse('token.sign_in_too_old', `signed in at ${authTime}`, hint), maxAgeSeconds }
 }

@@ -124,7 +124,8 @@ export const TENANCY: readonly Mutation[] = [
     'shared/http/fresh-sign-in.ts',
     [FRESH],
     [
-      ['the age of a sign-in', 'if (nowMs / 1000 - authTime <= maxAgeSeconds)', 'if (true)'],
+      ['the age of a sign-in', 'ageSeconds <= maxAgeSeconds)', 'true)'],
+      ['the sign-in of the future', 'ageSeconds >= -TOKEN_SKEW_SECONDS && ', ''],
       ['the sign-in of nobody', 'claims.signIn?.authTime ?? 0', 'claims.signIn?.authTime ?? nowMs / 1000'],
     ],
   ),

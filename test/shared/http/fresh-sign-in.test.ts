@@ -36,6 +36,7 @@ describe('an operation that needs a fresh sign-in', () => {
     ['is open to a workload', { subject: 'wl:tenant-acme/worker', signIn: undefined }, true],
     ['is closed to whoever acts for a person', { signIn: undefined }, false],
     ['is open to a clock that is ahead', signedIn(-4), true],
+    ['is closed to a sign-in of the future', signedIn(-6), false],
   ])('%s', (_name, claims, open) => {
     expect(checkFreshSignIn('createApiKey', token(claims), NOW_MS).ok).toBe(open)
   })
