@@ -133,13 +133,17 @@ test('one changed character is always noticed without a read', () => {
 })
 
 test('the id of a key with another secret is refused, however well it is made', async () => {
-  const { key } = await aKey()
+  const { key, keyId } = await aKey()
   const body = `${key.slice(0, -49)}${Buffer.alloc(32, 9).toString('base64url')}`
 
   const forged = await prove(`${body}${checksumOf(body)}`)
 
   expect(parseApiKey(`${body}${checksumOf(body)}`).ok).toBe(true)
   expect(forged).toMatchObject({ ok: false, code: 'token.invalid' })
+  stack.clock.advance(120_000)
+  await stack.deps.failedLogins.flush(stack.clock.now())
+  const told = stack.published.map((message) => Buffer.from(message.data).toString('utf8'))
+  expect(told.some((text) => text.includes('"credential":"api_key"') && text.includes(keyId))).toBe(true)
 })
 
 test('a well-made key of another tenant, or of none, is refused like a removed one', async () => {

@@ -6,6 +6,7 @@ import { openByCredential } from '#shared/tenancy/credential.ts'
 import { scopesAllowed } from '#shared/tokens/tenant-access.ts'
 import { type ApiKey, matchesApiKey, parseApiKey } from '../domain/api-key.ts'
 import type { ApiKeyStore } from '../ports/api-keys.ts'
+import type { FailedLoginCount } from '../ports/failures.ts'
 import type { KnownState, PepperStore, RateLimit } from '../ports.ts'
 
 export type AuthenticateApiKeyDeps = {
@@ -13,6 +14,7 @@ export type AuthenticateApiKeyDeps = {
   readonly peppers: PepperStore
   /** Requests by API key that a tenant may still make now, on this instance. */
   readonly apiKeyRate: RateLimit
+  readonly failedLogins: FailedLoginCount
 }
 
 /** An API key that was proven, in a tenant whose state leaves it something. */
@@ -46,6 +48,10 @@ export async function authenticateApiKey(
   ])
   const peppers = await deps.peppers.all(key === undefined ? [] : [key.pepperVersion])
   const matches = matchesApiKey(presented.value.text, key, peppers)
+  // Only of keys that are there: ids that anybody makes up are nobody's failed attempt.
+  if (key !== undefined && !matches) {
+    deps.failedLogins.count({ tenantId, credential: 'api_key', id: keyId, reason: 'api_key' }, nowMs)
+  }
   if (key === undefined || !matches) return refuse('token.invalid', 'unknown API key')
   if (key.expiresAt !== null && key.expiresAt <= nowMs) return refuse('token.invalid', 'expired API key')
   if (state === undefined) return refuse('token.invalid', 'unknown tenant')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineEvent } from '../define-event.ts'
 
-export const LOGIN_CREDENTIALS = ['client', 'connection'] as const
+export const LOGIN_CREDENTIALS = ['client', 'connection', 'api_key'] as const
 
 /** Fact of auth: attempts to prove oneself that failed within a minute, as one instance counted them. */
 export type LoginFailed = {
