@@ -8,6 +8,7 @@ import { ROUTES, type Route } from '#shared/catalogue/routes.ts'
 import { isPlatformScope, PLATFORM_ROLES, PLATFORM_SCOPES, TENANT_SCOPES } from '#shared/catalogue/scopes.ts'
 import { TIER_LIMITS, TIERS } from '#shared/catalogue/tiers.ts'
 import { EVENT_CONTRACTS } from '#shared/contracts/all-events.ts'
+import { KEY_FACT_KINDS } from '#shared/contracts/events/key-fact.ts'
 import { TENANT_FACT_KINDS } from '#shared/contracts/events/tenant-fact.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import { SUBSCRIPTIONS, TOPIC_NAMES, TOPICS, type Topic } from '#shared/contracts/topics.ts'
@@ -197,10 +198,10 @@ describe('events', () => {
 
   test('are all listed: one file, one entry', () => {
     const files = readdirSync(join(ROOT, 'shared/contracts/events')).filter(
-      (file) => file !== 'tenant-fact.ts',
+      (file) => !['tenant-fact.ts', 'key-fact.ts'].includes(file),
     )
     expect(all.size).toBe(EVENT_CONTRACTS.length)
-    expect(all.size).toBe(files.length + TENANT_FACT_KINDS.length)
+    expect(all.size).toBe(files.length + TENANT_FACT_KINDS.length + KEY_FACT_KINDS.length)
   })
 
   test.each([...all.values()].map((contract) => [contract.type, contract] as const))(
