@@ -64,7 +64,6 @@ export const PEOPLE: readonly Mutation[] = [
         'if (!isOpen(invitation, nowMs))',
       ],
       ['the end of an invitation', 'if (foreign || !isOpen(invitation, nowMs))', 'if (foreign)'],
-      ['the tenant of an invitation', ' || token.tenantId !== ctx.tenantId', ''],
     ],
   ),
   ...mutationsOf(
