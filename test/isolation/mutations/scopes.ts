@@ -1,5 +1,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is searched for is source text
-import { COMMITS, CREDENTIALS, FAULTS, IDS, type Mutation, mutationsOf, STORE } from './mutation.ts'
+import {
+  COMMITS,
+  CREDENTIALS,
+  FAULTS,
+  IDS,
+  type Mutation,
+  mutationsOf,
+  REVOKING,
+  STATES,
+  STORE,
+} from './mutation.ts'
 
 /** Paths, scopes, values and what reads around them. */
 export const SCOPES: readonly Mutation[] = [
@@ -135,6 +145,26 @@ export const SCOPES: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    'shared/firestore/revocations.ts',
+    [REVOKING],
+    [
+      ['the one group that revokes', "if (group !== 'auth') throw", 'if (false) throw'],
+      ['the tenant that is revoked', "(kind !== 'tenant' || id === tenantId) &&", ''],
+      [
+        'the one tenant that revokes our keys',
+        "(kind !== 'signingKey' || tenantId === PLATFORM_TENANT) &&",
+        '',
+      ],
+      ['the time of a watermark', 'before <= nowSeconds + TOKEN_SKEW_SECONDS &&', ''],
+      [
+        'the time an entry is kept',
+        "kind === 'token' ? Math.min(revocation.exp, latest) : latest",
+        'revocation.exp',
+      ],
+      ['the word as a reason', '/^[a-z0-9_.-]{1,64}$/.test(reason)', 'true'],
+    ],
+  ),
+  ...mutationsOf(
     'shared/firestore/auth-state.ts',
     [CREDENTIALS],
     [
@@ -148,6 +178,7 @@ export const SCOPES: readonly Mutation[] = [
         'the generation of what is cached',
         'cached?.generation === generation ? cached : undefined',
         'cached',
+        [STATES],
       ],
       [
         'the forgetting of a failure',

@@ -41,6 +41,7 @@ describe('the feed entries of a commit', () => {
     ['an unknown kind', { kind: 'robot' as never, id: 'a', before: 1, exp: 2 }],
     ['no id', { kind: 'user', id: '', before: 1, exp: 2 }],
     ['another tenant', { kind: 'tenant', id: 'globex', before: 1, exp: 2 }],
+    ['a signing key, as another than the platform', { kind: 'signingKey', id: 'k1', before: 1, exp: 2 }],
     ['half a second', { kind: 'user', id: 'a', before: 1.5, exp: 2 }],
     ['milliseconds', { kind: 'user', id: 'a', before: START_MS, exp: START_MS }],
     ['the future', { kind: 'user', id: 'a', before: NOW + 60, exp: NOW + 120 }],
