@@ -417,6 +417,18 @@ describe('back-channel log-out', () => {
     expect((await logOut({ sid: undefined, sub: 'never-here' })).status).toBe(200)
   })
 
+  test('sent again ends nothing that began since', async () => {
+    const token = await stack.idp.sign(claimsOf({ sid: undefined, sub: 'zoe' }), { typ: 'logout+jwt' })
+    await session({ sub: 'zoe', sid: 's8' })
+    expect((await post(token)).status).toBe(200)
+    stack.clock.advance(2_000)
+    const { refresh } = await session({ sub: 'zoe', sid: 's9' })
+
+    expect((await post(token)).status).toBe(400)
+
+    expect(await refresh()).toBe(200)
+  })
+
   test('counts once, and a token of another kind, client, time or key not at all', async () => {
     const token = await stack.idp.sign(claimsOf(), { typ: 'logout+jwt' })
     expect((await post(token)).status).toBe(200)

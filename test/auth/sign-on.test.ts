@@ -256,6 +256,8 @@ describe('an answer that cannot be trusted signs nobody in, and the client hears
     const { answer, cookie } = await begin(stack)
     const all = await Promise.all(Array.from({ length: 8 }, () => browse(callbackUrl(stack, answer), cookie)))
 
+    // A second use of its code makes a provider take back what the first one got.
+    expect(stack.idp.forms.filter((form) => form.get('code') === answer.code)).toHaveLength(1)
     expect(all.filter(({ status }) => status === 302)).toHaveLength(1)
     expect(all.filter(({ status }) => status === 400)).toHaveLength(7)
   })
