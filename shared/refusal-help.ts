@@ -134,7 +134,7 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
   ),
   'role.unknown': help(
     'The role is neither one of the usual ones nor one of the tenant.',
-    'Create it first.',
+    'Create the role first, or name one that is there.',
   ),
   'role.not_givable': help(
     'Nobody gives or takes a role that allows more than their own token does; `owner` is given and taken by owners alone.',
@@ -150,7 +150,10 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The filter does not follow RFC 7644 §3.4.2.2, is too long or too deep, or names what cannot be searched.',
     'Correct the filter; `detail` says where it ends to make sense.',
   ),
-  'scim.path_invalid': help('The path of a PATCH operation does not follow RFC 7644 §3.5.2.', 'Correct it.'),
+  'scim.path_invalid': help(
+    'The path of a PATCH operation does not follow RFC 7644 §3.5.2.',
+    'Correct the path of the operation.',
+  ),
   'scim.no_target': help(
     'The path of a PATCH operation selects values that are not there, or none where one is needed.',
     'Read the resource and name what it has.',
@@ -159,8 +162,11 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'A value is missing, of a wrong type, or too long.',
     'Compare it with the schema at `/scim/v2/{tenantId}/Schemas`.',
   ),
-  'scim.syntax_invalid': help('The message is not the SCIM message that the route takes.', 'Correct it.'),
-  'scim.immutable': help('The attribute is set once, by us.', 'Leave it out.'),
+  'scim.syntax_invalid': help(
+    'The message is not the SCIM message that the route takes.',
+    'Send the message with its `schemas` member, as RFC 7644 shows it.',
+  ),
+  'scim.immutable': help('The attribute is set once, by us.', 'Leave the attribute out of the request.'),
   'scim.not_unique': help(
     'Another user of the tenant has this `userName`, or another group this `displayName`.',
     'Look it up with a filter and change that one.',

@@ -4,6 +4,7 @@ import { failedLoginCount } from '../../functions/auth/adapters/failed-login-cou
 import { failureWatch } from '../../functions/auth/adapters/failure-watch.ts'
 import type { ClientId } from '../../functions/auth/domain/client-id.ts'
 import { FREE_FAILURES } from '../../functions/auth/domain/lockout.ts'
+import { tellLockout } from '../../functions/auth/operations/tell-lockout.ts'
 import { type AuthStack, startAuth } from './support/auth-stack.ts'
 
 let stack: AuthStack
@@ -61,7 +62,7 @@ test('a flood over many ids makes no flood of facts', async () => {
 })
 
 test('a lock holds for a client at an address, and for neither of them elsewhere', () => {
-  const watch = failureWatch({ ...stack.deps.platform, peppers: stack.deps.peppers })
+  const watch = failureWatch()
   const nowMs = stack.clock.now()
   const here = { clientId: CLIENT, address: '203.0.113.7' }
   for (let n = 0; n < FREE_FAILURES; n += 1) watch.failed({ ...here, tenantId: undefined }, nowMs)
@@ -74,12 +75,12 @@ test('a lock holds for a client at an address, and for neither of them elsewhere
 })
 
 test('the lock of a client that is there is a fact and an audit entry, without the address', async () => {
-  const { platform, peppers } = stack.another()
-  await peppers.current()
-  const watch = failureWatch({ ...platform, peppers })
+  const deps = stack.another()
+  const watch = failureWatch()
   const nowMs = stack.clock.now()
   for (let n = 0; n < FREE_FAILURES + 5; n += 1) {
-    watch.failed({ clientId: CLIENT, address: '203.0.113.7', tenantId: ACME }, nowMs)
+    const lock = watch.failed({ clientId: CLIENT, address: '203.0.113.7', tenantId: ACME }, nowMs)
+    if (lock !== undefined) tellLockout(deps, lock)
   }
 
   await expect.poll(() => facts('lockout').length).toBe(1)

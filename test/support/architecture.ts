@@ -51,7 +51,7 @@ const NAME_DOORS: Readonly<Record<string, RegExp>> = {
   keyringNotice: /^(?:shared\/firestore|functions\/auth)\//,
   findCredential: /^(?:shared\/firestore|functions\/auth)\//,
   openByCredential:
-    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|exchange-workload-token|begin-sign-in|finish-sign-in|end-idp-session)\.ts$/,
+    /^functions\/auth\/operations\/(?:authenticate-client|authenticate-api-key|exchange-workload-token|begin-sign-in|finish-sign-in|end-idp-session|tell-lockout)\.ts$/,
   openAsDeployer: /^(?:functions\/auth\/operations\/bootstrap-operator\.ts$|scripts\/|local\/)/,
 }
 

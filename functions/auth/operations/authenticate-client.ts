@@ -8,8 +8,9 @@ import type { PresentedClient } from '../domain/presented-client.ts'
 import type { FailedLoginCount, FailureWatch } from '../ports/failures.ts'
 import type { ClientAssertions, Credentials, KeptCredentials, PepperStore, ReplayStore } from '../ports.ts'
 import type { ProvenClient } from './grant-request.ts'
+import { type TellLockoutDeps, tellLockout } from './tell-lockout.ts'
 
-export type AuthenticateClientDeps = {
+export type AuthenticateClientDeps = TellLockoutDeps & {
   readonly issuer: string
   readonly credentials: Credentials
   readonly peppers: PepperStore
@@ -62,7 +63,9 @@ export async function authenticateClient(
     deps.failures.proven(attempt)
     return proven
   }
-  deps.failures.failed({ ...attempt, tenantId: seen.exists ? tenantId : undefined }, nowMs)
+  const known = seen.exists ? tenantId : undefined
+  const lockout = deps.failures.failed({ ...attempt, tenantId: known }, nowMs)
+  if (lockout !== undefined) tellLockout(deps, lockout)
   if (seen.exists) {
     deps.failedLogins.count({ tenantId, credential: 'client', id: clientId, reason: seen.reason }, nowMs)
   }

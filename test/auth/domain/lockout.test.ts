@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { placeOf } from '../../../functions/auth/adapters/failure-watch.ts'
 import {
   afterFailure,
   type Failures,
   FREE_FAILURES,
   isLocked,
 } from '../../../functions/auth/domain/lockout.ts'
+import { placeOf } from '../../../functions/auth/domain/place.ts'
 
 const START = 1_000_000_000
 
