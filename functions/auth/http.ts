@@ -5,6 +5,7 @@ import type { TokenScheme } from '#shared/http/problem.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { ApiReply, PublicHandler } from '#shared/http/types.ts'
 import { sha256Hex } from '#shared/ids.ts'
+import { errorFields } from '#shared/log.ts'
 import { publishCheck, secretCheck } from '#shared/observability/dependency-checks.ts'
 import { ok, type Refusal } from '#shared/result.ts'
 import { PURPOSE_OF_FACTS } from '#shared/tokens/verify-access-token.ts'
@@ -79,11 +80,14 @@ async function sweep(
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, number>>> {
   const { log } = deps.platform
-  const [keys, sealedSegments] = await Promise.all([
+  const parts = await Promise.allSettled([
     sweepKeys(deps, nowMs),
-    sealAudit(deps, { nowMs, log, signal }),
+    sealAudit(deps, { nowMs, log, signal }).then((sealedSegments) => ({ sealedSegments })),
   ])
-  return { ...keys, sealedSegments }
+  const failed = parts.filter((part) => part.status === 'rejected')
+  for (const { reason } of failed) log.warn('part of the sweep failed', errorFields(reason))
+  const done = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []))
+  return Object.assign({ failedParts: failed.length }, ...done)
 }
 
 /** Keys that are over, and failed log-ins not told yet. */

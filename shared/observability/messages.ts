@@ -209,6 +209,12 @@ export const LOG_MESSAGES = {
     ['error'],
     ERROR,
   ),
+  'part of the sweep failed': notice(
+    'WARNING',
+    'Something that is due every minute could not be done; the next sweep does it.',
+    ['error'],
+    ERROR,
+  ),
   'audit sealed': notice(
     'INFO',
     "A tenant's audit has a new link; `outcome` is the end of its chain, for `audit:verify --expect`.",
