@@ -25,6 +25,7 @@ import {
   type SignInFlow,
 } from '../domain/sign-in-flow.ts'
 import type { User } from '../domain/user.ts'
+import type { FailedLoginCount } from '../ports/failures.ts'
 import type {
   CallbackParameters,
   ConnectionStore,
@@ -46,6 +47,7 @@ export type FinishSignInDeps = SignInUserDeps &
     readonly connections: ConnectionStore
     readonly flows: FlowStore
     readonly providers: IdentityProviders
+    readonly failedLogins: FailedLoginCount
   }
 
 export type FinishSignInCommand = {
@@ -217,9 +219,10 @@ function readParameters(query: Readonly<Record<string, string>>): Result<Callbac
 /** Nobody hears of it but the audit; the person sees our page. */
 async function endUntrusted(
   deps: FinishSignInDeps,
-  { command, ctx, flow }: UnderWay,
+  { command, ctx, flow, tenantId }: UnderWay,
   detail: string,
 ): Promise<Refusal> {
+  countFailure(deps, { tenantId, flow, command }, 'untrusted answer')
   const audit = [{ action: 'auth.sign_in.refused', target: flow.connectionId, outcome: detail.slice(0, 100) }]
   const ended = await deps.flows.end(ctx, flow.flowId, command.nowMs, { audit })
   return ended.ok ? refuseCallback(detail) : ended
@@ -231,6 +234,7 @@ async function endWithError(
   error: AuthorizationError,
   detail: string,
 ): Promise<Result<Redirection>> {
+  countFailure(deps, { tenantId, flow, command }, error.error)
   const audit = [{ action: 'auth.sign_in.failed', target: flow.connectionId, outcome: detail.slice(0, 100) }]
   const ended = await deps.flows.end(ctx, flow.flowId, command.nowMs, { audit })
   if (!ended.ok) return ended
@@ -239,6 +243,15 @@ async function endWithError(
     ...redirection,
     logged: { ...redirection.logged, detail: `${error.error}: ${detail.slice(0, 100)}` },
   })
+}
+
+function countFailure(
+  deps: FinishSignInDeps,
+  { tenantId, flow, command }: Pick<UnderWay, 'tenantId' | 'flow' | 'command'>,
+  reason: string,
+): void {
+  const failed = { tenantId, credential: 'connection', id: flow.connectionId, reason } as const
+  deps.failedLogins.count(failed, command.nowMs)
 }
 
 const NEEDS_PERSON = [
