@@ -62,8 +62,11 @@ describe('a request to revoke', () => {
     const before = now()
     expect(await ask({ kind: 'tenant', id: tenant })).toBe(204)
     const [state] = stack.firestore.dump(`tenants/${tenant}/auth_state`)
-    expect(state?.data).toMatchObject({ notBefore: before })
-    expect((await marks()).watermark(tenant as TenantId, {})).toBe(before)
+    const { notBefore } = state?.data as { notBefore: number }
+    // A little ahead: another process may be minting by a view that is two seconds old.
+    expect(notBefore - before).toBeGreaterThanOrEqual(0)
+    expect(notBefore - before).toBeLessThanOrEqual(5)
+    expect((await marks()).watermark(tenant as TenantId, {})).toBe(notBefore)
   })
 
   test('that comes again later revokes nothing that was issued meanwhile', async () => {
