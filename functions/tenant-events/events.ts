@@ -26,12 +26,11 @@ export function lifecycleEvents(deps: LifecycleDeps): readonly AnyEventHandler[]
   ]
 }
 
-/** Types our subscriptions carry whose operations are not built yet. */
-const NOT_YET = [
-  'ai.energent.tenant.suspend-requested.v1',
-  'ai.energent.tenant.resume-requested.v1',
-  'ai.energent.auth.erased.v1',
-] as const
+/**
+ * Requests our subscriptions carry whose operations are not built yet. Facts are not among them: of those
+ * nobody here waits for, such as `erased` while nothing is purged, the edge lets go.
+ */
+const NOT_YET = ['ai.energent.tenant.suspend-requested.v1', 'ai.energent.tenant.resume-requested.v1'] as const
 
 /**
  * Leaves a message with Pub/Sub: it comes again until there is code for it, and goes to the dead
