@@ -5,12 +5,14 @@ import type { Platform } from '#shared/wiring.ts'
 import { invoiceHandlers } from './http/invoices.ts'
 import { jobHandlers } from './http/jobs.ts'
 import { usageHandlers } from './http/usage.ts'
+import { usageJobHandlers } from './http/usage-jobs.ts'
 import type { BillingDeps } from './ports.ts'
 
 /** What `billingApiHandler` answers. */
 export function billingApi(platform: Platform, deps: BillingDeps): HandlersOf<'billing-api'> {
   return {
     ...usageHandlers(deps),
+    ...usageJobHandlers(deps),
     ...invoiceHandlers(deps),
     ...jobHandlers(platform, deps),
     getBillingHealth: healthHandler(

@@ -1,6 +1,7 @@
 import type { WorkKind, WorkRequested } from '#shared/contracts/events/work-requested.ts'
 import type { ReceivedEvent } from '#shared/pubsub/types.ts'
 import { type Result, refuse } from '#shared/result.ts'
+import { applyUsageJob } from './operations/apply-usage-job.ts'
 import { rollUpTenant } from './operations/roll-up-tenant.ts'
 import type { BillingDeps } from './ports.ts'
 
@@ -12,6 +13,7 @@ type Unit = (deps: BillingDeps, received: ReceivedEvent<WorkRequested>) => Promi
  */
 const UNITS: Readonly<Partial<Record<WorkKind, Unit>>> = {
   rollup: rollUpTenant,
+  backfill: applyUsageJob,
 }
 
 /** Does one unit of billing's own work. */

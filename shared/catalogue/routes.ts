@@ -181,6 +181,23 @@ export const ROUTES = {
     maxBodyBytes: 256 * KIB,
     accepts: USAGE_TYPES,
   },
+  backfillUsage: {
+    ...secured('POST', '/v1/usage/backfill', 'billing-api', 'platform:billing'),
+    maxBodyBytes: 256 * KIB,
+    accepts: JSON_TYPE,
+  },
+  voidUsage: {
+    ...secured('POST', '/v1/usage/void', 'billing-api', 'platform:billing'),
+    maxBodyBytes: 256 * KIB,
+    accepts: JSON_TYPE,
+  },
+  getUsageJob: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/usage/jobs/{jobId}',
+    'billing-api',
+    'usage:read',
+    'platform:read',
+  ),
   getUsage: secured('GET', '/v1/tenants/{tenantId}/usage', 'billing-api', 'usage:read', 'platform:read'),
   getUpcomingInvoice: secured(
     'GET',

@@ -94,6 +94,11 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'the usage ledger: one batch of events, never changed; its id is the claim',
   ),
   doc('tenants/{tenantId}/billing_live/{dayAndShard}', 'billing', 'counters of a day, one of its shards'),
+  doc(
+    'tenants/{tenantId}/billing_usageJobs/{jobId}',
+    'billing',
+    'usage or voids that an operator handed in: the events, who wants them and why, whether they are done',
+  ),
   doc('tenants/{tenantId}/billing_subscriptions/main', 'billing', 'the subscription and its plan'),
   doc(
     'tenants/{tenantId}/billing_operations/{operationId}',

@@ -90,6 +90,15 @@ const ACCEPTANCE = {
 const SIGN_ON = { ...READABLE, own: 403, support: 404, finance: 404 } as const
 /** Clients and API keys: operators for tenants keep them too. */
 const CLIENTS = { ...READABLE, support: 404, finance: 404 } as const
+/** Whoever pays for usage does not take it back: operators for billing alone do, of a tenant that there is. */
+const USAGE_BY_OPERATORS = {
+  ...OPERATORS_READ,
+  admin: 202,
+  adminToMissing: 404,
+  adminToSuspended: 202,
+  support: 403,
+  finance: 202,
+} as const
 const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
 const everywhere = (status: number): Record<Column, number> =>
   Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, status])) as Record<Column, number>
@@ -182,6 +191,9 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
     finance: 403,
     security: 403,
   },
+  backfillUsage: USAGE_BY_OPERATORS,
+  voidUsage: USAGE_BY_OPERATORS,
+  getUsageJob: { ...everywhere(404), ...NONE_OF_OURS },
   createTenant: {
     ...OPERATORS_READ,
     admin: 409,
@@ -359,6 +371,14 @@ function bodyFor(route: Route, tenant: string): unknown {
     }
     return { tenantId: tenant === 'there-is-none' ? 'matrix-made' : tenant, ...fixed }
   }
+  if (route.path === '/v1/usage/void') {
+    return { tenantId: tenant, reason: 'matrix', events: [{ source: '//matrix.example', id: 'matrix-2' }] }
+  }
+  if (route.path === '/v1/usage/backfill') return { reason: 'matrix', events: [anEventOf(tenant)] }
+  return anEventOf(tenant)
+}
+
+function anEventOf(tenant: string) {
   return {
     specversion: '1.0',
     id: 'matrix-1',

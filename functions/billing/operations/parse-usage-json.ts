@@ -9,14 +9,18 @@ const WHOLE = /^-?(?:0|[1-9]\d*)$/
  *
  * `JSON.parse` rounds: 9007199254740990.6 becomes a safe integer, one that nobody sent, and no check
  * afterwards can tell. Such a value becomes a text that is no quantity, so its event is refused.
+ * `eventsOf` finds the events where they are a part of something.
  */
-export function parseUsageJson(bytes: Uint8Array): Result<unknown> {
+export function parseUsageJson(
+  bytes: Uint8Array,
+  eventsOf: (root: unknown) => readonly unknown[] = (root) => (Array.isArray(root) ? root : [root]),
+): Result<unknown> {
   // First as it is: what is no JSON is refused in the usual words.
   const plain = parseJsonText(bytes)
   if (!plain.ok) return plain
   const spelled = spellings(new TextDecoder().decode(bytes))
   const root = spelled?.root ?? plain.value
-  for (const event of Array.isArray(root) ? root : [root]) {
+  for (const event of eventsOf(root)) {
     const data = asRecord(asRecord(event)?.['data'])
     if (data === undefined || typeof data['value'] !== 'number') continue
     const spelling = spelled?.of.get(data) ?? ''
