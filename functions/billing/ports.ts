@@ -1,4 +1,3 @@
-import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { WorkRequested } from '#shared/contracts/events/work-requested.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
@@ -8,55 +7,16 @@ import type { RefusalCode } from '#shared/refusals.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
-import type { Period } from './domain/calendar.ts'
-import type { Quantity } from './domain/quantities.ts'
-import type { Steps } from './domain/steps.ts'
 import type { OperationAnswer, Subscription } from './domain/subscription.ts'
+import type { VersionOf } from './domain/tally.ts'
 import type { TenantProjection } from './domain/tenant-projection.ts'
 import type { UsageBatch } from './domain/usage-batch.ts'
-import type { CountedEvent, Producer, UsageEvent } from './domain/usage-event.ts'
+import type { Producer, UsageEvent } from './domain/usage-event.ts'
+import type { ContractDeps } from './ports/contracts.ts'
+import type { CorrectionStore, Ledger, LiveCounters, Reads, RollupStore, UsageReader } from './ports/usage.ts'
+import type { PeriodLocks, UsageJobs } from './ports/usage-jobs.ts'
 
-/** Every usage event that counts, in immutable batches. */
-export type Ledger = {
-  /**
-   * Stores a batch and adds it to the live counters in one commit that reads nothing. The same batch
-   * again changes nothing.
-   */
-  append(ctx: TenantContext, batch: UsageBatch, receivedAtMs: number): Promise<'stored' | 'duplicate'>
-  /** The keys of the events that a stored batch of this name holds: what was accepted when it was stored. */
-  recorded(ctx: TenantContext, batch: UsageBatch): Promise<ReadonlySet<string>>
-  /**
-   * The events of all batches that touch the period's days, copies and neighbours included: the
-   * caller folds them. Refuses with `usage.range_invalid` what is too much for one answer, and with
-   * `rate.limited` what the reading does not admit.
-   */
-  read(ctx: TenantContext, period: Period, reading?: Reading): Promise<Result<readonly CountedEvent[]>>
-}
-
-/** One read under way, among others. */
-export type Reading = {
-  /** Whether the tenant may read so many events now; false when it has too many large reads already. */
-  admit(events: number): boolean
-  /** Does all steps, with pauses in which others get their turn. */
-  work<T>(steps: Steps<T>): Promise<T>
-  /** Throws `DeadlineExceeded` when nobody waits for the answer any more; for between two steps. */
-  check(): void
-}
-
-/** Reads that must not starve those of others. */
-export type Reads = {
-  /**
-   * Answers a question about a tenant. Asked again while it is being answered, the same question gets
-   * that answer: it may be as old as the first one's asking. It goes on for as long as one of those who
-   * asked has time left, by their `signal`.
-   */
-  share<T>(
-    ctx: TenantContext,
-    question: string,
-    answer: (reading: Reading) => Promise<Result<T>>,
-    signal?: AbortSignal,
-  ): Promise<Result<T>>
-}
+export type * from './ports/usage.ts'
 
 /** What billing knows of tenants. */
 export type TenantDirectory = {
@@ -149,32 +109,6 @@ export type Collector = {
   ): Promise<Result<unknown>>
 }
 
-export type QuantityQuery = {
-  readonly meters: readonly MeterId[]
-  /** Half-open, by the millisecond. */
-  readonly fromMs: number
-  readonly toMs: number
-  readonly nowMs: number
-  readonly groupBy?: readonly string[]
-  readonly filter?: Readonly<Record<string, readonly string[]>>
-  /** Parts of the period to measure apart, in order and without gaps; the whole period unless given. */
-  readonly windows?: readonly Period[]
-}
-
-export type Quantities = {
-  /** By window, then meter, version and group. */
-  readonly rows: readonly Quantity[]
-  /** Until when all that was received is in, and nothing is on its way but late events. */
-  readonly exactThroughMs: number
-  readonly provisional: boolean
-}
-
-/** What tenants used: closed hours from roll-ups, all else from the ledger; exact to the millisecond. */
-export type UsageReader = {
-  /** Refuses as the ledger's reads do. */
-  quantities(ctx: TenantContext, query: QuantityQuery, reading?: Reading): Promise<Result<Quantities>>
-}
-
 /** Asks for units of billing's own work. */
 export type WorkQueue = {
   /** Resolves once the unit is durable. `id` names the request: the same one again is the same event. */
@@ -190,7 +124,11 @@ export type TenantList = {
   keepPlace(job: string, after: TenantId | undefined): Promise<void>
 }
 
-export type BillingDeps = {
+export type BillingDeps = ContractDeps & {
+  readonly corrections: CorrectionStore
+  readonly rollups: RollupStore
+  readonly live: LiveCounters
+  readonly versionOf: VersionOf
   readonly usage: UsageReader
   readonly work: WorkQueue
   readonly tenantList: TenantList
@@ -201,4 +139,6 @@ export type BillingDeps = {
   readonly quarantine: UsageQuarantine
   readonly queue: UsageQueue
   readonly subscriptions: Subscriptions
+  readonly usageJobs: UsageJobs
+  readonly periodLocks: PeriodLocks
 }

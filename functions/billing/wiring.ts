@@ -1,13 +1,21 @@
 import type { Config } from '#shared/config.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { firestoreCorrections } from './adapters/corrections.ts'
+import { firestoreGrants } from './adapters/grants.ts'
 import { firestoreLedger } from './adapters/ledger.ts'
+import { firestoreLiveCounters } from './adapters/live-counters.ts'
+import { firestoreMeterBook } from './adapters/meter-book.ts'
+import { openPeriods } from './adapters/period-locks.ts'
+import { firestorePlanBook } from './adapters/plan-book.ts'
+import { firestoreRollups } from './adapters/rollups.ts'
 import { sharedReads } from './adapters/shared-reads.ts'
 import { firestoreSubscriptions } from './adapters/subscriptions.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
 import { firestoreTenantList } from './adapters/tenant-list.ts'
+import { firestoreUsageJobs } from './adapters/usage-jobs.ts'
 import { usageQuarantine } from './adapters/usage-quarantine.ts'
 import { pubsubUsageQueue } from './adapters/usage-queue.ts'
-import { ledgerUsageReader } from './adapters/usage-reader.ts'
+import { usageReader } from './adapters/usage-reader.ts'
 import { firestoreWaitingUsage } from './adapters/waiting-usage.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
 import type { BillingDeps } from './ports.ts'
@@ -19,10 +27,20 @@ export function wireBilling(
 ): { readonly platform: Platform; readonly deps: BillingDeps } {
   const platform = wirePlatform(config, 'billing', parts)
   const { clock, ids, publisher, quarantine, system, tenants } = platform
-  const ledger = firestoreLedger(tenants)
+  const meters = firestoreMeterBook({ system, ids, clock })
+  const counted = {
+    ledger: firestoreLedger(tenants),
+    corrections: firestoreCorrections(tenants),
+    rollups: firestoreRollups(tenants),
+    live: firestoreLiveCounters(tenants),
+    versionOf: meters.versionOf,
+  }
   const deps: BillingDeps = {
-    ledger,
-    usage: ledgerUsageReader(ledger, () => 1),
+    ...counted,
+    meters,
+    plans: firestorePlanBook({ system, ids, clock }),
+    grants: firestoreGrants(tenants),
+    usage: usageReader(counted),
     work: pubsubWorkQueue(publisher),
     tenantList: firestoreTenantList(system),
     reads: sharedReads(),
@@ -31,6 +49,8 @@ export function wireBilling(
     quarantine: usageQuarantine(quarantine),
     queue: pubsubUsageQueue(publisher),
     subscriptions: firestoreSubscriptions({ tenants, publisher, clock }),
+    usageJobs: firestoreUsageJobs(tenants),
+    periodLocks: openPeriods,
   }
   return { platform, deps }
 }

@@ -1,54 +1,29 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
-import { z } from 'zod'
-import type { ScopedDb, Write } from '#shared/firestore/scoped.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
-import { atLeast, increment } from '#shared/firestore/values.ts'
-import { canonicalJson, parser } from '#shared/json.ts'
-import { ok, refuse } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { dayKeysOf } from '../domain/calendar.ts'
-import { type LiveDay, type LiveMeter, liveDays, shardOf } from '../domain/live.ts'
-import { finish, type Steps } from '../domain/steps.ts'
-import type { UsageBatch } from '../domain/usage-batch.ts'
-import { type CountedEvent, PRODUCERS, type Producer, restoreUsageEvent } from '../domain/usage-event.ts'
-import type { Ledger, Reading } from '../ports.ts'
+import { finish } from '../domain/steps.ts'
+import type { CountedEvent } from '../domain/usage-event.ts'
+import type { Ledger, LedgerBatch, Reading } from '../ports.ts'
 import { type DecodedBatches, decodedBatches } from './decoded-batches.ts'
 import { aloneReading } from './shared-reads.ts'
+import {
+  BATCHES,
+  batchWrites,
+  documentName,
+  parseBatch,
+  type StoredBatch,
+  unpacking,
+} from './stored-batches.ts'
 
-/** Counters a tenant's day is spread over: one document takes about one write a second for long. */
-export const LIVE_SHARDS = 4
+export { LIVE_SHARDS } from './stored-batches.ts'
+
 /** Batches read by one query. */
 const PAGE = 50
-/** Days read at the same time. */
-const PARALLEL_DAYS = 8
-/** Events folded for one answer. */
-const MOST_EVENTS = 250_000
-/** A batch holds 256 KiB of events at most; more than this is no batch of ours. */
-const MOST_BATCH_BYTES = 4 * 1024 * 1024
-/** What a day's queries weigh in events: a long range is heavy even where there is little to read. */
-const DAY_WEIGHT = 50
-/** Events decoded between two yields, and what each costs in microseconds. */
-const STRIDE = 50
-const EVENT_COST = 20
-const SCHEMA = 1
-
-type StoredBatch = {
-  readonly batchId: string
-  readonly producer: Producer
-  readonly n: number
-  readonly payload: Uint8Array
-}
-
-const parseBatch = parser<StoredBatch>(
-  z.object({
-    batchId: z.string(),
-    // Nobody said who sent what was stored before this was: it gets the least trust.
-    producer: z.enum(PRODUCERS).default('tenant'),
-    n: z.number().int(),
-    schema: z.literal(SCHEMA),
-    payload: z.instanceof(Uint8Array),
-  }),
-)
+/** Days, or hours, read at the same time. */
+const PARALLEL = 8
+/** What a query weighs in events: a long range is heavy even where there is little to read. */
+const QUERY_WEIGHT = 50
 
 /** The ledger in Firestore: one document per batch, named by what is in it (billing.md §4, §5). */
 export function firestoreLedger(
@@ -63,33 +38,50 @@ export function firestoreLedger(
       return committed.ok && committed.value.duplicate ? 'duplicate' : 'stored'
     },
     recorded: async (ctx, batch) => {
-      const path = ['billing_usageBatches', documentName(batch)]
+      const path = [BATCHES, documentName(batch)]
       const stored = await tenants.withTenant(ctx, (db) => db.find(path, parseBatch))
       if (stored === undefined) throw new Error(`batch ${batch.batchId} is not there`)
       return new Set(finish(unpacking(stored.value)).map((event) => event.key))
     },
     read: async (ctx, period, reading = aloneReading) => {
-      const days = dayKeysOf(period)
-      const pass: Pass = {
-        tenants,
-        decoded,
-        ctx,
-        reading,
-        seen: new Set(),
-        batches: [],
-        events: 0,
-        refused: false,
-      }
-      for (let at = 0; at < days.length; at += PARALLEL_DAYS) {
-        if (!admitted(pass, days.length * DAY_WEIGHT)) return tooMany()
-        await Promise.all(days.slice(at, at + PARALLEL_DAYS).map((day) => readDay(pass, day)))
-        if (pass.events > MOST_EVENTS) {
-          return refuse('usage.range_invalid', `more than ${MOST_EVENTS} events`, 'Ask for a shorter range.')
-        }
-      }
-      return admitted(pass) ? ok(pass.batches.flat()) : tooMany()
+      const pass = newPass(tenants, decoded, ctx, reading)
+      const read = await readAll(pass, 'days', dayKeysOf(period))
+      return read.ok ? ok(pass.batches.flatMap(({ events }) => events)) : read
     },
+    hours: (ctx, hours, reading = aloneReading) =>
+      readAll(newPass(tenants, decoded, ctx, reading), 'hours', hours),
+    days: (ctx, days, reading = aloneReading) =>
+      readAll(newPass(tenants, decoded, ctx, reading), 'days', days),
   }
+}
+
+function newPass(
+  tenants: TenantFirestore,
+  decoded: DecodedBatches,
+  ctx: TenantContext,
+  reading: Reading,
+): Pass {
+  return { tenants, decoded, ctx, reading, seen: new Map(), batches: [], events: 0, refused: false }
+}
+
+/** The batches of each key of the field, some keys at a time; a batch of several is decoded once. */
+async function readAll(
+  pass: Pass,
+  field: 'days' | 'hours',
+  keys: readonly string[],
+): Promise<Result<Map<string, LedgerBatch[]>>> {
+  const found = new Map<string, LedgerBatch[]>()
+  for (let at = 0; at < keys.length; at += PARALLEL) {
+    if (!admitted(pass, keys.length * QUERY_WEIGHT)) return tooMany()
+    await Promise.all(
+      keys.slice(at, at + PARALLEL).map(async (key) => found.set(key, await readKey(pass, field, key))),
+    )
+    if (pass.events > pass.reading.mostEvents) {
+      const most = `more than ${pass.reading.mostEvents} events`
+      return refuse('usage.range_invalid', most, 'Ask for a shorter range.')
+    }
+  }
+  return admitted(pass) ? ok(found) : tooMany()
 }
 
 function tooMany(): ReturnType<typeof refuse> {
@@ -97,68 +89,14 @@ function tooMany(): ReturnType<typeof refuse> {
   return refuse('rate.limited', 'heavy reads of the tenant', hint)
 }
 
-/**
- * A batch id begins with any base64url character, a document's name with a letter or digit. Who said it
- * is in the name: a tenant that sends a collector's batch first must not make it its own.
- */
-function documentName(batch: Pick<UsageBatch, 'batchId' | 'producer'>): string {
-  return `${batch.producer === 'collector' ? 'h' : 't'}${batch.batchId}`
-}
-
-function batchWrites<S>(db: ScopedDb<S>, batch: UsageBatch, receivedAtMs: number): Write<S>[] {
-  const shard = shardOf(batch.batchId, LIVE_SHARDS)
-  const stored = db.create(
-    ['billing_usageBatches', documentName(batch)],
-    {
-      batchId: batch.batchId,
-      producer: batch.producer,
-      receivedAtMs,
-      firstMs: batch.firstMs,
-      lastMs: batch.lastMs,
-      hours: batch.hours,
-      days: batch.days,
-      n: batch.events.length,
-      root: batch.root,
-      schema: SCHEMA,
-      payload: gzipSync(canonicalJson(batch.events.map((event) => event.raw))),
-    },
-    { once: true },
-  )
-  const live = liveDays(batch).map((day) =>
-    db.merge(['billing_live', `${day.day}_${shard}`], liveFields(day)),
-  )
-  return [stored, ...live]
-}
-
-/** `n` of an hour counts batches: a roll-up that read as many knows that it has them all. */
-function liveFields(day: LiveDay): Record<string, unknown> {
-  const hours = Object.entries(day.hours).map(([hour, meters]) => [
-    hour,
-    {
-      n: increment(1),
-      ...Object.fromEntries(Object.entries(meters).map(([meter, live]) => [meter, liveMeterFields(live)])),
-    },
-  ])
-  return { dirty: true, h: Object.fromEntries(hours) }
-}
-
-function liveMeterFields(live: LiveMeter): Record<string, unknown> {
-  return {
-    events: increment(live.events),
-    ...(live.sum === undefined ? {} : { sum: increment(live.sum) }),
-    ...(live.max === undefined ? {} : { max: atLeast(live.max) }),
-    ...(live.inexact === undefined ? {} : { inexact: true }),
-  }
-}
-
-/** One read of the ledger, over several days. */
+/** One read of the ledger, over several days or hours. */
 type Pass = {
   readonly tenants: TenantFirestore
   readonly decoded: DecodedBatches
   readonly ctx: TenantContext
   readonly reading: Reading
-  readonly seen: Set<string>
-  readonly batches: (readonly CountedEvent[])[]
+  readonly seen: Map<string, LedgerBatch>
+  readonly batches: LedgerBatch[]
   events: number
   /** Once it was not admitted, days are missing: room that comes free later does not bring them back. */
   refused: boolean
@@ -169,15 +107,16 @@ function admitted(pass: Pass, besides = 0): boolean {
   return !pass.refused
 }
 
-async function readDay(pass: Pass, day: string): Promise<void> {
+async function readKey(pass: Pass, field: 'days' | 'hours', key: string): Promise<LedgerBatch[]> {
+  const batches: LedgerBatch[] = []
   let after: string | undefined
-  while (pass.events <= MOST_EVENTS && admitted(pass)) {
+  while (pass.events <= pass.reading.mostEvents && admitted(pass)) {
     pass.reading.check()
     const page = await pass.tenants.withTenant(pass.ctx, (db) =>
       db.list(
-        ['billing_usageBatches'],
+        [BATCHES],
         {
-          where: [['days', 'array-contains', day]],
+          where: [[field, 'array-contains', key]],
           orderBy: [['__name__', 'asc']],
           limit: PAGE,
           ...(after === undefined ? {} : { startAfter: [after] }),
@@ -185,29 +124,23 @@ async function readDay(pass: Pass, day: string): Promise<void> {
         parseBatch,
       ),
     )
-    for (const { id, value: batch } of page) {
-      if (pass.seen.has(id)) continue
-      pass.seen.add(id)
-      pass.events += batch.n
-      const decode = () => pass.reading.work(unpacking(batch))
-      pass.batches.push(await pass.decoded.of(pass.ctx.tenantId, id, batch.n, decode))
-    }
+    for (const { id, value } of page) batches.push(await batchOf(pass, id, value))
     after = page.at(-1)?.id
-    if (page.length < PAGE) return
+    if (page.length < PAGE) break
   }
+  return batches
 }
 
-/** A batch's events, but for what only the ledger needs of them. */
-function* unpacking(batch: StoredBatch): Steps<readonly CountedEvent[]> {
-  const json: unknown = JSON.parse(
-    gunzipSync(batch.payload, { maxOutputLength: MOST_BATCH_BYTES }).toString('utf8'),
-  )
-  if (!Array.isArray(json) || json.length !== batch.n) throw new Error(`batch ${batch.batchId} is not whole`)
-  const events: CountedEvent[] = []
-  for (const [index, stored] of json.entries()) {
-    const { raw: _raw, ...counted } = restoreUsageEvent(stored, batch.producer)
-    events.push(counted)
-    if (index % STRIDE === 0) yield Math.min(STRIDE, json.length) * EVENT_COST
-  }
-  return events
+async function batchOf(pass: Pass, name: string, stored: StoredBatch): Promise<LedgerBatch> {
+  const seen = pass.seen.get(name)
+  if (seen !== undefined) return seen
+  // Room is taken before anything is awaited: another key may hold the same batch.
+  pass.events += stored.n
+  const { batchId, receivedAtMs } = stored
+  const batch = { name, batchId, receivedAtMs, events: [] as readonly CountedEvent[] }
+  pass.seen.set(name, batch)
+  pass.batches.push(batch)
+  const decode = () => pass.reading.work(unpacking(stored))
+  batch.events = await pass.decoded.of(pass.ctx.tenantId, name, stored.n, decode)
+  return batch
 }

@@ -5,6 +5,9 @@ import { TenantContext } from '#shared/tenancy/context.ts'
 import { finish, type Steps } from '../domain/steps.ts'
 import type { Reading, Reads } from '../ports.ts'
 
+/** Events folded for one answer, and for one hour's roll-up. */
+const MOST_EVENTS = 250_000
+const MOST_ROLLED_UP = 1_000_000
 /** A read of more than this is heavy: it is among the few that a tenant may have at a time. */
 const LIGHT_EVENTS = 5_000
 /** Heavy reads of one tenant under way at once: each may hold a quarter of a million events. */
@@ -45,6 +48,7 @@ export function sharedReads(): Reads {
     let isHeavy = false
     try {
       return await answer({
+        mostEvents: MOST_EVENTS,
         admit: (events) => {
           if (!isHeavy && events > LIGHT_EVENTS) isHeavy = enter(tenantId)
           return isHeavy || events <= LIGHT_EVENTS
@@ -57,6 +61,12 @@ export function sharedReads(): Reads {
     }
   }
   return {
+    background: (signal) => ({
+      mostEvents: MOST_ROLLED_UP,
+      admit: () => true,
+      work: inSlices(turn, () => signal.throwIfAborted()),
+      check: () => signal.throwIfAborted(),
+    }),
     share: <T>(
       ctx: TenantContext,
       question: string,
@@ -90,6 +100,7 @@ export function sharedReads(): Reads {
 
 /** A reading with no bounds, for one that is alone. */
 export const aloneReading: Reading = {
+  mostEvents: MOST_EVENTS,
   admit: () => true,
   work: async (steps) => finish(steps),
   check: () => {},

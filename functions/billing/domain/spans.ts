@@ -34,6 +34,11 @@ export function periodOfHour(hour: string): Period {
   return hourOf(Date.parse(`${year}-${month}-${day}T${at}:00:00Z`))
 }
 
+/** When the UTC day named `yyyymmdd` begins. */
+export function startOfUtcDay(day: string): number {
+  return periodOfHour(`${day}00`).fromMs
+}
+
 export function overlaps(left: Period, right: Period): boolean {
   return left.fromMs < right.toMs && right.fromMs < left.toMs
 }

@@ -198,12 +198,17 @@ function usageEventOf(
     dimensions,
     key: eventKey(event.source, event.id),
     digest: sha256(canonicalJson(said)),
-    free: producer === 'collector' && isPlatformError(dimensions),
+    free: isFree(producer, dimensions),
     raw: event,
   }
 }
 
 const PLATFORM_ERROR = 'platform_error'
+
+/** Whether a run counts for nothing: on the word of a collector that the platform failed it. */
+export function isFree(producer: Producer, dimensions: Readonly<Record<string, string>>): boolean {
+  return producer === 'collector' && isPlatformError(dimensions)
+}
 
 function isPlatformError(dimensions: Readonly<Record<string, string>>): boolean {
   return dimensions['outcome'] === PLATFORM_ERROR
@@ -223,7 +228,8 @@ function isStorable(event: unknown): boolean {
   }
 }
 
-function parseQuantity(
+/** The quantity that an event of a meter states; negative ones only as `corrections` of sums. */
+export function parseQuantity(
   meter: Meter,
   data: { value?: string | number | undefined; mode?: 'level' | 'delta' | undefined },
   corrections: boolean,
@@ -261,6 +267,7 @@ function malformed(fault: string, detail = fault): Result<never> {
   return refuse('event.malformed', detail, fault)
 }
 
-function sha256(value: string): string {
+/** Hex SHA-256 of a text. */
+export function sha256(value: string): string {
   return createHash('sha256').update(value, 'utf8').digest('hex')
 }

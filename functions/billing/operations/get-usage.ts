@@ -2,9 +2,7 @@ import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { formatInstant } from '../domain/calendar.ts'
-import { exactThroughMs } from '../domain/exactness.ts'
-import { folding } from '../domain/meter-usage.ts'
-import { parseUsageQuery, periodToRead, repeatsIn, type UsageRow, usageRows } from '../domain/usage-query.ts'
+import { parseUsageQuery, type UsageRow, usageRows, windowsIn } from '../domain/usage-query.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 
 export type UsageAnswer = {
@@ -20,7 +18,7 @@ export type UsageAnswer = {
   readonly provisional: boolean
 }
 
-type Deps = Pick<BillingDeps, 'ledger' | 'reads' | 'tenants' | 'subscriptions'>
+type Deps = Pick<BillingDeps, 'usage' | 'reads' | 'tenants' | 'subscriptions'>
 
 type Request = {
   readonly ctx: TenantContext
@@ -30,8 +28,8 @@ type Request = {
 }
 
 /**
- * A tenant's usage, exact: folded from the ledger's events by the time they happened, each counted
- * once however often and in whatever batches it came.
+ * A tenant's usage, exact: from the roll-ups of closed hours and from the ledger for the rest, by the time
+ * it happened, each event counted once however often and in whatever batches it came.
  */
 export function getUsage(deps: Deps, request: Request): Promise<Result<UsageAnswer>> {
   const question = `usage ${canonicalJson(request.query)}`
@@ -44,17 +42,23 @@ async function answer(deps: Deps, request: Request, reading: Reading): Promise<R
   const query = parseUsageQuery(request.query, nowMs, timeZone)
   if (!query.ok) return query
   if ((await deps.tenants.find(ctx)) === undefined) return refuse('resource.not_found', 'no such tenant')
-  const { period } = query.value
-  const events = await deps.ledger.read(ctx, periodToRead(query.value), reading)
-  if (!events.ok) return events
-  const folded = await reading.work(folding(events.value, period))
-  const exactMs = exactThroughMs(period, nowMs)
+  const { period, meters, groupBy, filter } = query.value
+  const windows = windowsIn(query.value)
+  const read = await deps.usage.quantities(
+    ctx,
+    { ...period, meters, groupBy, filter, windows, nowMs },
+    reading,
+  )
+  if (!read.ok) return read
+  const { rows, repeats, exactThroughMs, provisional } = read.value
+  const asked = meters.map((meter) => repeats[meter] ?? { copies: 0, conflicts: 0 })
   return ok({
     from: formatInstant(period.fromMs),
     to: formatInstant(period.toMs),
-    data: await reading.work(usageRows(query.value, folded.events, timeZone)),
-    ...repeatsIn(query.value, folded),
-    exactThrough: formatInstant(exactMs),
-    provisional: exactMs < period.toMs,
+    data: usageRows(query.value, rows),
+    duplicates: asked.reduce((sum, { copies }) => sum + copies, 0),
+    conflicts: asked.reduce((sum, { conflicts }) => sum + conflicts, 0),
+    exactThrough: formatInstant(exactThroughMs),
+    provisional,
   })
 }
