@@ -4,7 +4,7 @@ import { formatInstant } from '../calendar.ts'
 import { type Currency, isStatable, type Money, minorDigits, money } from '../currency.ts'
 import { merkleRoot } from '../merkle.ts'
 import { fromScaled } from '../rational.ts'
-import { type Burn, burnCredits } from './credits.ts'
+import { burnMoney, type GrantBurn, type Paid } from './credits.ts'
 import { feeLines } from './fee-lines.ts'
 import {
   type InvoiceLine,
@@ -63,9 +63,9 @@ export type InvoiceDraft = InvoiceStatement & {
 /** What a draft takes from elsewhere when it is finalized. */
 export type CalculatedInvoice = {
   readonly draft: InvoiceDraft
-  readonly burns: readonly Burn[]
-  /** By line key, what is charged for the period: what later corrections start from. */
-  readonly charged: ReadonlyMap<string, bigint>
+  readonly burns: readonly GrantBurn[]
+  /** What is charged for the period itself: what later corrections start from. */
+  readonly charged: readonly RatedLine[]
 }
 
 /**
@@ -79,19 +79,17 @@ export type CalculatedInvoice = {
  */
 export function calculateInvoice(input: InvoiceInput): Result<CalculatedInvoice> {
   const { currency, period } = input
-  const own = [...feeLines(input), ...usageLines(input)]
+  const usage = usageLines(input)
+  const own = [...feeLines(input), ...usage.lines]
   const rated = [
     ...own,
     ...(input.corrections ?? []).map((one) => correctionLine(one, currency)).toSorted(byLineKey),
   ]
-  const burns = burnCredits(
-    rated.map((line) => ({ ...line, servedUntilMs: servedUntil(line, period.toMs) })),
-    input.credits ?? [],
-  )
+  const { paid, burns } = burnMoney(rated, input.grants ?? [], currency, period.toMs)
   const nets = rated.map(({ lineKey, taxCategory, minor }) => ({
     lineKey,
     taxCategory,
-    minor: minor - sumOf(burns.filter((burn) => burn.lineKey === lineKey)),
+    minor: minor - sumOf(paid.filter((one) => one.lineKey === lineKey)),
   }))
   const deductions = (input.deductions ?? []).toSorted(byReference)
   const due = sumOf(nets) - deductions.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
@@ -100,7 +98,7 @@ export function calculateInvoice(input: InvoiceInput): Result<CalculatedInvoice>
   const tax = taxes.reduce((sum, { taxMinor }) => sum + taxMinor, 0n)
   const amounts = {
     subtotal: sumOf(rated),
-    creditsApplied: sumOf(burns),
+    creditsApplied: sumOf(paid),
     net,
     tax,
     total: net + tax,
@@ -115,7 +113,7 @@ export function calculateInvoice(input: InvoiceInput): Result<CalculatedInvoice>
   if (tooLarge !== undefined) return refuse('invoice.out_of_range', `${tooLarge} minor units`)
   const statement: InvoiceStatement = {
     ...headOf(input),
-    lines: linesOf(input, rated, burns),
+    lines: linesOf(input, rated, paid),
     subtotal: money(amounts.subtotal, currency),
     creditsApplied: money(amounts.creditsApplied, currency),
     deductions: deductions.map(({ kind, reference, amountMinor }) => ({
@@ -130,8 +128,11 @@ export function calculateInvoice(input: InvoiceInput): Result<CalculatedInvoice>
     carriedForward: money(amounts.carriedForward, currency),
     inputs: { ledgerRoot: merkleRoot(own.flatMap(({ evidence }) => evidence.root ?? [])) },
   }
-  const charged = new Map(own.map(({ lineKey, minor }) => [lineKey, minor]))
-  return ok({ draft: { ...statement, digest: digestOf(statement) }, burns, charged })
+  return ok({
+    draft: { ...statement, digest: digestOf(statement) },
+    burns: [...usage.unitBurns, ...burns],
+    charged: own,
+  })
 }
 
 /** The digest of an invoice as it was answered: whoever holds one can check it. */
@@ -177,14 +178,14 @@ function headOf(
   }
 }
 
-function linesOf(input: InvoiceInput, rated: readonly RatedLine[], burns: readonly Burn[]): InvoiceLine[] {
+function linesOf(input: InvoiceInput, rated: readonly RatedLine[], paid: readonly Paid[]): InvoiceLine[] {
   const invoiceId = invoiceIdOf(input, input.period)
   return rated.map((line) =>
     lineOf(
       invoiceId,
       line,
       input.currency,
-      burns.filter(({ lineKey }) => lineKey === line.lineKey),
+      paid.filter(({ lineKey }) => lineKey === line.lineKey),
     ),
   )
 }
@@ -203,6 +204,7 @@ function correctionLine({ invoiceId, line, amountMinor }: Correction, currency: 
     quantity: line.quantity,
     unit: line.unit,
     included: '0',
+    granted: '0',
     billedQuantity: '0',
     components: [],
     adjustments: NO_ADJUSTMENTS,
@@ -211,13 +213,9 @@ function correctionLine({ invoiceId, line, amountMinor }: Correction, currency: 
     parent: null,
     taxCategory: line.taxCategory,
     corrects: { invoiceId, lineId: line.lineId, lineKey: line.lineKey },
+    isFee: line.isFee,
     evidence: { events: 0, root: null },
   }
-}
-
-/** Corrections are paid with credit that counts now, not with what counted then. */
-function servedUntil(line: RatedLine, periodEndMs: number): number {
-  return line.kind === 'correction' ? periodEndMs : Date.parse(line.servicePeriod.to)
 }
 
 function taxJson(line: TaxLine, currency: Currency): InvoiceStatement['taxes'][number] {

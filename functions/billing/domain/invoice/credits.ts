@@ -1,56 +1,106 @@
-import { burnOrder } from '../rating/phases.ts'
+import { type Currency, minorDigits } from '../currency.ts'
+import { type Applied, burnGrants, type Demand, type Grant } from '../grant.ts'
+import { fieldsOf, has, optionalDecimalAt } from '../rating/fields.ts'
+import { formatDecimal, fromScaled, larger, multiply, ONE, subtract, toScaled, ZERO } from '../rational.ts'
 import type { RatedLine } from './line.ts'
-import type { PrepaidCredit } from './terms.ts'
+import type { PricePart } from './parts.ts'
 
-/** What one grant pays of one line. */
-export type Burn = { readonly grantId: string; readonly lineKey: string; readonly minor: bigint }
+/** What one grant pays of one line, in minor units. */
+export type Paid = { readonly grantId: string; readonly lineKey: string; readonly minor: bigint }
+
+/** What an invoice takes from a grant, at which instant: an amount of money or a quantity. */
+export type GrantBurn = { readonly grantId: string; readonly atMs: number; readonly amount: string }
 
 /**
- * Pays lines with prepaid credit: grants in their order (priority, expiry with none last, creation, id),
- * each over the lines in theirs, as far as its scope goes. Credit counts at the end of what a line is for:
- * it must have begun before, and not have ended. Nothing is paid twice, and no grant beyond what is left.
+ * Units of a meter that grants pay: what a part used beyond what is included, as events count it, at the
+ * part's last millisecond. Credit that ends with the period still counts in it.
  */
-export function burnCredits(
-  lines: readonly (RatedLine & { readonly servedUntilMs: number })[],
-  credits: readonly PrepaidCredit[],
-): Burn[] {
-  const owed = new Map(lines.map((line) => [line.lineKey, line.minor]))
-  const burns: Burn[] = []
-  for (const credit of credits.toSorted(byBurnOrder)) {
-    let left = credit.remainingMinor
-    for (const line of lines) {
-      const due = owed.get(line.lineKey) ?? 0n
-      if (left <= 0n) break
-      if (due <= 0n || !pays(credit, line)) continue
-      const minor = due < left ? due : left
-      burns.push({ grantId: credit.grantId, lineKey: line.lineKey, minor })
-      owed.set(line.lineKey, due - minor)
-      left -= minor
+export function burnUnits(
+  parts: readonly {
+    readonly part: PricePart
+    readonly used: Applied['amount']
+    readonly included: Applied['amount']
+  }[],
+  grants: readonly Grant[],
+): Applied[] {
+  const demands = parts.map(({ part, used, included }): Demand => {
+    const { price, period, key } = part
+    return {
+      id: key,
+      measure: { meter: price.meter },
+      kind: 'usage',
+      meter: price.meter,
+      priceId: price.priceId,
+      amount: larger(subtract(used, multiply(included, divisorOf(part))), ZERO),
+      atMs: period.toMs - 1,
+    }
+  })
+  return burnGrants(grants, demands)
+}
+
+/**
+ * Pays lines with prepaid money. What comes back on other lines is taken off first: nobody pays with
+ * credit for what was not due in the end.
+ */
+export function burnMoney(
+  lines: readonly RatedLine[],
+  grants: readonly Grant[],
+  currency: Currency,
+  periodEndMs: number,
+): { readonly paid: readonly Paid[]; readonly burns: readonly GrantBurn[] } {
+  const digits = minorDigits(currency)
+  const due = dueOf(lines)
+  const demands = lines.flatMap((line): Demand[] => {
+    const minor = due.get(line.lineKey) ?? 0n
+    if (minor <= 0n) return []
+    const priceId = line.priceRef.slice(line.priceRef.indexOf('/') + 1)
+    const untilMs = line.kind === 'correction' ? periodEndMs : Date.parse(line.servicePeriod.to)
+    return [
+      {
+        id: line.lineKey,
+        measure: { currency },
+        kind: line.isFee ? 'fee' : 'usage',
+        ...(line.meter === null ? {} : { meter: line.meter }),
+        priceId,
+        amount: fromScaled(minor, digits),
+        atMs: untilMs - 1,
+      },
+    ]
+  })
+  // A grant may hold less than a minor unit more: what cannot be said on a line stays in it.
+  const applied = burnGrants(grants, demands).map((one) => ({
+    ...one,
+    minor: toScaled(one.amount, digits, 'floor'),
+  }))
+  const real = applied.filter(({ minor }) => minor > 0n)
+  return {
+    paid: real.map(({ grantId, demandId, minor }) => ({ grantId, lineKey: demandId, minor })),
+    burns: real.map(({ grantId, atMs, minor }) => ({
+      grantId,
+      atMs,
+      amount: formatDecimal(fromScaled(minor, digits)),
+    })),
+  }
+}
+
+/** What is left of each positive line once the negative ones are taken off: fees from fees first, then from all. */
+function dueOf(lines: readonly RatedLine[]): Map<string, bigint> {
+  const due = new Map(lines.map(({ lineKey, minor }) => [lineKey, minor > 0n ? minor : 0n]))
+  for (const negative of lines.filter(({ minor }) => minor < 0n)) {
+    let off = -negative.minor
+    const near = lines.filter(({ isFee }) => isFee === negative.isFee)
+    for (const { lineKey } of [...near, ...lines]) {
+      const left = due.get(lineKey) ?? 0n
+      const taken = left < off ? left : off
+      due.set(lineKey, left - taken)
+      off -= taken
     }
   }
-  return burns
+  return due
 }
 
-function pays(credit: PrepaidCredit, line: RatedLine & { readonly servedUntilMs: number }): boolean {
-  const { effectiveAtMs, endsAtMs, scope = {} } = credit
-  if (effectiveAtMs >= line.servedUntilMs) return false
-  if (endsAtMs !== undefined && endsAtMs < line.servedUntilMs) return false
-  const { meters, priceIds, kinds } = scope
-  if (meters !== undefined && !(line.meter !== null && meters.includes(line.meter))) return false
-  if (kinds !== undefined && !kinds.includes(line.kind)) return false
-  return priceIds === undefined || priceIds.includes(line.priceRef.slice(line.priceRef.indexOf('/') + 1))
-}
-
-function byBurnOrder(left: PrepaidCredit, right: PrepaidCredit): number {
-  return burnOrder(orderOf(left), orderOf(right))
-}
-
-function orderOf(credit: PrepaidCredit): Parameters<typeof burnOrder>[0] {
-  const minute = (ms: number): number => Math.floor(ms / 60_000) * 60_000
-  return {
-    id: credit.grantId,
-    priority: BigInt(credit.priority),
-    expiresAtMs: credit.endsAtMs === undefined ? Number.POSITIVE_INFINITY : minute(credit.endsAtMs),
-    createdAtMs: minute(credit.createdAtMs),
-  }
+function divisorOf({ price }: PricePart): Applied['amount'] {
+  const { parameters } = price
+  if (!has(parameters, 'convert')) return ONE
+  return optionalDecimalAt(fieldsOf(parameters['convert'], 'convert'), 'divide_by') ?? ONE
 }

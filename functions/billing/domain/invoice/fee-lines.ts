@@ -87,6 +87,7 @@ function line(
     quantity: '1',
     unit: 'period',
     included: '0',
+    granted: '0',
     billedQuantity: formatDecimal(share),
     components: [],
     adjustments: NO_ADJUSTMENTS,
@@ -95,6 +96,7 @@ function line(
     parent: null,
     taxCategory: fee.taxCategory,
     corrects: null,
+    isFee: true,
     evidence: { events: 0, root: null },
   }
 }

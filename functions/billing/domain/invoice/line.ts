@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { MeterId } from '#shared/catalogue/meters.ts'
 import { formatInstant, type Period } from '../calendar.ts'
 import { type Currency, type Money, money } from '../currency.ts'
 import type { Rational } from '../rational.ts'
@@ -14,13 +15,15 @@ export type InvoiceLine = {
   readonly lineKey: string
   readonly kind: LineKind
   readonly description: string
-  readonly meter: string | null
+  readonly meter: MeterId | null
   readonly group: Readonly<Record<string, string>>
   readonly servicePeriod: { readonly from: string; readonly to: string }
   readonly priceRef: string
   readonly quantity: string
   readonly unit: string
   readonly included: string
+  /** What grants of units took off the quantity, as events count it. */
+  readonly granted: string
   readonly billedQuantity: string
   readonly components: readonly Record<string, unknown>[]
   /** What changed the rated amount before it was rounded; decimals. */
@@ -44,6 +47,8 @@ export type InvoiceLine = {
 
 /** A line whose amount is exact in minor units, however large, before any credit. */
 export type RatedLine = Omit<InvoiceLine, 'lineId' | 'amount' | 'parent' | 'credits'> & {
+  /** Whether it is about recurring fees. */
+  readonly isFee: boolean
   readonly minor: bigint
   readonly parent: { readonly lineKey: string; readonly minor: bigint } | null
 }
@@ -92,7 +97,7 @@ export function lineOf(
   currency: Currency,
   credits: readonly { readonly grantId: string; readonly minor: bigint }[],
 ): InvoiceLine {
-  const { minor, parent, corrects, evidence, ...line } = rated
+  const { minor, parent, corrects, evidence, isFee: _isFee, ...line } = rated
   return {
     lineId: lineIdOf(invoiceId, line.lineKey),
     ...line,

@@ -1,4 +1,5 @@
 import { METERS } from '#shared/catalogue/meters.ts'
+import type { Applied, Grant } from '../grant.ts'
 import type { Price } from '../plan.ts'
 import { rate } from '../rate.ts'
 import { type Fields, fieldsOf, has, optionalDecimalAt } from '../rating/fields.ts'
@@ -14,8 +15,10 @@ import {
   smaller,
   subtract,
   toScaled,
+  total,
   ZERO,
 } from '../rational.ts'
+import { burnUnits } from './credits.ts'
 import type { PricePart } from './parts.ts'
 import type { GroupUsage } from './terms.ts'
 
@@ -24,6 +27,8 @@ export type RatedPart = {
   readonly part: PricePart
   readonly quantity: Rational | undefined
   readonly included: Rational
+  /** What grants of units took off. */
+  readonly granted: Rational
   readonly billedQuantity: Rational
   readonly amount: Rational
   readonly percentDiscount: Rational
@@ -41,31 +46,37 @@ export type RatedPart = {
 export function rateParts(
   parts: readonly PricePart[],
   usageOf: (part: PricePart) => readonly GroupUsage[],
-): RatedPart[] {
-  const rated = parts.map((part) => ratePart(part, usageOf(part)))
+  grants: readonly Grant[],
+): { readonly rated: readonly RatedPart[]; readonly units: readonly Applied[] } {
+  const measured = parts.map((part) => {
+    const groups = usageOf(part)
+    const quantity = totalOf(part, groups)
+    const used = quantity === undefined || quantity.n < 0n ? ZERO : quantity
+    return { part, groups, quantity, used, included: includedOf(part) }
+  })
+  const units = burnUnits(measured, grants)
+  const rated = measured.map((one) =>
+    ratePart(
+      one,
+      total(units.filter(({ demandId }) => demandId === one.part.key).map(({ amount }) => amount)),
+    ),
+  )
   const chains = Map.groupBy(rated, ({ part }) => part.price.priceId)
   const committed = new Map([...chains.values()].flatMap(commitChain).map((one) => [one.part.key, one]))
-  return rated.map((one) => committed.get(one.part.key) ?? one)
+  return { rated: rated.map((one) => committed.get(one.part.key) ?? one), units }
 }
 
-function ratePart(part: PricePart, groups: readonly GroupUsage[]): RatedPart {
+type Measured = Pick<RatedPart, 'part' | 'groups' | 'quantity' | 'included'> & { readonly used: Rational }
+
+function ratePart({ used, ...measured }: Measured, granted: Rational): RatedPart {
+  const { part, groups, included } = measured
   const { price } = part
-  const quantity = totalOf(part, groups)
-  const included = includedOf(part)
   const { commitment: _commitment, included_quantity: _included, ...parameters } = price.parameters
-  const used = quantity === undefined || quantity.n < 0n ? ZERO : quantity
+  const charged = larger(subtract(used, granted), ZERO)
   const rated = isUnitModel(price.model)
-    ? rateUnitPart(price.model, parameters, used, included)
-    : rateOther(part, parameters, used, included, groups)
-  return {
-    part,
-    quantity,
-    included,
-    ...rated,
-    minimumTrueUp: ZERO,
-    maximumDiscount: ZERO,
-    groups,
-  }
+    ? rateUnitPart(price.model, parameters, charged, included)
+    : rateOther(part, parameters, charged, included, groups)
+  return { ...measured, granted, ...rated, minimumTrueUp: ZERO, maximumDiscount: ZERO }
 }
 
 type Rated = Pick<RatedPart, 'amount' | 'billedQuantity' | 'percentDiscount' | 'components'>

@@ -1,5 +1,7 @@
+import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { Period } from '../calendar.ts'
 import type { Currency } from '../currency.ts'
+import type { Grant } from '../grant.ts'
 import type { Plan } from '../plan.ts'
 import type { Rational } from '../rational.ts'
 
@@ -26,24 +28,6 @@ export type GroupUsage = {
   readonly transactions?: readonly Rational[] | undefined
 }
 
-/** Prepaid credit as it stands before the invoice. */
-export type PrepaidCredit = {
-  readonly grantId: string
-  /** What is left, in minor units of the invoice's currency. */
-  readonly remainingMinor: bigint
-  readonly priority: number
-  readonly effectiveAtMs: number
-  /** When it expires or was voided, whichever is first. */
-  readonly endsAtMs?: number | undefined
-  readonly createdAtMs: number
-  /** What it may pay for; everything unless given. */
-  readonly scope?: {
-    readonly meters?: readonly string[] | undefined
-    readonly priceIds?: readonly string[] | undefined
-    readonly kinds?: readonly string[] | undefined
-  }
-}
-
 /** What comes off an invoice besides prepaid credit, before tax. */
 export type Deduction = {
   readonly kind: 'sla' | 'carried'
@@ -64,7 +48,8 @@ export type CorrectedLine = {
   readonly lineId: string
   readonly lineKey: string
   readonly description: string
-  readonly meter: string | null
+  readonly meter: MeterId | null
+  readonly isFee: boolean
   readonly group: Readonly<Record<string, string>>
   readonly servicePeriod: { readonly from: string; readonly to: string }
   readonly priceRef: string
@@ -98,7 +83,8 @@ export type InvoiceInput = {
   /** By the key of each of `partsOf(segments)`. */
   readonly usage: ReadonlyMap<string, readonly GroupUsage[]>
   readonly corrections?: readonly Correction[] | undefined
-  readonly credits?: readonly PrepaidCredit[] | undefined
+  /** Prepaid credit, with what other invoices have burnt of it. */
+  readonly grants?: readonly Grant[] | undefined
   readonly deductions?: readonly Deduction[] | undefined
   readonly tax?: TaxTable | undefined
 }

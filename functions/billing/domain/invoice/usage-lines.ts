@@ -13,6 +13,7 @@ import {
   subtract,
   ZERO,
 } from '../rational.ts'
+import type { GrantBurn } from './credits.ts'
 import {
   lineKeyOf,
   NO_ADJUSTMENTS,
@@ -21,20 +22,27 @@ import {
   wireFraction,
   wirePeriod,
 } from './line.ts'
-import { partsOf } from './parts.ts'
+import { type PricePart, partsOf } from './parts.ts'
 import { type RatedPart, rateParts } from './rate-part.ts'
 import type { GroupUsage, InvoiceInput } from './terms.ts'
 
 /** What usage costs: a line for each price and part of the period, split by group where the price is; then the plan's commitment. */
-export function usageLines(input: InvoiceInput): RatedLine[] {
+export function usageLines(input: InvoiceInput): {
+  readonly lines: readonly RatedLine[]
+  readonly unitBurns: readonly GrantBurn[]
+} {
   const { segments, usage, currency } = input
-  const rated = rateParts(partsOf(segments), (part) => {
+  const usageOf = (part: PricePart): readonly GroupUsage[] => {
     const groups = usage.get(part.key)
     if (groups === undefined) throw new RangeError(`nothing is known of the usage of ${part.key}`)
     return groups.toSorted(byGroup)
-  })
+  }
+  const { rated, units } = rateParts(partsOf(segments), usageOf, input.grants ?? [])
   const lines = rated.flatMap((one) => partLines(one, currency))
-  return [...lines, ...commitmentLines(input, lines)]
+  return {
+    lines: [...lines, ...commitmentLines(input, lines)],
+    unitBurns: units.map(({ grantId, atMs, amount }) => ({ grantId, atMs, amount: formatDecimal(amount) })),
+  }
 }
 
 function byGroup(left: GroupUsage, right: GroupUsage): number {
@@ -84,6 +92,7 @@ function usageLine(rated: RatedPart, minor: bigint): RatedLine {
     quantity: formatDecimal(rated.quantity ?? ZERO),
     unit: price.unit,
     included: formatDecimal(rated.included),
+    granted: formatDecimal(rated.granted),
     billedQuantity: formatDecimal(rated.billedQuantity),
     components: rated.components,
     adjustments: {
@@ -96,6 +105,7 @@ function usageLine(rated: RatedPart, minor: bigint): RatedLine {
     parent: null,
     taxCategory: price.taxCategory,
     corrects: null,
+    isFee: false,
     evidence: {
       events: groups.reduce((sum, { events }) => sum + events, 0),
       root: groups.length === 1 ? (only?.root ?? null) : null,
@@ -134,6 +144,7 @@ function commitmentLines(input: InvoiceInput, lines: readonly RatedLine[]): Rate
     quantity: '1',
     unit: 'period',
     included: '0',
+    granted: '0',
     billedQuantity: '1',
     components: [],
     adjustments: NO_ADJUSTMENTS,
@@ -142,6 +153,7 @@ function commitmentLines(input: InvoiceInput, lines: readonly RatedLine[]): Rate
     parent: null,
     taxCategory: USUAL_TAX_CATEGORY,
     corrects: null,
+    isFee: false,
     evidence: { events: 0, root: null },
   })
   const missing = toMinor(least, currency) - used
