@@ -24,6 +24,7 @@ export const SYSTEM_COLLECTIONS: Readonly<Record<Group, readonly string[]>> = {
     'stripeEvents',
     'stripeOutbox',
     'jobs',
+    'billingArchive',
   ],
   lifecycle: [
     'lifecycle_outbox',
@@ -54,11 +55,15 @@ export function tenantCollectionPath(tenantId: TenantId, group: Group, path: Doc
   return `tenants/${tenantId}/${checked(group, path)}`
 }
 
-/** The full path of a document in a top-level collection of the group. */
+/**
+ * The full path of a document in a top-level collection of the group, or in one below a document of such
+ * a collection: `plans/{planId}/versions`.
+ */
 export function systemDocumentPath(group: Group, collection: string, id: string): string {
-  if (!SYSTEM_COLLECTIONS[group].includes(collection))
-    throw new TypeError(`${group} has no collection ${collection}`)
-  if (!isDocumentId(id)) throw new TypeError('not a document id')
+  const [root = '', ...below] = collection.split('/')
+  if (!SYSTEM_COLLECTIONS[group].includes(root)) throw new TypeError(`${group} has no collection ${root}`)
+  if (below.length % 2 !== 0) throw new TypeError(`${collection} is a document, not a collection`)
+  if (![...below, id].every(isDocumentId)) throw new TypeError('not a document id')
   return `${collection}/${id}`
 }
 

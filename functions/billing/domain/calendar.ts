@@ -4,7 +4,8 @@ export type Period = { readonly fromMs: number; readonly toMs: number }
 export const WINDOWS = ['minute', 'hour', 'day', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
-type LocalTime = {
+/** What a clock and a calendar on the wall show. */
+export type LocalTime = {
   year: number
   /** 1 to 12. */
   month: number
@@ -63,7 +64,19 @@ export function windowOf(instantMs: number, window: Window, timeZone: string): P
 
 /** The first instant of a local date; a day or month beyond the end counts on into the next. */
 export function startOfDay(year: number, month: number, day: number, timeZone: string): number {
-  const asUtc = Date.UTC(year, month - 1, day)
+  return instantOf({ year, month, day }, 0, timeZone)
+}
+
+/**
+ * The first instant at which clocks show `timeMs` after midnight of a local date. A time that was skipped
+ * is the one that the clocks showed instead.
+ */
+export function instantOf(
+  { year, month, day }: Pick<LocalTime, 'year' | 'month' | 'day'>,
+  timeMs: number,
+  timeZone: string,
+): number {
+  const asUtc = Date.UTC(year, month - 1, day) + timeMs
   // The offset may differ between the guess and the answer, so both sides of a change are tried.
   const candidates = [offsetMs(asUtc - DAY_MS, timeZone), offsetMs(asUtc + DAY_MS, timeZone)].map(
     (offset) => asUtc - offset,
@@ -110,7 +123,8 @@ function offsetMs(instantMs: number, timeZone: string): number {
   return asUtc - Math.floor(instantMs / 1000) * 1000
 }
 
-function localTime(instantMs: number, timeZone: string): LocalTime {
+/** What the clocks of a time zone show at an instant, to the second. */
+export function localTime(instantMs: number, timeZone: string): LocalTime {
   const parts: Record<string, number> = {}
   for (const part of formatterOf(timeZone).formatToParts(instantMs)) parts[part.type] = Number(part.value)
   return {

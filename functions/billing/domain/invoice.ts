@@ -5,8 +5,8 @@ import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant, type Period } from './calendar.ts'
 import { type Currency, isStatable, type Money, money, toMinor } from './currency.ts'
 import { type MeterEvents, measure } from './meter-usage.ts'
-import type { Plan, Price } from './plans.ts'
-import { componentJson, type RatedUnits, rateUnits } from './rating/unit-price.ts'
+import type { Fee, Plan, Price } from './plan.ts'
+import { componentJson, type RatedUnits, rateUnits, UNIT_MODELS } from './rating/unit-price.ts'
 import {
   decimal,
   formatDecimal,
@@ -124,11 +124,13 @@ type RatedLine = Omit<InvoiceLine, 'amount'> & { readonly minor: bigint }
 function linesOf(input: InvoiceInput, invoiceId: string, charged: Period): RatedLine[] {
   const { plan, period, events } = input
   const share = rational(BigInt(charged.toMs - charged.fromMs), BigInt(period.toMs - period.fromMs))
-  const fee = feeLine(plan, invoiceId, charged, share)
+  const fees = plan.fees.map((fee) => feeLine(plan, fee, invoiceId, charged, share))
   const usage = plan.prices.map((price) => {
     const { value = ZERO, events: count } = measure(price.meter, events, charged)
     const included = allowance(price, share)
-    const rated = rateUnits(price.model, price.parameters, {
+    const model = UNIT_MODELS.find((unitModel) => unitModel === price.model)
+    if (model === undefined) throw new RangeError(`${price.model} cannot be billed yet`)
+    const rated = rateUnits(model, price.parameters, {
       // A negative total, left by corrections, is not money that the tenant is owed twice.
       quantity: value.n < 0n ? ZERO : value,
       position: 'single',
@@ -140,18 +142,18 @@ function linesOf(input: InvoiceInput, invoiceId: string, charged: Period): Rated
     })
     return usageLine(plan, price, invoiceId, charged, { value, count, included, rated })
   })
-  return [fee, ...usage]
+  return [...fees, ...usage]
 }
 
-function feeLine(plan: Plan, invoiceId: string, charged: Period, share: Rational): RatedLine {
-  const exact = multiply(decimal(plan.baseFee), share)
+function feeLine(plan: Plan, fee: Fee, invoiceId: string, charged: Period, share: Rational): RatedLine {
+  const exact = multiply(decimal(fee.amount), share)
   return {
-    lineId: lineId(invoiceId, 'fee', 'base-fee', '', charged),
+    lineId: lineId(invoiceId, 'fee', fee.feeId, '', charged),
     kind: 'fee',
-    description: 'Base fee',
+    description: fee.description,
     meter: null,
     servicePeriod: wire(charged),
-    priceRef: `${plan.planId}@${plan.version}/base-fee`,
+    priceRef: `${plan.planId}@${plan.version}/${fee.feeId}`,
     quantity: '1',
     unit: 'period',
     included: '0',

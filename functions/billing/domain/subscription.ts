@@ -4,19 +4,38 @@ import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
 import { subscriptionReady } from '#shared/contracts/events/subscription-ready.ts'
 import { parser } from '#shared/json.ts'
 import type { RefusalCode } from '#shared/refusals.ts'
+import { CYCLE_INTERVALS, CYCLE_MODES } from './billing-cycle.ts'
 import { isTimeZone } from './calendar.ts'
 import { CURRENCIES, type Currency } from './currency.ts'
-import { planForTier } from './plans.ts'
+import type { PlanVersion } from './plan.ts'
+import { termsAt } from './subscription-phases.ts'
 
-/** What a tenant pays for. Only the newest is kept here; what changed stands in `history`. */
-export type Subscription = {
-  readonly subscriptionId: string
-  readonly status: 'active' | 'cancelled'
+export const PRORATIONS = ['by_second', 'by_day'] as const
+export type Proration = (typeof PRORATIONS)[number]
+
+/** What is paid for, in what, and when periods begin. */
+export type Terms = {
   readonly planId: string
   readonly planVersion: number
   readonly tier: Tier
   readonly currency: Currency
+  /** Its days, months and years are the subscription's (IANA). */
   readonly timeZone: string
+  readonly periods: (typeof CYCLE_MODES)[number]
+  readonly interval: (typeof CYCLE_INTERVALS)[number]
+  /** What anniversaries are counted from, in milliseconds. */
+  readonly anchorMs: number
+}
+
+/**
+ * What a tenant pays for. The terms here are those that held when it was last decided upon; what holds at
+ * an instant, a change that waits for its day included, follows from `history` (`phasesOf`).
+ */
+export type Subscription = Terms & {
+  readonly subscriptionId: string
+  readonly status: 'active' | 'cancelled'
+  /** Grows with each change. */
+  readonly rev: number
   /** When it began, in milliseconds. */
   readonly startedAtMs: number
   /** Until when nothing is charged, in milliseconds. */
@@ -28,15 +47,20 @@ export type Subscription = {
    * the one that brought it about.
    */
   readonly holders?: readonly string[] | undefined
+  /** Only ever longer. */
   readonly history: readonly Change[]
 }
 
-export type Change = {
+/** `undone` takes back what the same operation changed, as if it had never been. */
+export type Change = { readonly [K in keyof Terms]?: Terms[K] | undefined } & {
+  /** From when it holds; it overrides what was decided before about any instant from there on. */
   readonly atMs: number
-  readonly what: 'started' | 'cancelled'
+  readonly what: 'started' | 'changed' | 'undone' | 'cancelled'
   readonly planId: string
   readonly planVersion: number
   readonly operationId: string
+  readonly decidedAtMs?: number | undefined
+  readonly proration?: Proration | undefined
 }
 
 /** What became of one operation's request; a cancelled one may be asked for again, as a new round. */
@@ -49,15 +73,25 @@ export type OperationAnswer = {
   readonly order: string
 }
 
+const tier = z.enum(TIERS)
+const currency = z.enum(CURRENCIES as [Currency, ...Currency[]])
+const timeZone = z.string().refine(isTimeZone)
+const periods = z.enum(CYCLE_MODES)
+const interval = z.enum(CYCLE_INTERVALS)
+
 export const parseSubscription = parser<Subscription>(
   z.object({
     subscriptionId: z.string(),
     status: z.enum(['active', 'cancelled']),
+    rev: z.number().int().default(1),
     planId: z.string(),
     planVersion: z.number().int(),
-    tier: z.enum(TIERS),
-    currency: z.enum(CURRENCIES as [Currency, ...Currency[]]),
-    timeZone: z.string().refine(isTimeZone),
+    tier,
+    currency,
+    timeZone,
+    periods: periods.default('calendar'),
+    interval: interval.default('month'),
+    anchorMs: z.number().default(0),
     startedAtMs: z.number(),
     trialEndsAtMs: z.number().optional(),
     operationId: z.string(),
@@ -65,10 +99,13 @@ export const parseSubscription = parser<Subscription>(
     history: z.array(
       z.object({
         atMs: z.number(),
-        what: z.enum(['started', 'cancelled']),
+        what: z.enum(['started', 'changed', 'undone', 'cancelled']),
         planId: z.string(),
         planVersion: z.number().int(),
         operationId: z.string(),
+        decidedAtMs: z.number().optional(),
+        proration: z.enum(PRORATIONS).optional(),
+        ...z.object({ tier, currency, timeZone, periods, interval, anchorMs: z.number() }).partial().shape,
       }),
     ),
   }),
@@ -88,6 +125,8 @@ export type Request = {
   readonly operationId: string
   readonly trialEndsAtMs: number | undefined
   readonly nowMs: number
+  /** What a subscription of the tier begins on; undefined when there is none. */
+  readonly plan: PlanVersion | undefined
 }
 
 export type Decision =
@@ -106,32 +145,38 @@ export function requestSubscription(
   current: Subscription | undefined,
   request: Request,
 ): Decision {
+  const { plan, operationId, nowMs } = request
   if (current?.status === 'active') {
-    if (current.tier !== request.tier) return { outcome: 'refused', reason: 'plan.tier_mismatch' }
-    const holders = [...new Set([...holdersOf(current), request.operationId])]
-    return { outcome: 'ready', subscription: { ...current, holders }, change: 'joined' }
+    if (termsAt(current, nowMs).tier !== request.tier)
+      return { outcome: 'refused', reason: 'plan.tier_mismatch' }
+    const holders = [...new Set([...holdersOf(current), operationId])]
+    return {
+      outcome: 'ready',
+      subscription: { ...current, holders, rev: current.rev + 1 },
+      change: 'joined',
+    }
   }
-  const plan = planForTier(request.tier)
-  const change: Change = {
-    atMs: request.nowMs,
-    what: 'started',
-    planId: plan.planId,
-    planVersion: plan.version,
-    operationId: request.operationId,
-  }
-  const subscription: Subscription = {
-    subscriptionId: `sub_${tenantId}`,
-    status: 'active',
+  if (plan === undefined) return { outcome: 'refused', reason: 'plan.unavailable' }
+  const terms: Terms = {
     planId: plan.planId,
     planVersion: plan.version,
     tier: plan.tier,
     currency: plan.currency,
     timeZone: 'UTC',
-    startedAtMs: request.nowMs,
+    periods: 'calendar',
+    interval: 'month',
+    anchorMs: nowMs,
+  }
+  const subscription: Subscription = {
+    ...terms,
+    subscriptionId: `sub_${tenantId}`,
+    status: 'active',
+    rev: (current?.rev ?? 0) + 1,
+    startedAtMs: nowMs,
     trialEndsAtMs: request.trialEndsAtMs,
-    operationId: request.operationId,
-    holders: [request.operationId],
-    history: [...(current?.history ?? []), change],
+    operationId,
+    holders: [operationId],
+    history: [...(current?.history ?? []), { ...terms, atMs: nowMs, what: 'started', operationId }],
   }
   return { outcome: 'ready', subscription, change: 'started' }
 }
@@ -144,10 +189,11 @@ export function cancelSubscription(
 ): Subscription | undefined {
   if (current?.status !== 'active' || !holdersOf(current).includes(operationId)) return undefined
   const holders = holdersOf(current).filter((holder) => holder !== operationId)
-  if (holders.length > 0) return { ...current, holders }
+  const rev = current.rev + 1
+  if (holders.length > 0) return { ...current, rev, holders }
   const { planId, planVersion } = current
   const change: Change = { atMs: nowMs, what: 'cancelled', planId, planVersion, operationId }
-  return { ...current, status: 'cancelled', holders, history: [...current.history, change] }
+  return { ...current, rev, status: 'cancelled', holders, history: [...current.history, change] }
 }
 
 function holdersOf(subscription: Subscription): readonly string[] {

@@ -1,20 +1,15 @@
 import { canonicalJson } from '#shared/json.ts'
-import { ok, type Result, refuse } from '#shared/result.ts'
+import { type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { formatInstant, monthOf } from '../domain/calendar.ts'
-import { exactThroughMs } from '../domain/exactness.ts'
-import { computeInvoice, type Invoice } from '../domain/invoice.ts'
-import { folding, STALENESS_MS } from '../domain/meter-usage.ts'
-import { getPlan } from '../domain/plans.ts'
+import { periodAt } from '../domain/subscription-phases.ts'
 import { parseInstant } from '../domain/usage-query.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
-
-export type InvoicePreview = Invoice & { readonly exactThrough: string; readonly provisional: boolean }
+import { type InvoicePreview, previewLines } from './preview-lines.ts'
 
 const YEAR_MS = 366 * 24 * 3_600_000
 const LEDGER_MS = 396 * 24 * 3_600_000
 
-type Deps = Pick<BillingDeps, 'ledger' | 'reads' | 'subscriptions'>
+type Deps = Pick<BillingDeps, 'ledger' | 'plans' | 'reads' | 'subscriptions'>
 
 type Request = {
   readonly ctx: TenantContext
@@ -45,20 +40,7 @@ async function answer(deps: Deps, request: Request, reading: Reading): Promise<R
   }
   const subscription = await deps.subscriptions.find(ctx)
   if (subscription === undefined) return refuse('resource.not_found', 'no subscription')
-  const period = monthOf(atMs, subscription.timeZone)
+  const period = periodAt(subscription, atMs)
   if (period.toMs <= subscription.startedAtMs) return refuse('resource.not_found', 'before the subscription')
-  const held = { fromMs: period.fromMs - STALENESS_MS, toMs: period.toMs }
-  const events = await deps.ledger.read(ctx, held, reading)
-  if (!events.ok) return events
-  const folded = await reading.work(folding(events.value, period))
-  const invoice = computeInvoice({
-    tenantId: ctx.tenantId,
-    subscription,
-    plan: getPlan(subscription.planId, subscription.planVersion),
-    period,
-    events: folded.events,
-  })
-  if (!invoice.ok) return invoice
-  const exactMs = exactThroughMs(period, nowMs)
-  return ok({ ...invoice.value, exactThrough: formatInstant(exactMs), provisional: exactMs < period.toMs })
+  return previewLines(deps, { ctx, subscription, period, nowMs, reading })
 }

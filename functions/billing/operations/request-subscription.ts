@@ -22,7 +22,7 @@ const SOURCE = '//energent.ai/billing'
  * new one, the operation gets the same fact, byte for byte.
  */
 export async function requestSubscription(
-  deps: Pick<BillingDeps, 'subscriptions'>,
+  deps: Pick<BillingDeps, 'plans' | 'subscriptions'>,
   received: ReceivedEvent<SubscriptionRequested>,
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs } = received
@@ -32,6 +32,7 @@ export async function requestSubscription(
   const settled = standingAnswer(before, orderOf(event))
   if (settled === 'stale') return ok('cancelled already')
   if (settled !== undefined) return again(deps, received, settled)
+  const plan = await deps.plans.forTier(event.data.tier, nowMs)
   const changed = await deps.subscriptions.change(ctx, claim, operationId, (current, answer) => {
     if (standingAnswer(answer, orderOf(event)) !== undefined) return undefined
     const trialEndsAt = event.data.trialEndsAt
@@ -40,6 +41,7 @@ export async function requestSubscription(
       operationId,
       trialEndsAtMs: trialEndsAt === undefined ? undefined : Date.parse(trialEndsAt),
       nowMs,
+      plan,
     })
     const round = (answer?.round ?? 0) + 1
     const fact = factOf(received, decision, round)

@@ -6,6 +6,7 @@ import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId } from '#shared/ids.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { firestoreSubscriptions } from '../../../functions/billing/adapters/subscriptions.ts'
+import { EXAMPLE_PLANS } from '../../../functions/billing/domain/example-plans.ts'
 import { cancelSubscription, requestSubscription } from '../../../functions/billing/domain/subscription.ts'
 import type { Subscriptions } from '../../../functions/billing/ports.ts'
 import { START_MS } from '../../shared/support/platform.ts'
@@ -69,7 +70,8 @@ const claimOf = (what: string) => {
 /** One operation's request, as its command is handled. */
 function request(subscriptions: Subscriptions, tenant: TenantContext, operationId: string, tier: Tier) {
   return subscriptions.change(tenant, claimOf(`request ${operationId}`), operationId, (current) => {
-    const asked = { tier, operationId, trialEndsAtMs: undefined, nowMs: START_MS }
+    const plan = EXAMPLE_PLANS.find((candidate) => candidate.tier === tier)
+    const asked = { tier, operationId, trialEndsAtMs: undefined, nowMs: START_MS, plan }
     const decision = requestSubscription(tenant.tenantId, current, asked)
     const answer = { round: 1, order: '1', fact: '{}' }
     return decision.outcome === 'ready'
