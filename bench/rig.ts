@@ -24,6 +24,8 @@ export type Rig = {
   readonly engine: FirestoreEngine
   /** The function's settings, for preparing its data from here. */
   readonly config: Config
+  /** The same as its process gets them. */
+  readonly env: Readonly<Record<string, string>>
   /** Headers of a call through the gateway, with a token of the tenant; `platform` is the operators'. */
   headersOf(tenant: string, scope: string): Promise<Record<string, string>>
   start(): Promise<RunningFunction>
@@ -84,6 +86,7 @@ export async function startRig(functionId: FunctionId, tenants: readonly string[
   return {
     engine,
     config: readConfig(env),
+    env,
     headersOf: (tenant, scope) => headersOf(keys.privateKey, tenant, scope),
     start: async () => {
       const started = await startFunction(spec, env)

@@ -1,11 +1,13 @@
 import { createServer } from 'node:http'
+import { http } from '@google-cloud/functions-framework'
+import { getTestServer } from '@google-cloud/functions-framework/testing'
 import { exportJWK, generateKeyPair } from 'jose'
 import { Provider } from 'oidc-provider'
 import { announce } from './announce.ts'
 
 /**
  * oidc-provider issuing the same kind of token: client credentials, an ES256 JWT for one audience, its
- * in-memory adapter behind it.
+ * in-memory adapter behind it. With `framework` it runs inside functions-framework, as our function does.
  */
 const AUDIENCE = 'https://api.energent.test'
 const { privateKey } = await generateKeyPair('ES256', { extractable: true })
@@ -39,4 +41,11 @@ const provider = new Provider('http://127.0.0.1', {
     },
   },
 })
-announce(createServer(provider.callback()))
+const callback = provider.callback()
+if (process.argv[2] === 'framework') {
+  // It finds the body read already, warns about that once, and takes it.
+  http('oidcProvider', (request, response) => void callback(request, response))
+  announce(getTestServer('oidcProvider'))
+} else {
+  announce(createServer(callback))
+}
