@@ -19,7 +19,7 @@ export type Ids = {
 
 export const systemIds: Ids = {
   uuid: (nowMs) => uuidVersion7(nowMs, randomUUID()),
-  bytes: (count) => randomBytes(count),
+  bytes: pooledBytes,
 }
 
 const TENANT_ID = /^[a-z][a-z0-9-]{1,38}[a-z0-9]$/
@@ -89,6 +89,24 @@ export function base62(ids: Ids, length: number): string {
     }
   }
   return text
+}
+
+/** Many small requests for chance cost one call to the system; what was handed out is wiped here. */
+const POOL_BYTES = 4_096
+const LARGEST_POOLED = 64
+let pool = Buffer.alloc(0)
+let handedOut = 0
+
+function pooledBytes(count: number): Buffer {
+  if (count > LARGEST_POOLED) return randomBytes(count)
+  if (handedOut + count > pool.length) {
+    pool = randomBytes(POOL_BYTES)
+    handedOut = 0
+  }
+  const bytes = Buffer.from(pool.subarray(handedOut, handedOut + count))
+  pool.fill(0, handedOut, handedOut + count)
+  handedOut += count
+  return bytes
 }
 
 /** Both formats hold 48 bits of whole milliseconds; anything else would make ids that sort wrongly. */

@@ -168,3 +168,28 @@ describe('base 62', () => {
     expect(base62(systemIds, length)).toMatch(new RegExp(`^[0-9A-Za-z]{${length}}$`))
   })
 })
+
+describe('bytes of chance', () => {
+  test('are as many as asked for, of their own, and never the same twice', () => {
+    const seen = new Set<string>()
+    for (let n = 0; n < 2_000; n += 1) {
+      const count = 8 + (n % 80)
+      const bytes = systemIds.bytes(count)
+      expect(bytes).toHaveLength(count)
+      seen.add(bytes.toString('hex'))
+      // What a caller does with its bytes is nobody else's business.
+      bytes.fill(0xff)
+    }
+    expect(seen.size).toBe(2_000)
+  })
+
+  test('use every value of a byte about as often', () => {
+    const counts = new Array<number>(256).fill(0)
+    for (let n = 0; n < 4_000; n += 1) {
+      for (const byte of systemIds.bytes(64)) counts[byte] = (counts[byte] ?? 0) + 1
+    }
+    // 1,000 each, give or take eight standard deviations.
+    expect(Math.min(...counts)).toBeGreaterThan(750)
+    expect(Math.max(...counts)).toBeLessThan(1_250)
+  })
+})
