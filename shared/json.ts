@@ -21,7 +21,8 @@ export function parseJson(bytes: Uint8Array, maxDepth = 16): Result<unknown> {
 /** Only what the bytes spell, where no member stands twice. For whoever checks the parts one by one with `checkJson`. */
 export function parseJsonText(bytes: Uint8Array): Result<unknown> {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // The decoder would take a byte order mark away; other readers refuse it (RFC 8259 §8.1).
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     const value: unknown = JSON.parse(text)
     const repeated = findRepeatedMember(text)
     if (repeated === undefined) return ok(value)

@@ -61,8 +61,6 @@ export function readForeignHeader(
 
 function parseStrict(segment: string): Record<string, unknown> | undefined {
   const bytes = Buffer.from(segment, 'base64url')
-  // The decoder takes a byte order mark away; other readers refuse it.
-  if (bytes[0] === 0xef) return undefined
   const value = parseJsonText(bytes)
   return value.ok && checkJson(value.value, MOST_DEPTH).ok ? asRecord(value.value) : undefined
 }

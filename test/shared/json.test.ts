@@ -92,12 +92,22 @@ describe('JSON from outside', () => {
     expect(parseJson(bytes(text))).toEqual({ ok: true, value })
   })
 
-  test.each(['', ' ', '{', '[1,]', "{'a':1}", 'NaN', 'undefined', '01', '{"a":1}{"b":2}', '"\u0001"', '\0'])(
-    '%j is malformed',
-    (text) => {
-      expect(parseJson(bytes(text))).toMatchObject({ ok: false, code: 'request.malformed' })
-    },
-  )
+  test.each([
+    '',
+    ' ',
+    '{',
+    '[1,]',
+    "{'a':1}",
+    'NaN',
+    'undefined',
+    '01',
+    '{"a":1}{"b":2}',
+    '"\u0001"',
+    '\0',
+    '\ufeff{}',
+  ])('%j is malformed', (text) => {
+    expect(parseJson(bytes(text))).toMatchObject({ ok: false, code: 'request.malformed' })
+  })
 
   test.each([
     [[0xff]],

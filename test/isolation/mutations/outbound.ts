@@ -110,11 +110,15 @@ export const OUTBOUND: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    'shared/json.ts',
+    ['test/shared/json.test.ts'],
+    [['the byte order mark', 'fatal: true, ignoreBOM: true', 'fatal: true']],
+  ),
+  ...mutationsOf(
     'shared/tokens/foreign-jwt.ts',
     [FOREIGN],
     [
       ['the header members', 'if (extra !== undefined) return', 'if (false) return'],
-      ['the byte order mark', 'if (bytes[0] === 0xef) return undefined', ''],
       ['the depth', 'value.ok && checkJson(value.value, MOST_DEPTH).ok', 'value.ok'],
       [
         'the kind of kid',
