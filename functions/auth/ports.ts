@@ -11,6 +11,7 @@ import type { Client } from './domain/client.ts'
 import type { ClientId } from './domain/client-id.ts'
 import type { Peppers } from './domain/client-secret.ts'
 import type { KeyState } from './domain/key-lifecycle.ts'
+import type { Once } from './domain/once.ts'
 import type { TenantAuthState } from './domain/tenant-state.ts'
 import type { WorkloadBinding } from './domain/workload-binding.ts'
 
@@ -45,20 +46,9 @@ export type FoundCredentials = {
 /** What may count only once: assertions, codes, proofs. */
 export type ReplayStore = {
   /** Whether this is the first time; of callers at once, in whatever processes, one is the first. */
-  claimOnce(
-    ctx: TenantContext,
-    use: {
-      readonly kind: string
-      readonly issuer: string
-      readonly jti: string
-      readonly expSeconds: number
-    },
-  ): Promise<boolean>
+  claimOnce(ctx: TenantContext, use: Once): Promise<boolean>
   /** Whether somebody claimed it before, without claiming it. */
-  wasClaimed(
-    ctx: TenantContext,
-    use: { readonly kind: string; readonly issuer: string; readonly jti: string },
-  ): Promise<boolean>
+  wasClaimed(ctx: TenantContext, use: Omit<Once, 'expSeconds'>): Promise<boolean>
 }
 
 /** Client assertions (RFC 7523). */

@@ -19,6 +19,7 @@ import {
   type SessionStore,
 } from '../ports/sessions.ts'
 import { codeFields, codePath } from './code-store.ts'
+import { commitWithAssertion } from './replay-store.ts'
 
 const SESSIONS = 'auth_sessions'
 const STATE = ['auth_state', 'current']
@@ -42,48 +43,40 @@ type Read<S> = {
 
 export function firestoreSessionStore(tenants: TenantFirestore): SessionStore {
   return {
-    change: async (ctx, sessionId, decide) =>
-      onceOf(
-        await tenants.optimistic(ctx, undefined, async (db) => {
-          const session = await db.find([SESSIONS, sessionId], parseSession)
-          const user = session === undefined ? undefined : await findUser(db, session.value.userId)
-          const found = session === undefined ? undefined : { session: session.value, user: user?.value }
-          const read = { sessions: session === undefined ? [] : [session], standing: user }
-          return committed(db, read, await decide(found))
-        }),
-      ),
-    redeem: async (ctx, codeHash, decide) =>
-      onceOf(
-        await tenants.optimistic(ctx, undefined, async (db) => {
-          const code = await db.find(codePath(codeHash), parseIssuedCode)
-          if (code === undefined) return committed(db, { sessions: [] }, await decide(undefined))
-          const { found, read } = await surroundings(db, code)
-          return committed(db, read, await decide(found))
-        }),
-      ),
-    end: async (ctx, selection, decide) =>
-      onceOf(
-        await tenants.optimistic(ctx, undefined, async (db) => {
-          const sessions = await selected(db, selection)
-          const user =
-            'userId' in selection && selection.userId !== undefined
-              ? await findUser(db, selection.userId)
-              : undefined
-          const values = sessions.map((session) => session.value)
-          return committed(db, { sessions, user }, decide(values, user?.value))
-        }),
-      ),
-    endAll: async (ctx, decide) =>
-      onceOf(
-        await tenants.optimistic(ctx, undefined, async (db) => {
-          const state = await db.find(STATE, parseTenantAuthState)
-          const decided = decide(state?.value.notBefore)
-          const commit = committed(db, { sessions: [] }, decided)
-          if (!decided.ok || !commit.ok || state === undefined) return commit
-          const raised = db.update(STATE, state, { notBefore: decided.value.notBefore })
-          return ok({ ...commit.value, writes: [...commit.value.writes, raised] })
-        }),
-      ),
+    change: (ctx, sessionId, decide, assertion) =>
+      commitWithAssertion(tenants, ctx, assertion, async (db) => {
+        const session = await db.find([SESSIONS, sessionId], parseSession)
+        const user = session === undefined ? undefined : await findUser(db, session.value.userId)
+        const found = session === undefined ? undefined : { session: session.value, user: user?.value }
+        const read = { sessions: session === undefined ? [] : [session], standing: user }
+        return committed(db, read, await decide(found))
+      }),
+    redeem: (ctx, codeHash, decide, assertion) =>
+      commitWithAssertion(tenants, ctx, assertion, async (db) => {
+        const code = await db.find(codePath(codeHash), parseIssuedCode)
+        if (code === undefined) return committed(db, { sessions: [] }, await decide(undefined))
+        const { found, read } = await surroundings(db, code)
+        return committed(db, read, await decide(found))
+      }),
+    end: (ctx, selection, decide) =>
+      commitWithAssertion(tenants, ctx, undefined, async (db) => {
+        const sessions = await selected(db, selection)
+        const user =
+          'userId' in selection && selection.userId !== undefined
+            ? await findUser(db, selection.userId)
+            : undefined
+        const values = sessions.map((session) => session.value)
+        return committed(db, { sessions, user }, decide(values, user?.value))
+      }),
+    endAll: (ctx, decide) =>
+      commitWithAssertion(tenants, ctx, undefined, async (db) => {
+        const state = await db.find(STATE, parseTenantAuthState)
+        const decided = decide(state?.value.notBefore)
+        const commit = committed(db, { sessions: [] }, decided)
+        if (!decided.ok || !commit.ok || state === undefined) return commit
+        const raised = db.update(STATE, state, { notBefore: decided.value.notBefore })
+        return ok({ ...commit.value, writes: [...commit.value.writes, raised] })
+      }),
     find: (ctx, sessionId) =>
       tenants.withTenant(ctx, async (db) => {
         const session = await db.find([SESSIONS, sessionId], parseSession)
@@ -228,11 +221,4 @@ async function withWatermarks<S>(db: ScopedDb<S>, sessions: readonly Session[]):
 
 function findUser<S>(db: ScopedDb<S>, userId: string): Promise<Doc<S, User> | undefined> {
   return db.find(userPath(userId), parseUser)
-}
-
-function onceOf<T>(result: Result<{ readonly duplicate: boolean; readonly value?: T }>): Result<T> {
-  if (!result.ok) return result
-  // Without a claim nothing can be a duplicate.
-  if (result.value.duplicate) throw new TypeError('a duplicate without a claim')
-  return ok(result.value.value as T)
 }

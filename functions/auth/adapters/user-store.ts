@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { Doc, ScopedDb, Write } from '#shared/firestore/scoped.ts'
-import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import type { Commit, TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
-import { ok } from '#shared/result.ts'
+import { ok, type Result } from '#shared/result.ts'
 import { type Invitation, parseInvitation } from '../domain/invitation.ts'
 import { type IdpLink, isActiveOwner, parseUser, type User, type UserId } from '../domain/user.ts'
-import type { UserLookup, UserStore, UserSurroundings } from '../ports/people.ts'
+import type { UserCommit, UserLookup, UserStore, UserSurroundings } from '../ports/people.ts'
+import { commitWithAssertion } from './replay-store.ts'
 import { customRolesIn } from './role-store.ts'
 
 export const USERS = 'auth_users'
@@ -62,27 +63,35 @@ export function firestoreUserStore(tenants: TenantFirestore): UserStore {
     findByExternalId: (ctx, hash) => listWhere(ctx, 'scim.externalIdHash', hash),
     findByEmail: (ctx, hash) => listWhere(ctx, 'emailHash', hash),
     change: (ctx, claim, lookup, decide) =>
-      tenants.optimistic(ctx, claim, async (db) => {
-        const found = await look(db, lookup)
-        const decided = decide(found)
-        if (!decided.ok) return decided
-        const { value, user, deleted, invitation, events = [], audit = [], revocations = [] } = decided.value
-        const writes = [
-          ...(user === undefined ? [] : await saveUser(db, found.docs.get(user.userId), user)),
-          ...(deleted === undefined ? [] : await deleteUser(db, found.docs.get(deleted.userId))),
-          ...ownerWrites(db, found, user, deleted),
-          ...guardWrites(db, found, user),
-          ...(invitation === undefined ? [] : [settleInvitation(db, found, invitation)]),
-        ]
-        return ok({
-          value,
-          writes,
-          events: events.map((event) => ({ topic: 'auth-facts' as const, event })),
-          audit,
-          revocations,
-        })
-      }),
+      tenants.optimistic(ctx, claim, (db) => changed(db, lookup, decide)),
+    changeWithAssertion: (ctx, assertion, lookup, decide) =>
+      commitWithAssertion(tenants, ctx, assertion, (db) => changed(db, lookup, decide)),
   }
+}
+
+async function changed<S, T>(
+  db: ScopedDb<S>,
+  lookup: UserLookup,
+  decide: (found: UserSurroundings) => Result<UserCommit<T>>,
+): Promise<Result<Commit<S, T>>> {
+  const found = await look(db, lookup)
+  const decided = decide(found)
+  if (!decided.ok) return decided
+  const { value, user, deleted, invitation, events = [], audit = [], revocations = [] } = decided.value
+  const writes = [
+    ...(user === undefined ? [] : await saveUser(db, found.docs.get(user.userId), user)),
+    ...(deleted === undefined ? [] : await deleteUser(db, found.docs.get(deleted.userId))),
+    ...ownerWrites(db, found, user, deleted),
+    ...guardWrites(db, found, user),
+    ...(invitation === undefined ? [] : [settleInvitation(db, found, invitation)]),
+  ]
+  return ok({
+    value,
+    writes,
+    events: events.map((event) => ({ topic: 'auth-facts' as const, event })),
+    audit,
+    revocations,
+  })
 }
 
 async function look<S>(db: ScopedDb<S>, lookup: UserLookup): Promise<Found<S>> {

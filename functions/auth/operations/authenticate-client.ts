@@ -1,9 +1,10 @@
-import { ok, type Result, refuse, retryLater } from '#shared/result.ts'
+import { ok, type Refusal, type Result, refuse, retryLater } from '#shared/result.ts'
 import { openByCredential } from '#shared/tenancy/credential.ts'
 import type { Revocations } from '#shared/tokens/revocations.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
 import type { Client } from '../domain/client.ts'
 import { matchesSecret } from '../domain/client-secret.ts'
+import { type Once, refuseUsedAssertion } from '../domain/once.ts'
 import type { PresentedClient } from '../domain/presented-client.ts'
 import type { FailedLoginCount, FailureWatch } from '../ports/failures.ts'
 import type { ClientAssertions, Credentials, KeptCredentials, PepperStore, ReplayStore } from '../ports.ts'
@@ -29,6 +30,15 @@ const KNOWN_MS = 2_000
 /** The same while wrong proofs are turned away: a flood of them costs a read in so many milliseconds. */
 const KNOWN_WHEN_LOCKED_MS = 5_000
 
+/** A client that proved itself, if its assertion was not shown before. */
+export type CheckedClient = {
+  readonly client: ProvenClient
+  /** What must count once: to be written down before anything is given for it. */
+  readonly assertion: Once | undefined
+  /** What it comes to: proven, or not a proof after all, as when the assertion was shown before. */
+  conclude(notProven: Refusal | undefined): Result<ProvenClient>
+}
+
 /**
  * Proves who a client is, for every endpoint where clients authenticate.
  *
@@ -41,8 +51,31 @@ const KNOWN_WHEN_LOCKED_MS = 5_000
 export async function authenticateClient(
   deps: AuthenticateClientDeps,
   presented: PresentedClient,
-  { nowMs, clientAddress }: Asked,
+  asked: Asked,
 ): Promise<Result<ProvenClient>> {
+  const checked = await checkClient(deps, presented, asked)
+  if (!checked.ok) return checked
+  const { client, assertion, conclude } = checked.value
+  // Last of all, so that nobody but the client can fill the store with assertions.
+  return conclude(await claim(deps, client, assertion))
+}
+
+/** Writes an assertion down, in a commit of its own; a refusal if it was shown before. */
+export async function claim(
+  deps: Pick<AuthenticateClientDeps, 'replay'>,
+  { ctx }: Pick<ProvenClient, 'ctx'>,
+  assertion: Once | undefined,
+): Promise<Refusal | undefined> {
+  if (assertion === undefined || (await deps.replay.claimOnce(ctx, assertion))) return undefined
+  return refuseUsedAssertion()
+}
+
+/** The same for whoever commits something anyway, and writes the assertion down in that commit. */
+export async function checkClient(
+  deps: AuthenticateClientDeps,
+  presented: PresentedClient,
+  { nowMs, clientAddress }: Asked,
+): Promise<Result<CheckedClient>> {
   const { tenantId, clientId } = presented
   // Before the client is read: see `revokedUntil`.
   const revokedUntil = (await deps.revocations.fresh()).watermark(tenantId, { clientId })
@@ -56,22 +89,26 @@ export async function authenticateClient(
   if (!seen.proven.ok && seen.kept && lockedUntilMs === 0) seen = await look(0, 0)
   // And what the feed says of it may be newer too: disabled, changed or gone.
   if (seen.proven.ok && seen.kept && revokedUntil > watermarkOf(seen.proven.value)) seen = await look(0, 0)
-  const proven = seen.proven.ok
-    ? await claim(deps, presented, { ...seen.proven.value, revokedUntil })
-    : seen.proven
-  if (proven.ok) {
+  const { exists, reason } = seen
+  const failed = (refusal: Refusal): Refusal => {
+    const known = exists ? tenantId : undefined
+    const lockout = deps.failures.failed({ ...attempt, tenantId: known }, nowMs)
+    if (lockout !== undefined) tellLockout(deps, lockout)
+    if (exists) deps.failedLogins.count({ tenantId, credential: 'client', id: clientId, reason }, nowMs)
+    if (lockedUntilMs === 0) return refusal
+    const hint = 'Too many wrong attempts for this client from here.'
+    return retryLater(refuse('rate.limited', 'locked out', hint), (lockedUntilMs - nowMs) / 1000)
+  }
+  if (!seen.proven.ok) return failed(seen.proven)
+  const { proof, ...known } = seen.proven.value
+  const ctx = openByCredential(tenantId, 'client', clientId)
+  const client = { ...known, revokedUntil, ctx, method: presented.method }
+  const conclude = (notProven: Refusal | undefined): Result<ProvenClient> => {
+    if (notProven !== undefined) return failed(notProven)
     deps.failures.proven(attempt)
-    return proven
+    return ok(client)
   }
-  const known = seen.exists ? tenantId : undefined
-  const lockout = deps.failures.failed({ ...attempt, tenantId: known }, nowMs)
-  if (lockout !== undefined) tellLockout(deps, lockout)
-  if (seen.exists) {
-    deps.failedLogins.count({ tenantId, credential: 'client', id: clientId, reason: seen.reason }, nowMs)
-  }
-  if (lockedUntilMs === 0) return proven
-  const hint = 'Too many wrong attempts for this client from here.'
-  return retryLater(refuse('rate.limited', 'locked out', hint), (lockedUntilMs - nowMs) / 1000)
+  return ok({ client, assertion: proof.once, conclude })
 }
 
 function watermarkOf({ client, state }: Provable): number {
@@ -115,25 +152,8 @@ async function see(
   }
 }
 
-/** Last of all, so that nobody but the client can fill the store with assertions. */
-async function claim(
-  deps: AuthenticateClientDeps,
-  presented: PresentedClient,
-  { proof, ...known }: Provable,
-): Promise<Result<ProvenClient>> {
-  const { client } = known
-  const ctx = openByCredential(client.tenantId, 'client', client.clientId)
-  const { once } = proof
-  if (once !== undefined && !(await deps.replay.claimOnce(ctx, { kind: 'assertion', ...once }))) {
-    return refuse('client.invalid', 'assertion used before')
-  }
-  return ok({ ...known, ctx, method: presented.method })
-}
-
 /** What of a proof must never count again. */
-type Proof = {
-  readonly once?: { readonly issuer: string; readonly jti: string; readonly expSeconds: number }
-}
+type Proof = { readonly once?: Once }
 
 async function checkProof(
   deps: AuthenticateClientDeps,
@@ -152,7 +172,9 @@ async function checkProof(
         registered === 'private_key_jwt' ? client : undefined,
         nowMs,
       )
-      return checked.ok ? ok({ once: { issuer: presented.clientId, ...checked.value } }) : checked
+      return checked.ok
+        ? ok({ once: { kind: 'assertion', issuer: presented.clientId, ...checked.value } })
+        : checked
     }
     default: {
       const secrets = registered?.startsWith('client_secret_') === true ? (client?.secrets ?? []) : []

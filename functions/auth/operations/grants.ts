@@ -7,8 +7,8 @@ import type { Trace } from '#shared/trace.ts'
 import { type Grant, TOKEN_EXCHANGE } from '../domain/client.ts'
 import type { TokenRequest } from '../domain/token-request.ts'
 import type { RateLimit } from '../ports.ts'
-import { type AuthenticateClientDeps, authenticateClient } from './authenticate-client.ts'
-import type { GrantRequest, TokenAnswer } from './grant-request.ts'
+import { type AuthenticateClientDeps, checkClient, claim } from './authenticate-client.ts'
+import { type GrantRequest, holdAssertion, type TokenAnswer } from './grant-request.ts'
 import { type AuthorizationCodeDeps, authorizationCodeGrant } from './grants/authorization-code.ts'
 import { clientCredentialsGrant } from './grants/client-credentials.ts'
 import { type RefreshTokenDeps, refreshTokenGrant } from './grants/refresh-token.ts'
@@ -55,18 +55,42 @@ export async function answerTokenRequest(
   call: TokenCall,
 ): Promise<Result<TokenAnswer>> {
   // All at once: in a cold instance each of them is a round trip.
-  const [proven] = await Promise.all([
-    authenticateClient(deps, request.client, call),
+  const [checked] = await Promise.all([
+    checkClient(deps, request.client, call),
     deps.keyring.signer(call.nowMs),
   ])
-  if (!proven.ok) return proven
-  const { client, state } = proven.value
+  if (!checked.ok) return checked
+  const { client, assertion, conclude } = checked.value
+  // What commits nothing writes an assertion down first of all; else it goes into the grant's commit.
+  if (assertion === undefined || request.grant === 'client_credentials') {
+    const proven = conclude(await claim(deps, client, assertion))
+    return proven.ok ? answerProven(deps, { ...request, ...call, client: proven.value }) : proven
+  }
+  const held = holdAssertion(assertion)
+  const answered = await answerProven(deps, { ...request, ...call, client, assertion: held }).catch(
+    async (error: unknown) => {
+      // Shown is shown, whatever came of it; if that fails too, it is the first error that is told.
+      if (!held.isSpent()) await claim(deps, client, assertion).catch(() => undefined)
+      throw error
+    },
+  )
+  const told = answered.ok || answered.code !== 'client.invalid' ? undefined : answered
+  const concluded = conclude(held.isSpent() ? told : await claim(deps, client, assertion))
+  return concluded.ok ? answered : concluded
+}
+
+/** What a proven client gets. */
+async function answerProven(
+  deps: GrantsDeps,
+  request: GrantRequest & TokenCall & Pick<TokenRequest, 'grant'>,
+): Promise<Result<TokenAnswer>> {
+  const { client, state } = request.client
   // Counted for the proven alone, so that nobody can use up another tenant's share.
-  if (!deps.tokenRate.take(client.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, call.nowMs)) {
+  if (!deps.tokenRate.take(client.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, request.nowMs)) {
     return refuse('rate.limited', 'token requests of the tier', 'Too many token requests for this tier.')
   }
   // After the client is proven, so that nobody else can fill the memory.
-  const used = useProof(deps, call)
+  const used = useProof(deps, request)
   if (!used.ok) return used
   if (!client.grants.includes(request.grant)) {
     return refuse('client.unauthorized', 'grant not enabled', 'This client may not use this grant.')
@@ -74,10 +98,10 @@ export async function answerTokenRequest(
   if (client.authMethod === 'none' && request.grant === 'client_credentials') {
     return refuse('client.unauthorized', 'public client', 'A public client has no credentials of its own.')
   }
-  if (client.dpopRequired && call.jkt === undefined) {
+  if (client.dpopRequired && request.jkt === undefined) {
     return refuse('dpop.invalid', 'no proof', 'This client must send a DPoP proof.')
   }
-  return GRANT_HANDLERS[request.grant](deps, { ...request, ...call, client: proven.value })
+  return GRANT_HANDLERS[request.grant](deps, request)
 }
 
 export type UseProofDeps = { readonly proofs: ProofMemory }

@@ -4,6 +4,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import { normalizeEmail } from '../domain/email-address.ts'
 import { type Invitation, isOpen } from '../domain/invitation.ts'
+import type { Once } from '../domain/once.ts'
 import type { Sealed } from '../domain/personal-data.ts'
 import { newUser, newUserId, type User, withRolesFrom } from '../domain/user.ts'
 import type { PersonalData, UserCommit, UserStore, UserSurroundings } from '../ports/people.ts'
@@ -43,6 +44,8 @@ export type SignInCommand = {
   readonly identity: ProvenIdentity
   readonly nowMs: number
   readonly trace?: Trace | undefined
+  /** A client's assertion that counts with the commit of this, whatever it comes to. */
+  readonly assertion?: Once | undefined
 }
 
 /** Claims of an identity provider are somebody else's words: what is longer is left out. */
@@ -66,7 +69,7 @@ export async function signInUser(deps: SignInUserDeps, command: SignInCommand): 
   // Opened before the commit: a decision does nothing but compute.
   const known = await deps.users.findByLink(ctx, link)
   const sameName = known !== undefined && (await hasName(deps, ctx, known, person.name))
-  const changed = await deps.users.change<User>(ctx, undefined, lookup, (found) => {
+  return deps.users.changeWithAssertion<User>(ctx, command.assertion, lookup, (found) => {
     const invitation = found.invitations.find((open) => isOpen(open, command.nowMs))
     const user = found.linked ?? claimable(found)
     if (user === undefined && invitation === undefined && connection.admits === 'invited') {
@@ -81,10 +84,6 @@ export async function signInUser(deps: SignInUserDeps, command: SignInCommand): 
     const commit = user === undefined ? createdUser(invited, invited) : userCommit(user, invited, command)
     return ok(invitation === undefined ? commit : accepted(commit, invitation))
   })
-  // Without a claim nothing can be a duplicate.
-  if (!changed.ok) return changed
-  if (changed.value.duplicate) throw new Error('a sign-in has no claim that could be seen before')
-  return ok(changed.value.value)
 }
 
 type Person = {

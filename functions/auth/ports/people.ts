@@ -5,6 +5,7 @@ import type { AuditEntry, Committed } from '#shared/firestore/tenant-store.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Invitation } from '../domain/invitation.ts'
+import type { Once } from '../domain/once.ts'
 import type { HashPurpose, Sealed, SealPurpose } from '../domain/personal-data.ts'
 import type { CustomRoles, Role } from '../domain/role.ts'
 import type { Group } from '../domain/scim/group.ts'
@@ -88,6 +89,13 @@ export type UserStore = {
     lookup: UserLookup,
     decide: (found: UserSurroundings) => Result<UserCommit<T>>,
   ): Promise<Result<Committed<T>>>
+  /** The same, with an assertion that counts with the commit, whatever is decided (`SessionStore`). */
+  changeWithAssertion<T>(
+    ctx: TenantContext,
+    assertion: Once | undefined,
+    lookup: UserLookup,
+    decide: (found: UserSurroundings) => Result<UserCommit<T>>,
+  ): Promise<Result<T>>
 }
 
 /** What a change of a role is decided by. */

@@ -4,6 +4,7 @@ import type { AuditEntry } from '#shared/firestore/tenant-store.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { IssuedCode } from '../domain/authorization-code.ts'
+import type { Once } from '../domain/once.ts'
 import type { Session } from '../domain/session.ts'
 import type { SessionId } from '../domain/session-id.ts'
 import type { User } from '../domain/user.ts'
@@ -55,20 +56,26 @@ export type ListedSession = { readonly session: Session; readonly watermarks: re
  * `decide` again, so it computes, reads, and does nothing else. All throw when the store is down.
  */
 export type SessionStore = {
-  /** Decides about one session; a refusal when there is none. */
+  /**
+   * Decides about one session; a refusal when there is none. An assertion that comes along counts with
+   * the commit, whatever is decided; shown before, it is refused and nothing changes.
+   */
   change<T>(
     ctx: TenantContext,
     sessionId: SessionId,
     decide: (found: FoundSession | undefined) => Promise<Result<SessionCommit<T>>>,
+    assertion?: Once,
   ): Promise<Result<T>>
   /**
    * Decides about one code. Of several that redeem it at once one commits, and the others see it used;
-   * of several sign-ins of one user at once each sees the sessions that the others made.
+   * of several sign-ins of one user at once each sees the sessions that the others made. An assertion
+   * counts as with `change`.
    */
   redeem<T>(
     ctx: TenantContext,
     codeHash: string,
     decide: (found: FoundCode | undefined) => Promise<Result<SessionCommit<T>>>,
+    assertion?: Once,
   ): Promise<Result<T>>
   /** Decides about the sessions selected that have not ended, `MOST_ENDED_AT_ONCE` at most, and their user if one was named. */
   end<T>(

@@ -3,6 +3,7 @@ import { type Mutation, mutationsOf } from './mutation.ts'
 const PROOF = 'test/shared/tokens/dpop-proof.test.ts'
 const HOLDER = 'test/shared/http/access-token.test.ts'
 const AUTHENTICATION = 'test/auth/client-authentication.test.ts'
+const COMMITS = 'test/auth/commits-per-request.test.ts'
 const KEEPING = 'test/auth/keep-clients.test.ts'
 const KEYS = 'test/auth/api-keys.test.ts'
 const TELLING = 'test/auth/introspection.test.ts'
@@ -69,8 +70,37 @@ export const CLIENTS: readonly Mutation[] = [
     'functions/auth/operations/authenticate-client.ts',
     [AUTHENTICATION],
     [
-      ['the single use of an assertion', 'if (once !== undefined && !(await', 'if (false && !(await'],
+      [
+        'the single use of an assertion',
+        '(await deps.replay.claimOnce(ctx, assertion))) return undefined',
+        '(await deps.replay.claimOnce(ctx, assertion), true)) return undefined',
+      ],
       ['the registered way, for none', "registered === 'none' ? ok({})", 'client !== undefined ? ok({})'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/adapters/replay-store.ts',
+    [COMMITS],
+    [
+      ['the assertion in a grant’s commit', 'writes: [...writes, ...claim]', 'writes: [...writes]'],
+      ['the assertion of a refused grant', 'claim.length === 0 ? decided', 'claim !== undefined ? decided'],
+      [
+        'the refusal of an assertion shown before',
+        'committed.value.duplicate ? refuseUsedAssertion() : committed.value.value',
+        'committed.value.duplicate ? (ok(undefined) as Result<T>) : committed.value.value',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/operations/grants.ts',
+    [COMMITS],
+    [
+      [
+        'the assertion of a grant that commits nothing',
+        'held.isSpent() ? told : await claim(deps, client, assertion)',
+        'told',
+      ],
+      ['the assertion of a failed request', 'if (!held.isSpent()) await claim', 'if (false) await claim'],
     ],
   ),
   ...mutationsOf(

@@ -82,8 +82,8 @@ export const PEOPLE: readonly Mutation[] = [
     'functions/auth/adapters/user-store.ts',
     [MANAGE],
     [
-      ['the guard of owners', '          ...ownerWrites(db, found, user, deleted),\n', ''],
-      ['the guard of an address', '          ...guardWrites(db, found, user),\n', '', [PERSONAL]],
+      ['the guard of owners', '    ...ownerWrites(db, found, user, deleted),\n', ''],
+      ['the guard of an address', '    ...guardWrites(db, found, user),\n', '', [PERSONAL]],
     ],
   ),
   ...mutationsOf(

@@ -8,6 +8,7 @@ import { readIdentity, readSignInFacts } from '../../domain/idp-identity.ts'
 import { scopesOfRoles } from '../../domain/role.ts'
 import type { ExchangeParty } from '../../domain/token-exchange.ts'
 import type { ConnectionStore } from '../../ports/sign-on.ts'
+import { type HeldAssertion, spending } from '../grant-request.ts'
 import { type SignInUserDeps, signInUser } from '../sign-in-user.ts'
 import type { UserAccessDeps } from '../user-access.ts'
 import { type ForeignTokenDeps, readForeignToken, verifyForeignToken } from './foreign-token.ts'
@@ -35,6 +36,7 @@ export async function proveEnterpriseUser(
     readonly notBefore: number
     readonly nowMs: number
     readonly trace: Trace
+    readonly assertion?: HeldAssertion | undefined
   },
   token: string,
 ): Promise<Result<ExchangeParty>> {
@@ -57,7 +59,9 @@ export async function proveEnterpriseUser(
   const facts = readSignInFacts(payload, connection, verified.value.issuedAt * 1000)
   if (!facts.ok) return refuse('token.invalid', facts.detail)
   const identity = readIdentity(payload, connection)
-  const user = await signInUser(deps, { ctx, connection, identity, nowMs, trace })
+  const user = await spending(request.assertion, (assertion) =>
+    signInUser(deps, { ctx, connection, identity, nowMs, trace, assertion }),
+  )
   if (!user.ok) return user
   const { notBefore, roles, userId } = user.value
   // Who was signed out everywhere is: a token the provider gave out before that brings nobody back.

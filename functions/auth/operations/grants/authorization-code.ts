@@ -13,7 +13,7 @@ import { WATERMARK_AHEAD_SECONDS } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import type { FoundCode, SessionCommit } from '../../ports/sessions.ts'
 import { endingOf } from '../end-sessions.ts'
-import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
+import { type GrantRequest, spending, type TokenAnswer } from '../grant-request.ts'
 import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
 import { startSession } from '../start-session.ts'
 import { clientNow, scopesOfUser, type UserAccessDeps } from '../user-access.ts'
@@ -39,8 +39,13 @@ export async function authorizationCodeGrant(
   if (!code.ok) return code
   const { client, ctx } = request.client
   const proof = { ...asked.value, clientId: client.clientId, jkt: request.jkt }
-  const redeemed = await deps.sessions.redeem(ctx, hashOfCode(code.value), (found) =>
-    decide(deps, request, proof, found),
+  const redeemed = await spending(request.assertion, (assertion) =>
+    deps.sessions.redeem(
+      ctx,
+      hashOfCode(code.value),
+      (found) => decide(deps, request, proof, found),
+      assertion,
+    ),
   )
   if (!redeemed.ok) return redeemed
   if (redeemed.value.kind === 'reused') {

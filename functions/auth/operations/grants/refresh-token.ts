@@ -12,7 +12,7 @@ import {
 import type { Session } from '../../domain/session.ts'
 import type { FoundSession, SessionCommit } from '../../ports/sessions.ts'
 import { endingOf } from '../end-sessions.ts'
-import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
+import { type GrantRequest, spending, type TokenAnswer } from '../grant-request.ts'
 import { type SessionGrant, type SessionTokensDeps, sessionTokens } from '../session-tokens.ts'
 import { clientNow, scopesOfUser, type UserAccessDeps } from '../user-access.ts'
 
@@ -38,8 +38,9 @@ export async function refreshTokenGrant(
   const token = parseRefreshToken(text)
   if (!token.ok) return token
   const { ctx } = request.client
-  const refreshed = await deps.sessions.change(ctx, token.value.sessionId, (found) =>
-    decide(deps, request, token.value, found),
+  const { sessionId } = token.value
+  const refreshed = await spending(request.assertion, (assertion) =>
+    deps.sessions.change(ctx, sessionId, (found) => decide(deps, request, token.value, found), assertion),
   )
   if (!refreshed.ok) return refreshed
   if (refreshed.value.kind === 'reused') {

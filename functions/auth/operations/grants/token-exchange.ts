@@ -160,5 +160,7 @@ async function proveActor(
 
 /** What is wrong with a token, as the caller may know it; a refusal of another kind stays what it is. */
 function asRefusal(party: 'subject' | 'actor', refusal: Refusal): Refusal {
+  // The client itself, not what it offered.
+  if (refusal.code === 'client.invalid') return refusal
   return refuseToken(party, `${refusal.code} ${refusal.detail}`)
 }
