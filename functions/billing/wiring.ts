@@ -40,7 +40,7 @@ export function wireBilling(
     meters,
     plans: firestorePlanBook({ system, ids, clock }),
     grants: firestoreGrants(tenants),
-    usage: usageReader(counted),
+    usage: usageReader({ ...counted, refreshVersions: meters.refresh }),
     work: pubsubWorkQueue(publisher),
     tenantList: firestoreTenantList(system),
     reads: sharedReads(),

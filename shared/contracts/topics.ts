@@ -3,11 +3,14 @@ import { METER_IDS } from '../catalogue/meters.ts'
 import { apiKeyCreated } from './events/api-key-created.ts'
 import { apiKeyRevoked } from './events/api-key-revoked.ts'
 import { authErased } from './events/auth-erased.ts'
+import { billingErased } from './events/billing-erased.ts'
 import { chargeRefused } from './events/charge-refused.ts'
+import { charged } from './events/charged.ts'
 import { clientCreated } from './events/client-created.ts'
 import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
+import { INVOICE_FACT_KINDS, invoiceFactType } from './events/invoice-fact.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
@@ -15,11 +18,14 @@ import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
+import { slotsDrained } from './events/slots-drained.ts'
+import { slotsFreezeRequested } from './events/slots-freeze-requested.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
 import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
+import { tierChargeRequested } from './events/tier-charge-requested.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
@@ -62,12 +68,17 @@ export const TOPICS = {
   },
   'secret-rotation': { types: [], publishers: ['secret-manager'], listeners: ['auth-events'] },
   'billing-events': {
-    types: METER_IDS.map((meter) => `ai.energent.usage.${meter}.v1`),
+    types: [...METER_IDS, 'void', 'replace'].map((what) => `ai.energent.usage.${what}.v1`),
     publishers: ['billing-api', 'collectors'],
     listeners: ['billing'],
   },
   'billing-commands': {
-    types: [subscriptionRequested.type, subscriptionCancelRequested.type],
+    types: [
+      subscriptionRequested.type,
+      subscriptionCancelRequested.type,
+      tierChargeRequested.type,
+      slotsFreezeRequested.type,
+    ],
     publishers: ['tenant-events'],
     listeners: ['billing'],
   },
@@ -77,7 +88,14 @@ export const TOPICS = {
     listeners: ['billing'],
   },
   'billing-facts': {
-    types: [subscriptionReady.type, chargeRefused.type],
+    types: [
+      subscriptionReady.type,
+      charged.type,
+      slotsDrained.type,
+      billingErased.type,
+      chargeRefused.type,
+      ...INVOICE_FACT_KINDS.map(invoiceFactType),
+    ],
     publishers: ['billing'],
     listeners: ['tenant-events'],
   },

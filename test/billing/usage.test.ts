@@ -324,6 +324,7 @@ test('windows leave out empty ones and add up to the whole', async () => {
     aUsageEvent({ id: 'b', time: '2026-11-20T10:30:00Z', value: '2' }),
     aUsageEvent({ id: 'c', time: '2026-11-21T10:30:00Z', value: '4' }),
   ])
+  await world.rollUp()
   const answer = await world.request({
     path: '/v1/tenants/acme/usage?meter=agent_minutes&window=day&from=2026-11-19T00:00:00Z&to=2026-11-23T00:00:00Z',
     token: 'acme',

@@ -27,6 +27,8 @@ export type ReaderParts = {
   readonly rollups: RollupStore
   readonly live: LiveCounters
   readonly versionOf: VersionOf
+  /** Makes `versionOf` know what holds now. */
+  readonly refreshVersions: () => Promise<void>
 }
 
 /** Reads quantities: days and hours that are rolled up with all their batches, and the ledger for the rest. */
@@ -42,6 +44,7 @@ export function usageReader(parts: ReaderParts): UsageReader {
       const [known, searches] = await Promise.all([
         readKnown(parts, ctx, { fromMs: carried.fromMs, toMs: period.toMs }),
         parts.corrections.searches(ctx),
+        parts.refreshVersions(),
       ])
       const slices = await readSlices(parts, ctx, cuts, known, reading)
       if (!slices.ok) return slices

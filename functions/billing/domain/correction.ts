@@ -3,12 +3,10 @@ import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import { subjectOf } from '#shared/contracts/cloud-event.ts'
 import { canonicalJson, parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { eventKey, type Producer, sha256 } from './usage-event.ts'
+import { batchIdOf } from './usage-batch.ts'
+import { eventKey, type Producer, sha256, VOID_TYPE } from './usage-event.ts'
 
-export const VOID_TYPE = 'ai.energent.usage.void.v1'
-export const REPLACE_TYPE = 'ai.energent.usage.replace.v1'
-/** The types that change what another event says. */
-export const CORRECTION_TYPES: readonly string[] = [VOID_TYPE, REPLACE_TYPE]
+export { REPLACE_TYPE, VOID_TYPE } from './usage-event.ts'
 
 /** One event that takes back or changes another one: an event of the ledger with an id of its own. */
 export type Correction = {
@@ -100,6 +98,30 @@ export function checkCorrection(
     return malformed('data: a replacement changes something')
   }
   return ok(restoreCorrection(envelope))
+}
+
+/** Corrections of one message, stored by one commit. */
+export type CorrectionBatch = { readonly batchId: string; readonly corrections: readonly Correction[] }
+
+const MOST_IN_BATCH = 500
+const MOST_BATCH_BYTES = 256 * 1024
+
+/** Batches that each fit one document, named by what is in them: the same corrections make the same ones. */
+export function correctionBatches(corrections: readonly Correction[]): CorrectionBatch[] {
+  const parts: Correction[][] = []
+  let bytes = 0
+  for (const one of corrections.toSorted((left, right) => (left.key < right.key ? -1 : 1))) {
+    const size = Buffer.byteLength(JSON.stringify(one.raw))
+    const last = parts.at(-1)
+    if (last === undefined || last.length >= MOST_IN_BATCH || bytes + size > MOST_BATCH_BYTES) {
+      parts.push([one])
+      bytes = size
+    } else {
+      last.push(one)
+      bytes += size
+    }
+  }
+  return parts.map((part) => ({ batchId: batchIdOf(part), corrections: part }))
 }
 
 /** A correction read back from our own ledger, where it was put after it had been checked. */

@@ -132,6 +132,10 @@ export function checkUsageContent(
   const event = { ...envelope, ...shape.value }
   if (![undefined, rules.tenantId].includes(event.data.tenantId)) return malformed(`subject: must be ${own}`)
   const meter = USAGE_TYPE.exec(event.type)?.[1]
+  if (isCorrection(event)) {
+    const fault = 'type: only the platform corrects usage'
+    return refuse('usage.collector_only', fault, fault)
+  }
   if (!isMeterId(meter)) return refuse('event.unknown_type', 'type: names no meter', 'type: names no meter')
   const timeMs = Date.parse(event.time)
   if (!Number.isFinite(timeMs)) return malformed('time: is no instant')
@@ -153,6 +157,15 @@ export function checkUsageContent(
     return refuse('usage.collector_only', fault, fault)
   }
   return ok(usageEventOf(event, meter, timeMs, value.value, rules.producer))
+}
+
+/** The types that change what another event says. */
+export const VOID_TYPE = 'ai.energent.usage.void.v1'
+export const REPLACE_TYPE = 'ai.energent.usage.replace.v1'
+
+/** Whether an event is about another one, and measures nothing itself. */
+export function isCorrection({ type }: { readonly type: string }): boolean {
+  return type === VOID_TYPE || type === REPLACE_TYPE
 }
 
 /** An event read back from our own ledger, where it was put after it had been checked. */

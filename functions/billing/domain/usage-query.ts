@@ -17,7 +17,8 @@ export type UsageQuery = {
 
 export type UsageRow = {
   readonly meter: MeterId
-  readonly version: number
+  /** Of the meter's definition; the first unless said. */
+  readonly version?: number
   readonly unit: string
   readonly window?: { readonly from: string; readonly to: string }
   readonly group?: Readonly<Record<string, string>>
@@ -168,7 +169,7 @@ function row(query: UsageQuery, quantity: Quantity): UsageRow {
   const weighted = meter.aggregation === 'level_hours'
   return {
     meter: meterId,
-    version,
+    ...(version === 1 ? {} : { version }),
     // The catalogue's unit is of one sample; a level over time is in units times hours.
     unit: weighted ? `${meter.unit} hour` : meter.unit,
     ...(query.window === undefined

@@ -1,19 +1,19 @@
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { type Corrections, correctionsOf } from '../domain/apply-corrections.ts'
-import { dayKeysOf, hourKey } from '../domain/calendar.ts'
+import { dayKey, hourKey } from '../domain/calendar.ts'
 import { DAY_MS, startOfUtcDay } from '../domain/spans.ts'
+import type { CountedEvent } from '../domain/usage-event.ts'
 import type { BillingDeps, Reading, Search } from '../ports.ts'
 
-type Deps = Pick<BillingDeps, 'ledger' | 'corrections'>
+type Deps = Pick<BillingDeps, 'ledger' | 'corrections' | 'live'>
 type Run = { readonly reading: Reading; readonly nowMs: number }
 
 /** How long the ledger is kept: nothing older can be corrected. */
 const LEDGER_DAYS = 397
 /** An id may stand in several hours until the period is closed: so far back all of them are looked for. */
 const SURE_DAYS = 70
-const STEP_DAYS = 2
-/** Steps after which it is kept how far a search came. */
-const KEPT_EVERY = 10
+/** Days whose live counters are looked at together, and after which it is kept how far a search came. */
+const STEP_DAYS = 31
 
 /**
  * Looks for the events that new corrections are about, from today backwards, and reopens their hours. What
@@ -34,27 +34,43 @@ async function locate(
   corrections: Corrections,
   run: Run,
 ): Promise<void> {
+  // What takes back a replacement is about the event that was replaced.
   const named = new Map([...search.targets].map((key) => [corrections.rootOf(key), key]))
   const left = new Set(search.left)
-  const newestMs = run.nowMs + DAY_MS
-  const beginMs = search.from === undefined ? newestMs : startOfUtcDay(search.from) - 1
-  let steps = 0
-  for (let toMs = beginMs; toMs > run.nowMs - LEDGER_DAYS * DAY_MS; toMs -= STEP_DAYS * DAY_MS) {
-    run.reading.check()
-    steps += 1
-    if (left.size === 0 && toMs < run.nowMs - SURE_DAYS * DAY_MS) break
-    const period = { fromMs: toMs - STEP_DAYS * DAY_MS + 1, toMs: toMs + 1 }
-    const events = await deps.ledger.read(ctx, period, run.reading)
-    if (!events.ok) throw new Error(`the ledger cannot be read: ${events.detail}`)
-    const found = events.value.filter(({ key }) => named.has(key))
+  const floorMs = run.nowMs - LEDGER_DAYS * DAY_MS
+  let toMs = search.from === undefined ? run.nowMs + DAY_MS : startOfUtcDay(search.from)
+  while (toMs > floorMs && (left.size > 0 || toMs > run.nowMs - SURE_DAYS * DAY_MS)) {
+    const fromMs = startOfUtcDay(dayKey(toMs - STEP_DAYS * DAY_MS))
+    const found = await findIn(deps, ctx, { fromMs, toMs }, new Set(named.keys()), run)
     const hours = found.flatMap(({ key, timeMs }) => [timeMs, ...corrections.timesGiven(key)].map(hourKey))
     await reopen(deps, ctx, search.name, [...new Set(hours)].sort(), run.nowMs)
     for (const { key } of found) left.delete(named.get(key) ?? key)
-    if (steps % KEPT_EVERY === 0) {
-      await deps.corrections.keepSearch(ctx, { ...search, left }, dayKeysOf(period)[0])
-    }
+    await deps.corrections.keepSearch(ctx, { ...search, left }, dayKey(fromMs))
+    toMs = fromMs
   }
   await deps.corrections.keepSearch(ctx, { ...search, left }, undefined)
+}
+
+/** The events of these keys in some days, the newest day first; days in which nothing came are not read. */
+async function findIn(
+  deps: Deps,
+  ctx: TenantContext,
+  period: { readonly fromMs: number; readonly toMs: number },
+  keys: ReadonlySet<string>,
+  { reading }: Run,
+): Promise<readonly CountedEvent[]> {
+  const live = await deps.live.hours(ctx, dayKey(period.fromMs), dayKey(period.toMs - 1))
+  const days = [...new Set([...live.keys()].map((hour) => hour.slice(0, 8)))].sort().reverse()
+  const found: CountedEvent[] = []
+  for (const day of days) {
+    reading.check()
+    const read = await deps.ledger.days(ctx, [day], reading)
+    if (!read.ok) throw new Error(`the ledger cannot be read: ${read.detail}`)
+    for (const { events } of read.value.get(day) ?? []) {
+      found.push(...events.filter(({ key }) => keys.has(key)))
+    }
+  }
+  return found
 }
 
 /** One empty batch for each hour: the same search again makes the same ones. */

@@ -7,7 +7,10 @@ import type { BillingDeps, DayRollup, LiveHour, Reading } from '../ports.ts'
 import { rollUpHour } from './fold-hour.ts'
 import { locateCorrections } from './locate-corrections.ts'
 
-type Deps = Pick<BillingDeps, 'ledger' | 'corrections' | 'rollups' | 'live' | 'reads' | 'versionOf'>
+type Deps = Pick<
+  BillingDeps,
+  'ledger' | 'corrections' | 'rollups' | 'live' | 'reads' | 'versionOf' | 'meters'
+>
 
 export type RolledUp = { readonly hours: number; readonly days: number }
 
@@ -32,6 +35,7 @@ export async function rollUp(
   ctx: TenantContext,
   run: { readonly reading: Reading; readonly nowMs: number; readonly open?: boolean },
 ): Promise<RolledUp> {
+  await deps.meters.refresh()
   await locateCorrections(deps, ctx, run)
   const rolledUp = { hours: 0, days: 0 }
   for (const day of await deps.live.dirtyDays(ctx)) {

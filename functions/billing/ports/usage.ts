@@ -2,7 +2,7 @@ import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Period } from '../domain/calendar.ts'
-import type { Correction, ReceivedCorrection } from '../domain/correction.ts'
+import type { CorrectionBatch, ReceivedCorrection } from '../domain/correction.ts'
 import type { Contradiction } from '../domain/find-conflicts.ts'
 import type { Quantity } from '../domain/quantities.ts'
 import type { Rational } from '../domain/rational.ts'
@@ -78,9 +78,6 @@ export type Reads = {
     signal?: AbortSignal,
   ): Promise<Result<T>>
 }
-
-/** Corrections of one message, stored by one commit. */
-export type CorrectionBatch = { readonly batchId: string; readonly corrections: readonly Correction[] }
 
 /** A batch of corrections whose events are still looked for, so that their hours are folded again. */
 export type Search = {

@@ -111,6 +111,8 @@ export async function startWorld() {
   return {
     clock,
     engine,
+    /** Where the API listens, for clients of its own. */
+    apiUrl: api,
     published,
     broken,
     calls,
@@ -129,6 +131,25 @@ export async function startWorld() {
           await push('billing-events-to-billing', Buffer.from(message.data), { ...message.attributes })
         }
       }
+    },
+    /** Runs the roll-up job and does the units of work that it asks for. */
+    rollUp: async () => {
+      const run = await exchange(api, {
+        method: 'POST',
+        path: '/internal/rollups/run',
+        headers: {},
+        body: {},
+      })
+      if (run.status !== 200) throw new Error(`the job answered ${run.status}`)
+      const units = published.filter(({ topic }) => topic === 'billing-work')
+      for (const message of units) {
+        published.splice(published.indexOf(message), 1)
+        const status = await push('billing-work-to-billing', Buffer.from(message.data), {
+          ...message.attributes,
+        })
+        if (status !== 204) throw new Error(`a unit of work answered ${status}`)
+      }
+      return run.json
     },
     documents: (prefix: string) => engine.dump(prefix),
     close: async () => {
