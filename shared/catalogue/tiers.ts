@@ -13,6 +13,8 @@ export type TierLimits = {
   readonly concurrentWorkflows: number
   /** Token requests a second that one function instance accepts for a tenant (`auth.md` §11). */
   readonly tokenRequestsPerSecond: number
+  /** Those of one client or binding: less, so that one that never stops leaves something to the others. */
+  readonly clientTokenRequestsPerSecond: number
   /** Requests a second with a tenant's tokens that one function instance answers; n instances answer n times as many. */
   readonly apiRequestsPerSecond: number
   readonly maxClients: number
@@ -21,10 +23,10 @@ export type TierLimits = {
 
 /** The limits of each tier (deployment guide §3.3): the only place they stand as numbers. */
 export const TIER_LIMITS: Readonly<Record<Tier, TierLimits>> = {
-  basic: limits(1, 2, 10, 1, 5, 50, 2, 2),
-  standard: limits(2, 4, 25, 2, 20, 100, 5, 10),
-  premium: limits(4, 8, 50, 4, 100, 250, 20, 50),
-  enterprise: limits(8, 16, 100, 8, 500, 500, 100, 500),
+  basic: limits(1, 2, 10, 1, 5, 4, 50, 2, 2),
+  standard: limits(2, 4, 25, 2, 20, 15, 100, 5, 10),
+  premium: limits(4, 8, 50, 4, 100, 75, 250, 20, 50),
+  enterprise: limits(8, 16, 100, 8, 500, 400, 500, 100, 500),
 }
 
 function limits(
@@ -33,6 +35,7 @@ function limits(
   storageGib: number,
   concurrentWorkflows: number,
   tokenRequestsPerSecond: number,
+  clientTokenRequestsPerSecond: number,
   apiRequestsPerSecond: number,
   maxClients: number,
   maxApiKeys: number,
@@ -43,6 +46,7 @@ function limits(
     storageGib,
     concurrentWorkflows,
     tokenRequestsPerSecond,
+    clientTokenRequestsPerSecond,
     apiRequestsPerSecond,
     maxClients,
     maxApiKeys,

@@ -19,6 +19,7 @@ import {
 import { pushFact } from './support/tenant-facts.ts'
 
 const ACME = presetOf('acme', 2)
+const ACME_SECOND = presetOf('acme', 9)
 const SCOPES: TenantScope[] = ['tenant:read', 'usage:read']
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
@@ -250,15 +251,23 @@ describe('a tenant’s state', () => {
   })
 })
 
-test('a tenant has its tier’s rate, and no other tenant feels it', async () => {
-  const responses = await Promise.all(Array.from({ length: 30 }, () => askToken(stack, {}, ACME)))
+test('a client has less than its tenant, the tenant its tier’s rate, and no other feels either', async () => {
+  await addClient('acme', ACME_SECOND)
+  await askToken(stack, {}, ACME_SECOND)
+  stack.clock.advance(1_000)
+  const burst = (of: typeof ACME) => Promise.all(Array.from({ length: 30 }, () => askToken(stack, {}, of)))
+  const responses = await burst(ACME)
+  // What the first was refused is not counted against the second.
+  const others = await burst(ACME_SECOND)
   const operator = await askToken(stack, {}, OPERATOR)
 
-  const statuses = responses.map((response) => response.status)
-  expect(statuses.filter((status) => status === 200)).toHaveLength(20)
-  expect(statuses.filter((status) => status === 429)).toHaveLength(10)
-  const shed = responses.find((response) => response.status === 429)
-  expect(shed?.headers.get('retry-after')).toBe('1')
+  const count = (answers: readonly Response[], status: number) =>
+    answers.filter((answer) => answer.status === status).length
+  expect([count(responses, 200), count(responses, 429)]).toEqual([15, 15])
+  expect([count(others, 200), count(others, 429)]).toEqual([5, 25])
+  for (const shed of [...responses, ...others].filter(({ status }) => status === 429)) {
+    expect(shed.headers.get('retry-after')).toBe('1')
+  }
   expect(operator.status).toBe(200)
 })
 

@@ -1,4 +1,3 @@
-import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { openByCredential } from '#shared/tenancy/credential.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
@@ -11,6 +10,7 @@ import { type ProvenWorkload, proveWorkload } from './exchange/workload.ts'
 import type { ProvenClient, TokenAnswer } from './grant-request.ts'
 import { answerExchange, type TokenExchangeDeps } from './grants/token-exchange.ts'
 import type { TokenCall } from './grants.ts'
+import { takeTokenRequest } from './token-rate.ts'
 
 /**
  * Exchanges the token that a cluster projected into a pod, for a workload that is no client of ours.
@@ -34,10 +34,9 @@ export async function exchangeWorkloadToken(
   const { identity, state } = workload.value
   if (ACCESS_BY_STATE[state.status].kind === 'none')
     return refuseToken('subject', `tenant is ${state.status}`)
-  if (!deps.tokenRate.take(identity.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, call.nowMs)) {
-    return refuse('rate.limited', 'token requests of the tier', 'Too many token requests for this tier.')
-  }
   const client = clientOf(workload.value)
+  const counted = takeTokenRequest(deps, client, call.nowMs)
+  if (!counted.ok) return counted
   const answer = { client, jkt: call.jkt, nowMs: call.nowMs, scopes: request.scopes }
   const answered = await answerExchange(deps, answer, workload.value.party, undefined)
   return answered.ok ? ok({ ...answered.value, logged: { tenantId: identity.tenantId } }) : answered

@@ -1,4 +1,3 @@
-import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import type { Logger } from '#shared/log.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { DpopProof } from '#shared/tokens/dpop-proof.ts'
@@ -14,6 +13,7 @@ import { clientCredentialsGrant } from './grants/client-credentials.ts'
 import { type RefreshTokenDeps, refreshTokenGrant } from './grants/refresh-token.ts'
 import { type TokenExchangeDeps, tokenExchangeGrant } from './grants/token-exchange.ts'
 import type { MintDeps } from './mint-access-token.ts'
+import { takeTokenRequest } from './token-rate.ts'
 
 export type GrantsDeps = MintDeps &
   AuthenticateClientDeps &
@@ -84,11 +84,9 @@ async function answerProven(
   deps: GrantsDeps,
   request: GrantRequest & TokenCall & Pick<TokenRequest, 'grant'>,
 ): Promise<Result<TokenAnswer>> {
-  const { client, state } = request.client
-  // Counted for the proven alone, so that nobody can use up another tenant's share.
-  if (!deps.tokenRate.take(client.tenantId, TIER_LIMITS[state.tier].tokenRequestsPerSecond, request.nowMs)) {
-    return refuse('rate.limited', 'token requests of the tier', 'Too many token requests for this tier.')
-  }
+  const { client } = request.client
+  const counted = takeTokenRequest(deps, request.client, request.nowMs)
+  if (!counted.ok) return counted
   // After the client is proven, so that nobody else can fill the memory.
   const used = useProof(deps, request)
   if (!used.ok) return used

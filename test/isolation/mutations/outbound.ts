@@ -157,7 +157,7 @@ export const OUTBOUND: readonly Mutation[] = [
     [WORKLOADS],
     [
       ['the state of the tenant', "if (ACCESS_BY_STATE[state.status].kind === 'none')", 'if (false)'],
-      ['the rate', 'if (!deps.tokenRate.take(', 'if (false && !deps.tokenRate.take('],
+      ['the rate', 'if (!counted.ok) return counted', ''],
     ],
   ),
   ...mutationsOf(
