@@ -11,7 +11,7 @@ import type { BillingDeps } from './ports.ts'
 /** What `billingApiHandler` answers. */
 export function billingApi(platform: Platform, deps: BillingDeps): HandlersOf<'billing-api'> {
   return {
-    ...usageHandlers(deps),
+    ...usageHandlers(platform, deps),
     ...usageJobHandlers(deps),
     ...invoiceHandlers(deps),
     ...jobHandlers(platform, deps),

@@ -134,6 +134,18 @@ export const ROUTES = {
     'sso:manage',
     'platform:tenants',
   ),
+  getAuthPolicy: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/auth-policy',
+    'auth',
+    'sso:manage',
+    'platform:tenants',
+  ),
+  setAuthPolicy: {
+    ...secured('PUT', '/v1/tenants/{tenantId}/auth-policy', 'auth', 'sso:manage', 'platform:tenants'),
+    maxBodyBytes: 4 * KIB,
+    accepts: JSON_TYPE,
+  },
   createDomain: {
     ...secured('POST', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
     maxBodyBytes: 4 * KIB,
@@ -199,6 +211,8 @@ export const ROUTES = {
     'platform:read',
   ),
   getUsage: secured('GET', '/v1/tenants/{tenantId}/usage', 'billing-api', 'usage:read', 'platform:read'),
+  listUsageEvents: usage('GET', '/v1/tenants/{tenantId}/usage/events'),
+  listUsageConflicts: usage('GET', '/v1/tenants/{tenantId}/usage/conflicts'),
   getUpcomingInvoice: secured(
     'GET',
     '/v1/tenants/{tenantId}/invoices/upcoming',
@@ -206,6 +220,25 @@ export const ROUTES = {
     'invoices:read',
     'platform:read',
   ),
+  listInvoices: invoices('GET', '/v1/tenants/{tenantId}/invoices'),
+  getInvoice: invoices('GET', '/v1/tenants/{tenantId}/invoices/{invoiceId}'),
+  explainInvoiceLine: invoices('GET', '/v1/tenants/{tenantId}/invoices/{invoiceId}/lines/{lineId}/explain'),
+  // What a tenant owes is not the tenant's to decide: these take an operator for billing.
+  finalizeInvoice: {
+    ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/finalize'),
+    ...json,
+  },
+  voidInvoice: { ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/void'), ...json },
+  rebillInvoice: {
+    ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/rebill'),
+    ...json,
+  },
+  createExport: {
+    ...secured('POST', '/v1/tenants/{tenantId}/exports', 'billing-api', 'invoices:read', 'platform:billing'),
+    ...json,
+  },
+  getExport: invoices('GET', '/v1/tenants/{tenantId}/exports/{exportId}'),
+  getRevenueReport: secured('GET', '/v1/reports/revenue', 'billing-api', 'platform:billing'),
   getBillingHealth: open('GET', '/health/billing', 'billing-api'),
   getBillingMetrics: secured('GET', '/metrics/billing', 'billing-api', 'platform:read'),
   createTenant: {
@@ -231,6 +264,7 @@ export const ROUTES = {
   runAuthSweep: scheduled('/internal/sweep/run', 'auth'),
   runBillingSweep: scheduled('/internal/sweep/run', 'billing-api'),
   runBillingRollups: scheduled('/internal/rollups/run', 'billing-api'),
+  runBillingClose: scheduled('/internal/close/run', 'billing-api'),
   runLifecycleSweep: scheduled('/internal/sweep/run', 'tenants-api'),
 } as const satisfies Record<string, Route>
 
@@ -278,6 +312,18 @@ function users(method: Route['method'], path: string) {
 /** Operators invite a tenant's first owner: before that there is nobody who could. */
 function invitations(method: Route['method'], path: string) {
   return secured(method, path, 'auth', 'users:manage', 'platform:tenants')
+}
+
+function invoices(method: Route['method'], path: string) {
+  return secured(method, path, 'billing-api', 'invoices:read', 'platform:read')
+}
+
+function operatorsBilling(method: Route['method'], path: string) {
+  return secured(method, path, 'billing-api', 'platform:billing', 'platform:billing')
+}
+
+function usage(method: Route['method'], path: string) {
+  return secured(method, path, 'billing-api', 'usage:read', 'platform:read')
 }
 
 function clients<M extends Route['method']>(method: M, path: string) {

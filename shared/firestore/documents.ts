@@ -93,6 +93,22 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'billing',
     'the usage ledger: one batch of events, never changed; its id is the claim',
   ),
+  doc(
+    'tenants/{tenantId}/billing_corrections/{batchId}',
+    'billing',
+    'how far the events that a batch of voids and replacements is about were looked for',
+  ),
+  doc(
+    'tenants/{tenantId}/billing_rollups/{hour}',
+    'billing',
+    'an hour: exact aggregates by meter, version and group, Merkle roots, batches it was made from',
+  ),
+  doc('tenants/{tenantId}/billing_rollupDays/{day}', 'billing', 'the hours of a day folded into one'),
+  doc(
+    'tenants/{tenantId}/billing_usageConflicts/{eventKey}',
+    'billing',
+    'events that share an id and say different things: all sides, and which one counts',
+  ),
   doc('tenants/{tenantId}/billing_live/{dayAndShard}', 'billing', 'counters of a day, one of its shards'),
   doc(
     'tenants/{tenantId}/billing_usageJobs/{jobId}',
@@ -104,6 +120,19 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'tenants/{tenantId}/billing_operations/{operationId}',
     'billing',
     'what was answered to an operation that asked for a subscription',
+  ),
+  doc(
+    'tenants/{tenantId}/billing_invoices/{invoiceId}',
+    'billing',
+    'an invoice without its lines: status, totals, digest, and what was charged and corrected by it',
+  ),
+  doc('tenants/{tenantId}/billing_invoices/{invoiceId}/lines/{lineId}', 'billing', 'a line, never changed'),
+  doc('tenants/{tenantId}/billing_invoiceBook/head', 'billing', 'guards what is decided on all invoices'),
+  doc('tenants/{tenantId}/billing_creditNotes/{creditNoteId}', 'billing', 'what takes back a paid invoice'),
+  doc(
+    'tenants/{tenantId}/billing_exports/{exportId}',
+    'billing',
+    'an export: what was asked, how far it came',
   ),
   doc('tenants/{tenantId}/lifecycle_operations/{operationId}', 'lifecycle', 'each step and how far it came'),
   ...GROUPS.flatMap((group) => [
@@ -144,7 +173,11 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   kept('meters/{id}', 'billing', 'versions of meters'),
   kept('stripeEvents/{id}', 'billing', 'webhooks taken'),
   kept('stripeOutbox/{id}', 'billing', 'calls that wait for Stripe'),
-  doc('jobs/{id}', 'billing', 'how far a job came, and each tenant that jobs look at'),
+  doc(
+    'jobs/{id}',
+    'billing',
+    'how far a job came, each tenant that jobs look at, and what each invoice adds to the revenue',
+  ),
   kept('timers/{id}', 'lifecycle', 'what is due later than a month'),
   kept('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again'),
   kept('deletionCertificates/{id}', 'lifecycle', 'proof of a deletion'),

@@ -131,6 +131,18 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
   ...unindexed('auth_groups', ['members']),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
+  ...unindexed('billing_usageBatches', ['receivedAtMs', 'firstMs', 'lastMs', 'n', 'root', 'schema']),
+  // Found by their day, and all else is read with them.
+  ...unindexed('billing_rollups', [
+    ...['tallies', 'repeats', 'root', 'digest', 'rev', 'batchCount', 'events', 'dupes', 'conflicts'],
+    ...['hour', 'commitId'],
+  ]),
+  ...unindexed('billing_rollupDays', ['tallies', 'repeats', 'hours', 'digest', 'rev', 'day', 'commitId']),
+  ...unindexed('billing_usageConflicts', ['sides', 'source', 'id', 'key', 'meter']),
+  ...unindexed('billing_corrections', ['targets', 'left', 'from', 'commitId']),
+  ...unindexed('billing_invoices', ['head', 'charged', 'corrections', 'reason']),
+  ...unindexed('lines', ['line']),
+  ...unindexed('billing_exports', ['parts', 'totals']),
 ]
 
 function unindexed(collectionGroup: string, fields: readonly string[]): UnindexedField[] {

@@ -33,12 +33,16 @@ const VERSION = 1
  * refused, and never read as a position. `key` is 32 bytes and the same in all instances; a page's
  * size may change from page to page.
  */
-export function paging(key: Uint8Array, ids: Pick<Ids, 'bytes'>): Paging {
+export function paging(
+  key: Uint8Array,
+  ids: Pick<Ids, 'bytes'>,
+  mostPageSize: number = MOST_PAGE_SIZE,
+): Paging {
   return {
     read: ({ query, ...request }) => {
       const { pageSize = String(USUAL_PAGE_SIZE), pageToken } = query
-      if (!/^[1-9]\d{0,2}$/.test(pageSize) || Number(pageSize) > MOST_PAGE_SIZE) {
-        return refuse('request.malformed', 'pageSize', `pageSize: must be 1 to ${MOST_PAGE_SIZE}`)
+      if (!/^[1-9]\d{0,2}$/.test(pageSize) || Number(pageSize) > mostPageSize) {
+        return refuse('request.malformed', 'pageSize', `pageSize: must be 1 to ${mostPageSize}`)
       }
       if (pageToken === undefined) return ok({ pageSize: Number(pageSize), after: undefined })
       const after = open(key, pageToken, bindingOf({ query, ...request }))

@@ -117,6 +117,8 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   changeTenant: { ...READABLE, support: 404, finance: 404 },
   getOperation: { ...READABLE, adminToSuspended: 404 },
   getUsage: READABLE,
+  listUsageEvents: READABLE,
+  listUsageConflicts: READABLE,
   getUpcomingInvoice: READABLE,
   createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
   listClients: CLIENTS,
@@ -168,6 +170,9 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   authorize: BAD,
   completeSignIn: BAD,
   endProviderSession: BAD,
+  // The tenants of this matrix do not have the tier for it.
+  getAuthPolicy: { ...SIGN_ON, admin: 403, adminToSuspended: 403 },
+  setAuthPolicy: { ...SIGN_ON, admin: 403, adminToSuspended: 403 },
   listConnections: SIGN_ON,
   createConnection: { ...SIGN_ON, admin: 403, adminToSuspended: 403 },
   getConnection: { ...SIGN_ON, admin: 404, adminToSuspended: 404 },

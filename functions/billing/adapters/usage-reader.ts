@@ -34,6 +34,13 @@ export type ReaderParts = {
 /** Reads quantities: days and hours that are rolled up with all their batches, and the ledger for the rest. */
 export function usageReader(parts: ReaderParts): UsageReader {
   return {
+    exactThrough: async (ctx, period, nowMs) => {
+      const [known, searches] = await Promise.all([
+        readKnown(parts, ctx, period),
+        parts.corrections.searches(ctx),
+      ])
+      return searches.length > 0 ? period.fromMs : exactUntil(period, nowMs, known)
+    },
     estimate: (ctx, query) => estimateUsage(parts, ctx, query),
     quantities: async (ctx, query, reading = aloneReading) => {
       const period = { fromMs: query.fromMs, toMs: query.toMs }

@@ -222,6 +222,8 @@ export type Estimate = {
 export type UsageReader = {
   /** Refuses as the ledger's reads do. */
   quantities(ctx: TenantContext, query: QuantityQuery, reading?: Reading): Promise<Result<Quantities>>
+  /** Until when all that was received in the period is rolled up, and nothing more is on its way. */
+  exactThrough(ctx: TenantContext, period: Period, nowMs: number): Promise<number>
   /**
    * Whole hours of additive meters in a few small reads: closed hours are exact, later ones come from the
    * live counters, where a copy that came in another batch counts again until the hour is rolled up. Other
