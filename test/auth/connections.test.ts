@@ -179,6 +179,7 @@ describe('an issuer is refused', () => {
 
   test.each<[string, () => void]>([
     ['does not answer', () => stack.idp.faults.set('/.well-known/openid-configuration', 'down')],
+    ['answers with a page', () => stack.idp.faults.set('/.well-known/openid-configuration', 'page')],
     ['fails', () => stack.idp.faults.set('/.well-known/openid-configuration', 500)],
     ['names another issuer', () => (stack.idp.metadata = { issuer: 'https://other.example' })],
     ['names itself with a slash', () => (stack.idp.metadata = { issuer: `${stack.idp.issuer}/` })],

@@ -70,7 +70,7 @@ async function discover(
   let document: unknown
   try {
     const execute = url.protocol === 'http:' ? [library.allowInsecureRequests] : []
-    const options = { [library.customFetch]: fetchOf(fetch), execute, timeout: LIMIT_SECONDS }
+    const options = { [library.customFetch]: fetchOf(documents(fetch)), execute, timeout: LIMIT_SECONDS }
     document = (await library.discovery(url, 'unused', undefined, library.None(), options)).serverMetadata()
   } catch (error) {
     return refuse('issuer.invalid', `discovery: ${reasonOf(error)}`, UNREADABLE)
@@ -183,6 +183,15 @@ function authenticationOf(library: Library, metadata: IdpMetadata, secret: strin
 /** The guard in the form the library calls it: it sends texts, forms and bytes, and never a stream. */
 function fetchOf(fetch: GuardedFetch): CustomFetch {
   return asFetch(fetch, MOST_BYTES) as CustomFetch
+}
+
+/** Only what says to be JSON (RFC 8414 §3.2): a page that somebody may write on is no document of its host. */
+function documents(fetch: GuardedFetch): GuardedFetch {
+  return async (url, options) => {
+    const reply = await fetch(url, options)
+    if (/^application\/json\s*(?:;|$)/i.test(reply.headers['content-type'] ?? '')) return reply
+    throw new GuardRefused('type', 'not JSON')
+  }
 }
 
 /** The answer as the library reads it: only the parameters that it has to know. */

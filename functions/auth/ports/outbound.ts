@@ -12,6 +12,7 @@ export type GuardRule =
   | 'method'
   | 'redirect'
   | 'encoding'
+  | 'type'
   | 'size'
   | 'time'
   | 'network'

@@ -19,7 +19,7 @@ export type FakeIdp = {
   /** Answered in place of the ID token it would make. */
   idToken: string | undefined
   /** How it goes wrong, by path. */
-  readonly faults: Map<string, 'down' | 'slow' | number | string>
+  readonly faults: Map<string, 'down' | 'slow' | 'page' | number | string>
   /** Makes a new key and forgets the old one. */
   rotate(): void
   /** The next token is signed by a key that it does not publish. */
@@ -62,6 +62,8 @@ export function fakeIdp(now: () => number, clientId = 'us'): FakeIdp {
       idp.asked.push(pathname)
       const fault = idp.faults.get(pathname)
       if (fault === 'down') throw new GuardRefused('network', 'ECONNREFUSED')
+      if (fault === 'page')
+        return { ...json(200, document(issuer)), headers: { 'content-type': 'text/html' } }
       if (fault === 'slow') throw new GuardRefused('time', 'the answer took too long')
       if (typeof fault === 'number') return json(fault, { error: 'server_error' })
       if (typeof fault === 'string') return json(400, { error: fault })
