@@ -4,8 +4,14 @@ import { parseOptions } from '#local/stack/options.ts'
 import { freePort } from '#local/tcp-ports.ts'
 import type { TestStack } from '../../e2e/test-stack.ts'
 
-/** Another process of the function auth on the same stores: what one remembers the other has not seen. */
-export async function secondAuth(stack: TestStack): Promise<{ url: string; close(): Promise<void> }> {
+/**
+ * Another process of the function auth on the same stores: what one remembers the other has not seen. It
+ * may call the hosts `allowed` too, which so play the public internet.
+ */
+export async function secondAuth(
+  stack: TestStack,
+  allowed: readonly string[],
+): Promise<{ url: string; close(): Promise<void> }> {
   const parts = stack.parts()
   const options = parseOptions([], {})
   if (options === 'help') throw new Error('no help wanted')
@@ -24,9 +30,12 @@ export async function secondAuth(stack: TestStack): Promise<{ url: string; close
       kubernetesUrl: parts.kubernetes.url,
       kms: parts.kms,
       clusterIssuer: parts.cluster.issuer,
-      outboundAllow: [stack.info().idp.issuer, parts.cluster.issuer, parts.google.jwksUri].map(
-        (url) => new URL(url).host,
-      ),
+      outboundAllow: [
+        ...[stack.info().idp.issuer, parts.cluster.issuer, parts.google.jwksUri].map(
+          (url) => new URL(url).host,
+        ),
+        ...allowed,
+      ],
     },
     'auth',
   )

@@ -7,6 +7,7 @@ import { eventually, startTestStack, type TestStack } from '../../e2e/test-stack
 import type { Seen } from './answer.ts'
 import { type Canary, startCanary } from './canary.ts'
 import { ecKey, jwkOf, type Members, type Signer, signed } from './forge.ts'
+import { type Outside, startOutside } from './outside.ts'
 import { secondAuth } from './second-auth.ts'
 import { basic, bearer, type Call, form, json, send } from './send.ts'
 import { ringKey } from './stolen-keys.ts'
@@ -53,7 +54,9 @@ export type World = {
   /** The attacker's own key, and the one of the clients `asserting`. */
   readonly mine: KeyObject
   readonly clientKey: KeyObject
+  /** Inside, for nobody to be led to; and outside, where the attacker answers as it likes. */
   readonly canary: Canary
+  readonly outside: Outside
   now(): number
   /** Through the gateway. */
   at(path: string, call?: Partial<Call>): Promise<Seen>
@@ -82,6 +85,7 @@ export type World = {
 export async function startWorld(): Promise<{ world: World; close(): Promise<void> }> {
   const stack = await startTestStack()
   const canary = await startCanary()
+  const outside = await startOutside(canary.url)
   const info = stack.info()
   const base = info.gatewayUrl
   const api = stack.api()
@@ -108,7 +112,7 @@ export async function startWorld(): Promise<{ world: World; close(): Promise<voi
     clientsOf(ATTACKER),
     manage('/v1/tenants/platform/clients', { scopes: ['platform:read', 'platform:operate'] }),
     signInPeople(stack),
-    secondAuth(stack),
+    secondAuth(stack, [outside.host]),
   ])
   const tokenOf = (client: Credentials): Promise<string> => api.token(client)
   const [victimToken, modest, attackerToken, supportToken] = await Promise.all(
@@ -147,7 +151,7 @@ export async function startWorld(): Promise<{ world: World; close(): Promise<voi
     ...change,
   })
   const world: World = {
-    ...{ stack, base, victim, attacker, people, canary, ours, events, clientKey, apiKeys },
+    ...{ stack, base, victim, attacker, people, canary, outside, ours, events, clientKey, apiKeys },
     ...{ admin: info.operator, support: support as Credentials },
     tokens: tokens as World['tokens'],
     mine: ecKey().privateKey,
@@ -178,7 +182,7 @@ export async function startWorld(): Promise<{ world: World; close(): Promise<voi
   return {
     world,
     close: async () => {
-      await Promise.all([other.close(), canary.close()])
+      await Promise.all([other.close(), canary.close(), outside.close()])
       await stack.close()
     },
   }

@@ -194,7 +194,10 @@ function revoke(w: World, token: string): Promise<Seen> {
   return w.at('/oauth2/revoke', form({ token, client_id: clientId, client_secret: clientSecret }))
 }
 function accept(w: World, token: string): Promise<Seen> {
-  const headers = [['content-type', 'application/json'] as const, ...bearer(w.people.of.developer.accessToken)]
+  const headers = [
+    ['content-type', 'application/json'] as const,
+    ...bearer(w.people.of.developer.accessToken),
+  ]
   return w.at('/v1/invitations/accept', { method: 'POST', headers, body: JSON.stringify({ token }) })
 }
 function logOut(w: World, tenantId: string, connectionId: string): Promise<Seen> {

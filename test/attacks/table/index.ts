@@ -10,11 +10,13 @@ import { foreignPaths } from './foreign-paths.ts'
 import { foreignTokens } from './foreign-tokens.ts'
 import { forgedTokens } from './forged-tokens.ts'
 import { logouts } from './logouts.ts'
-import { malformedForms, malformedJson } from './malformed.ts'
+import { malformedForms } from './malformed-forms.ts'
+import { malformedJson } from './malformed-json.ts'
 import { methods } from './methods.ts'
 import { operators } from './operators.ts'
 import { otherSpellings } from './other-spellings.ts'
 import { outbound } from './outbound.ts'
+import { outboundAnswers } from './outbound-answers.ts'
 import { tenantPaths } from './paths.ts'
 import { wrongPlaces } from './places.ts'
 import { proofs } from './proofs.ts'
@@ -52,6 +54,7 @@ export const ATTACK_GROUPS: readonly AttackGroup[] = [
   callbacks,
   logouts,
   outbound,
+  outboundAnswers,
   malformedForms,
   malformedJson,
   enumeration,
