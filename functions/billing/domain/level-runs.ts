@@ -64,7 +64,9 @@ function goesOn(last: TaggedRun, next: TaggedRun): boolean {
 }
 
 function heldBy<R extends LevelRun>(producer: Producer, runs: readonly R[], period: Period): Held<R>[] {
-  const own = runs.filter((run) => run.producer === producer)
+  const own = runs
+    .filter((run) => run.producer === producer)
+    .sort((left, right) => left.firstMs - right.firstMs)
   return own.flatMap((run, index) => {
     const fromMs = Math.max(run.firstMs, period.fromMs)
     const nextMs = own[index + 1]?.firstMs ?? Number.POSITIVE_INFINITY
