@@ -11,6 +11,7 @@ import type { GrantsDeps } from './operations/grants.ts'
 import type { IntrospectDeps } from './operations/introspect-token.ts'
 import type { InviteDeps } from './operations/invite.ts'
 import type { KeepApiKeysDeps } from './operations/keep-api-keys.ts'
+import type { KeepAuthPolicyDeps } from './operations/keep-auth-policy.ts'
 import type { KeepBindingsDeps } from './operations/keep-bindings.ts'
 import type { KeepClientsDeps } from './operations/keep-clients.ts'
 import type { ListAuditDeps } from './operations/list-audit-events.ts'
@@ -45,6 +46,7 @@ export type AuthDeps = GrantsDeps &
   ManageConnectionsDeps &
   ProveDomainDeps &
   ApplyTenantFactDeps &
+  KeepAuthPolicyDeps &
   KeepBindingsDeps &
   ManageKeysDeps &
   SignInUserDeps &

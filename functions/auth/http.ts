@@ -14,6 +14,7 @@ import { ACCESS_KEYS_SECRET } from './domain/access-key.ts'
 import { authorizationServerMetadata, openidConfiguration } from './domain/metadata.ts'
 import { apiKeyHandlers } from './http/api-keys.ts'
 import { auditHandlers } from './http/audit.ts'
+import { authPolicyHandlers } from './http/auth-policy.ts'
 import { bindingHandlers } from './http/bindings.ts'
 import { clientHandlers } from './http/clients.ts'
 import { connectionHandlers } from './http/connections.ts'
@@ -56,6 +57,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
     ...auditHandlers(deps),
     ...signOnHandlers(deps),
     ...connectionHandlers(deps),
+    ...authPolicyHandlers(deps),
     ...peopleHandlers(deps),
     ...roleHandlers(deps),
     ...scimHandlers(deps),

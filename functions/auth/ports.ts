@@ -16,7 +16,7 @@ import type { TenantAuthState } from './domain/tenant-state.ts'
 import type { WorkloadBinding } from './domain/workload-binding.ts'
 
 /** What is read of a tenant before anybody is known. */
-export type KnownState = Pick<TenantAuthState, 'status' | 'tier' | 'version' | 'notBefore'>
+export type KnownState = Pick<TenantAuthState, 'status' | 'tier' | 'version' | 'notBefore' | 'policy'>
 
 /** What proves a client: read before anybody is known, so it takes a bare tenant id and only reads. */
 export type Credentials = {

@@ -8,6 +8,7 @@ import { accessKeyring, EVENTS } from './adapters/access-keyring.ts'
 import { announceRevocations } from './adapters/announce-revocations.ts'
 import { firestoreApiKeys } from './adapters/api-key-store.ts'
 import { firestoreAuditTenants, ringPublicKeys } from './adapters/audit-trail.ts'
+import { firestoreAuthPolicies } from './adapters/auth-policy-store.ts'
 import { firestoreBindingStore, firestoreFindBinding } from './adapters/binding-store.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
 import { firestoreClientRegister } from './adapters/client-register.ts'
@@ -107,6 +108,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     proofs: platform.proofs,
     tokenRevocations: firestoreTokenRevocations(platform.tenants),
     presetsAllowed: isDemoProject(config.GOOGLE_CLOUD_PROJECT),
+    authPolicies: firestoreAuthPolicies(platform.tenants),
     tenantStates: firestoreTenantStates(platform.tenants),
     sessions: firestoreSessionStore(platform.tenants),
     users: firestoreUserStore(platform.tenants),

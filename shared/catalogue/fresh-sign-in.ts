@@ -18,6 +18,7 @@ export const FRESH_SIGN_IN: Readonly<Partial<Record<OperationId, number>>> = {
   createConnection: HOUR_SECONDS,
   changeConnection: HOUR_SECONDS,
   deleteConnection: HOUR_SECONDS,
+  setAuthPolicy: HOUR_SECONDS,
   setUserRoles: HOUR_SECONDS,
   changeRole: HOUR_SECONDS,
   createInvitation: HOUR_SECONDS,

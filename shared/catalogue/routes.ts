@@ -97,72 +97,21 @@ export const ROUTES = {
     maxBodyBytes: 24 * KIB,
     accepts: FORM_TYPE,
   },
-  createConnection: {
-    ...secured('POST', '/v1/tenants/{tenantId}/connections', 'auth', 'sso:manage', 'platform:tenants'),
-    maxBodyBytes: 64 * KIB,
-    accepts: JSON_TYPE,
-  },
-  listConnections: secured(
-    'GET',
-    '/v1/tenants/{tenantId}/connections',
-    'auth',
-    'sso:manage',
-    'platform:tenants',
-  ),
-  getConnection: secured(
-    'GET',
-    '/v1/tenants/{tenantId}/connections/{connectionId}',
-    'auth',
-    'sso:manage',
-    'platform:tenants',
-  ),
-  changeConnection: {
-    ...secured(
-      'PATCH',
-      '/v1/tenants/{tenantId}/connections/{connectionId}',
-      'auth',
-      'sso:manage',
-      'platform:tenants',
-    ),
-    maxBodyBytes: 64 * KIB,
-    accepts: JSON_TYPE,
-  },
-  deleteConnection: secured(
-    'DELETE',
-    '/v1/tenants/{tenantId}/connections/{connectionId}',
-    'auth',
-    'sso:manage',
-    'platform:tenants',
-  ),
-  getAuthPolicy: secured(
-    'GET',
-    '/v1/tenants/{tenantId}/auth-policy',
-    'auth',
-    'sso:manage',
-    'platform:tenants',
-  ),
-  setAuthPolicy: {
-    ...secured('PUT', '/v1/tenants/{tenantId}/auth-policy', 'auth', 'sso:manage', 'platform:tenants'),
-    maxBodyBytes: 4 * KIB,
-    accepts: JSON_TYPE,
-  },
+  createConnection: { ...signOn('POST', '/v1/tenants/{tenantId}/connections'), ...json },
+  listConnections: signOn('GET', '/v1/tenants/{tenantId}/connections'),
+  getConnection: signOn('GET', '/v1/tenants/{tenantId}/connections/{connectionId}'),
+  changeConnection: { ...signOn('PATCH', '/v1/tenants/{tenantId}/connections/{connectionId}'), ...json },
+  deleteConnection: signOn('DELETE', '/v1/tenants/{tenantId}/connections/{connectionId}'),
+  getAuthPolicy: signOn('GET', '/v1/tenants/{tenantId}/auth-policy'),
+  setAuthPolicy: { ...signOn('PUT', '/v1/tenants/{tenantId}/auth-policy'), ...json },
   createDomain: {
-    ...secured('POST', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
+    ...signOn('POST', '/v1/tenants/{tenantId}/domains'),
     maxBodyBytes: 4 * KIB,
     accepts: JSON_TYPE,
   },
-  listDomains: secured('GET', '/v1/tenants/{tenantId}/domains', 'auth', 'sso:manage', 'platform:tenants'),
-  verifyDomain: secured(
-    'POST',
-    '/v1/tenants/{tenantId}/domains/{domainId}/verify',
-    'auth',
-    'sso:manage',
-    'platform:tenants',
-  ),
-  getRevocations: {
-    ...secured('GET', '/v1/revocations', 'auth', 'revocations:read'),
-    deadlineMs: 28_000,
-  },
+  listDomains: signOn('GET', '/v1/tenants/{tenantId}/domains'),
+  verifyDomain: signOn('POST', '/v1/tenants/{tenantId}/domains/{domainId}/verify'),
+  getRevocations: { ...secured('GET', '/v1/revocations', 'auth', 'revocations:read'), deadlineMs: 28_000 },
   scimServiceProviderConfig: open('GET', '/scim/v2/{tenantId}/ServiceProviderConfig', 'auth'),
   scimResourceTypes: open('GET', '/scim/v2/{tenantId}/ResourceTypes', 'auth'),
   scimResourceType: open('GET', '/scim/v2/{tenantId}/ResourceTypes/{typeName}', 'auth'),
@@ -298,6 +247,11 @@ function secured<F extends FunctionId>(
 ) {
   const route = { method, path, function: owner, security: 'token', scope, maxBodyBytes: 0 } as const
   return operatorScope === undefined ? route : { ...route, operatorScope }
+}
+
+/** How a tenant's people and clients sign in; operators set it up with them. */
+function signOn(method: Route['method'], path: string) {
+  return secured(method, path, 'auth', 'sso:manage', 'platform:tenants')
 }
 
 /** Who may see and end sessions may be told who is signed in: operators for security, not for support. */

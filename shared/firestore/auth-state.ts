@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AuthPolicy, STORED_POLICY } from '../catalogue/auth-policy.ts'
 import { TIERS } from '../catalogue/tiers.ts'
 import type { Clock } from '../clock.ts'
 import { TENANT_STATES } from '../contracts/events/tenant-fact.ts'
@@ -16,6 +17,8 @@ export type AuthState = {
   readonly version: number
   /** Tokens issued at or before this second are refused. */
   readonly notBefore: number
+  /** For auth alone, which mints by it. */
+  readonly policy?: AuthPolicy | undefined
 }
 
 export const parseAuthState = parser<AuthState>(
@@ -24,6 +27,7 @@ export const parseAuthState = parser<AuthState>(
     tier: z.enum(TIERS),
     version: z.number().int(),
     notBefore: z.number().int(),
+    policy: STORED_POLICY.optional(),
   }),
 )
 

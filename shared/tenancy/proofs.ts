@@ -21,6 +21,8 @@ export type AccessTokenClaims = {
   readonly expiresAt: number
   /** How the person signed in; missing where somebody else acts for them, and for machines. */
   readonly signIn?: SignIn | undefined
+  /** The key that the token is bound to; its holder has proven to have it. */
+  readonly jkt?: string | undefined
 }
 
 /** A person's own sign-in: its session, and when and how it took place. */

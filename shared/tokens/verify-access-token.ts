@@ -127,6 +127,7 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
         issuedAt: claims.iat,
         expiresAt: claims.exp,
         signIn: signInOf(claims),
+        ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
       }),
     )
   }

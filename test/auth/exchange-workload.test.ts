@@ -11,6 +11,7 @@ import { exchangeWorkloadToken } from '../../functions/auth/operations/exchange-
 import { createBinding, deleteBinding } from '../../functions/auth/operations/keep-bindings.ts'
 import { type GuardedFetch, GuardRefused } from '../../functions/auth/ports/outbound.ts'
 import { type AuthStack, BASE_URL, startAuth } from './support/auth-stack.ts'
+import { change } from './support/sessions.ts'
 import { pushFact } from './support/tenant-facts.ts'
 
 const JWT = 'urn:ietf:params:oauth:token-type:jwt'
@@ -152,6 +153,19 @@ describe('the state of the tenant', () => {
     expect(await exchange(token)).toMatchObject({ ok: true })
     await pushFact(stack, 'failed', 'provision-failed', 2, { state: 'PROVISION_FAILED' })
     expect(await exchange(token)).toMatchObject(REFUSED)
+  })
+
+  test('a tenant that asks for keys of tokens asks workloads too, and takes them without a key of their own', async () => {
+    await pushFact(stack, 'strict', 'activated', 1, { tier: 'enterprise' })
+    const policy = { requireDpop: true, requirePrivateKeyJwt: true, revision: 1 }
+    const strict = openAsDeployer('strict' as TenantId, 'test', 'test', stack.clock.now())
+    await change(stack.deps, strict, ['auth_state', 'current'], { policy })
+    const token = await podToken('strict')
+    expect(await exchange(token)).toMatchObject({ ok: false, code: 'dpop.invalid' })
+    expect(await exchange(token, deps, 'A'.repeat(43))).toMatchObject({
+      ok: true,
+      value: { tokenType: 'DPoP' },
+    })
   })
 
   test('its rate is that of a client of its tier, and nobody else uses it up', async () => {

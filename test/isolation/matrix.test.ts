@@ -361,6 +361,7 @@ function bodyFor(route: Route, tenant: string): unknown {
   if (/^\/oauth2\/(?:introspect|revoke)$/.test(route.path)) return undefined
   if (route.path.endsWith('/domains/{domainId}/verify')) return undefined
   if (route.path.endsWith('/domains')) return { domain: 'acme.example' }
+  if (route.path.endsWith('/auth-policy')) return { requireDpop: false }
   if (route.path.endsWith('/connections')) return { issuer: 'https://idp.example', clientId: 'us' }
   if (route.path.endsWith('/connections/{connectionId}')) return { status: 'disabled' }
   if (route.path.endsWith('/backchannel-logout')) return undefined

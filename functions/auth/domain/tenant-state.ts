@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AuthPolicy, STORED_POLICY } from '#shared/catalogue/auth-policy.ts'
 import { TIERS, type Tier } from '#shared/catalogue/tiers.ts'
 import { TENANT_STATES, type TenantFact, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { parser } from '#shared/json.ts'
@@ -17,6 +18,8 @@ export type TenantAuthState = {
   readonly cluster: string
   readonly namespace: string
   readonly updatedAt: number
+  /** What the tenant asks for beyond the usual, if it ever said so. */
+  readonly policy?: AuthPolicy | undefined
 }
 
 export const parseTenantAuthState = parser<TenantAuthState>(
@@ -29,6 +32,7 @@ export const parseTenantAuthState = parser<TenantAuthState>(
     cluster: z.string(),
     namespace: z.string(),
     updatedAt: z.number().int(),
+    policy: STORED_POLICY.optional(),
   }),
 )
 
@@ -56,6 +60,7 @@ export function applyTenantFact(
     cluster: fact.cluster,
     namespace: fact.namespace,
     updatedAt: nowMs,
+    ...(known?.policy === undefined ? {} : { policy: known.policy }),
   }
 }
 

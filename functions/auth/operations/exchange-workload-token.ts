@@ -1,6 +1,7 @@
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { openByCredential } from '#shared/tenancy/credential.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
+import { checkAgainstPolicy } from '../domain/auth-policy.ts'
 import { MACHINE, TOKEN_EXCHANGE } from '../domain/client.ts'
 import { parseExchange, refuseToken } from '../domain/token-exchange.ts'
 import type { AnonymousRequest } from '../domain/token-request.ts'
@@ -37,6 +38,8 @@ export async function exchangeWorkloadToken(
   const client = clientOf(workload.value)
   const counted = takeTokenRequest(deps, client, call.nowMs)
   if (!counted.ok) return counted
+  const conforms = checkAgainstPolicy(state, client.client, call.jkt)
+  if (!conforms.ok) return conforms
   const answer = { client, jkt: call.jkt, nowMs: call.nowMs, scopes: request.scopes }
   const answered = await answerExchange(deps, answer, workload.value.party, undefined)
   return answered.ok ? ok({ ...answered.value, logged: { tenantId: identity.tenantId } }) : answered

@@ -3,6 +3,7 @@ import { ok, type Result, refuse } from '#shared/result.ts'
 import type { DpopProof } from '#shared/tokens/dpop-proof.ts'
 import type { ProofMemory } from '#shared/tokens/proof-memory.ts'
 import type { Trace } from '#shared/trace.ts'
+import { checkAgainstPolicy } from '../domain/auth-policy.ts'
 import { type Grant, TOKEN_EXCHANGE } from '../domain/client.ts'
 import type { TokenRequest } from '../domain/token-request.ts'
 import type { RateLimit } from '../ports.ts'
@@ -99,6 +100,8 @@ async function answerProven(
   if (client.dpopRequired && request.jkt === undefined) {
     return refuse('dpop.invalid', 'no proof', 'This client must send a DPoP proof.')
   }
+  const conforms = checkAgainstPolicy(request.client.state, client, request.jkt)
+  if (!conforms.ok) return conforms
   return GRANT_HANDLERS[request.grant](deps, request)
 }
 

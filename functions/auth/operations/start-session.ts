@@ -1,4 +1,4 @@
-import { SESSION_LIMITS, type Tier } from '#shared/catalogue/tiers.ts'
+import type { SessionLimits } from '#shared/catalogue/tiers.ts'
 import { sessionCreated } from '#shared/contracts/events/session-created.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import type { Ids } from '#shared/ids.ts'
@@ -17,7 +17,8 @@ const SALT_BYTES = 16
 /** A sign-in that was proven, and where it takes place. */
 export type SessionStart = {
   readonly client: Client
-  readonly tier: Tier
+  /** How many sessions they may have here, and for how long. */
+  readonly limits: SessionLimits
   readonly code: IssuedCode
   /** The key of the client's proof, if it sent one. */
   readonly jkt: string | undefined
@@ -75,10 +76,10 @@ export function startSession(
   }
 }
 
-function newSession(ids: Ids, { client, tier, code, jkt, watermarks, ...start }: SessionStart): Session {
+function newSession(ids: Ids, { client, limits, code, jkt, watermarks, ...start }: SessionStart): Session {
   const { nowMs } = start
   const refreshes = client.grants.includes('refresh_token')
-  const { refreshIdleDays, refreshAbsoluteDays } = SESSION_LIMITS[tier]
+  const { refreshIdleDays, refreshAbsoluteDays } = limits
   const absoluteMs = refreshes ? refreshAbsoluteDays * DAY_MS : ACCESS_TOKEN_LIFE_SECONDS * 1000
   return {
     sessionId: newSessionId(ids, nowMs),
@@ -108,10 +109,10 @@ function newSession(ids: Ids, { client, tier, code, jkt, watermarks, ...start }:
 }
 
 /** Those that have to go so that one more is not too many, the oldest first; what has expired does not count. */
-function oldestBeyond({ tier, active, watermarks, nowMs }: SessionStart): readonly Session[] {
+function oldestBeyond({ limits, active, watermarks, nowMs }: SessionStart): readonly Session[] {
   const live = active
     .filter((session) => isLive(session, watermarks, nowMs))
     .sort((left, right) => (left.sessionId < right.sessionId ? -1 : 1))
-  const room = SESSION_LIMITS[tier].sessionsPerUser - 1
+  const room = limits.sessionsPerUser - 1
   return live.slice(0, Math.max(0, live.length - room))
 }

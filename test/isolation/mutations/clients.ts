@@ -4,6 +4,7 @@ const PROOF = 'test/shared/tokens/dpop-proof.test.ts'
 const HOLDER = 'test/shared/http/access-token.test.ts'
 const AUTHENTICATION = 'test/auth/client-authentication.test.ts'
 const COMMITS = 'test/auth/commits-per-request.test.ts'
+const POLICY = 'test/auth/auth-policy.test.ts'
 const KEEPING = 'test/auth/keep-clients.test.ts'
 const KEYS = 'test/auth/api-keys.test.ts'
 const TELLING = 'test/auth/introspection.test.ts'
@@ -101,6 +102,40 @@ export const CLIENTS: readonly Mutation[] = [
         'told',
       ],
       ['the assertion of a failed request', 'if (!held.isSpent()) await claim', 'if (false) await claim'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/domain/auth-policy.ts',
+    [POLICY],
+    [
+      [
+        'the tier of a policy',
+        "if (tier === 'enterprise') return ok(undefined)",
+        'if (tier) return ok(undefined)',
+      ],
+      ['the key that a policy asks for', 'if (requireDpop && jkt === undefined) {', 'if (false) {'],
+      [
+        'the secret that a policy refuses',
+        "if (requirePrivateKeyJwt && authMethod.startsWith('client_secret')) {",
+        'if (false) {',
+      ],
+      [
+        'the end that a policy sets',
+        'Math.min(session.absoluteUntil, ends(refreshAbsoluteDays, session.createdAt))',
+        'session.absoluteUntil',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/operations/keep-auth-policy.ts',
+    [POLICY],
+    [
+      [
+        'the end of tokens that a policy forbids',
+        '? state.version + 1 : state.version',
+        '? state.version : state.version',
+      ],
+      ['who would shut themselves out', 'if (!able.ok) {', 'if (false) {'],
     ],
   ),
   ...mutationsOf(

@@ -388,7 +388,7 @@ describe.each(['jwks', 'platform'] as const)('the HTTP edge, callers checked by 
 
     test.each([
       ['DELETE', '/v1/tenants', 'GET, POST'],
-      ['POST', '/v1/tenants/acme', 'GET'],
+      ['POST', '/v1/tenants/acme', 'GET, PATCH'],
       ['OPTIONS', '/health/tenants', 'GET'],
       ['GET', '/internal/sweep/run', 'POST'],
     ])('%s %s is 405 and says what is allowed', async (method, path, allow) => {

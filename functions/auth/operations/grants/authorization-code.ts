@@ -1,4 +1,5 @@
 import { ok, type Result, refuse } from '#shared/result.ts'
+import { sessionLimitsOf } from '../../domain/auth-policy.ts'
 import {
   CODE_LIFE_MS,
   type CodeProof,
@@ -99,9 +100,9 @@ async function decide(
   )
   if (!scopes.ok) return scopes
   const { version: pepperVersion } = await deps.peppers.current()
-  const { tier } = state
+  const limits = sessionLimitsOf(state)
   const start = startSession(deps, {
-    ...{ client, tier, code, jkt: request.jkt, pepperVersion, watermarks, active, nowMs, trace },
+    ...{ client, limits, code, jkt: request.jkt, pepperVersion, watermarks, active, nowMs, trace },
   })
   const { openid, nonce } = code
   return ok({

@@ -1,5 +1,5 @@
-import { SESSION_LIMITS } from '#shared/catalogue/tiers.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
+import { sessionLimitsOf, withinPolicy } from '../../domain/auth-policy.ts'
 import { parameterOf } from '../../domain/form.ts'
 import { judgeRefresh, rotateSession } from '../../domain/refresh.ts'
 import {
@@ -61,7 +61,8 @@ async function decide(
   if (!proven.ok) return proven
   const { client, state, ctx } = proven.value
   const { nowMs } = request
-  const { session, user } = found
+  const { user } = found
+  const session = withinPolicy(found.session, state)
   const peppers = await deps.peppers.all([session.pepperVersion])
   const binding = bindingOf(session, request)
   if (session.clientId !== client.clientId || !isAuthentic(token, binding, peppers)) {
@@ -90,7 +91,7 @@ async function decide(
   const rotated = rotateSession(session, {
     scopes: judged.value.scopes,
     pepperVersion: (await deps.peppers.current()).version,
-    idleMs: SESSION_LIMITS[state.tier].refreshIdleDays * DAY_MS,
+    idleMs: sessionLimitsOf(state).refreshIdleDays * DAY_MS,
     nowMs,
   })
   // No audit of each rotation: one every ten minutes of every session would bury what is worth reading.
