@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { indexesJson } from '#shared/firestore/indexes.ts'
 import { LOG_LINE } from '#shared/observability/log-line.ts'
+import { renderAttacks } from './docs/attacks.ts'
 import { renderConfiguration } from './docs/configuration.ts'
 import { renderErrors } from './docs/errors.ts'
 import { renderEvents } from './docs/events.ts'
@@ -20,6 +21,7 @@ const ROOT = join(import.meta.dirname, '..')
 export function renderDocs(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', renderErrors()],
+    ['docs/attacks.md', renderAttacks()],
     ['docs/configuration.md', renderConfiguration()],
     ['docs/events.md', renderEvents()],
     ['docs/storage.md', renderStorage()],

@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { expect } from 'vitest'
 import { type Attack, type AttackGroup, attack } from '../attack.ts'
 import { jsonOf, readAnswer, type Seen } from '../support/answer.ts'
 import { ecKey, proof, signed } from '../support/forge.ts'
@@ -56,7 +56,7 @@ export const atOnceRows: AttackGroup = {
         const refused = seen.filter(({ said }) => said === '400 oauth invalid_grant')
         const [first, ...more] = seen.filter(({ said }) => said === GOOD)
         // Whether the first one still hears of its tokens depends on how soon the second one comes.
-        expect([refused.length + (first === undefined ? 0 : 1), more]).toEqual([6, []])
+        assert.deepEqual([refused.length + (first === undefined ? 0 : 1), more], [6, []])
         const got = jsonOf(first?.body ?? '')['refresh_token']
         return [await w.at(TOKEN, refreshing(w, String(got ?? 'drt_nothing')))]
       },
@@ -115,7 +115,7 @@ export const atOnceRows: AttackGroup = {
         const { refreshToken } = await w.people.session('viewer')
         const seen = await inTwoProcesses(w, () => refreshing(w, refreshToken))
         // A lost answer is asked for again: one successor for all, and nobody is signed out.
-        expect(new Set(seen.map(({ body }) => jsonOf(body)['refresh_token'])).size).toBe(1)
+        assert.equal(new Set(seen.map(({ body }) => jsonOf(body)['refresh_token'])).size, 1)
         return seen
       },
       `6 × ${GOOD}`,
@@ -133,7 +133,7 @@ export const atOnceRows: AttackGroup = {
         const ended = seen.some(({ status }) => status === 400)
         const after = await w.at(TOKEN, refreshing(w, second))
         // Either all of the older came before its successor was used, or it is a reuse and the session is over.
-        expect(after.said).toBe(ended ? '400 oauth invalid_grant' : GOOD)
+        assert.equal(after.said, ended ? '400 oauth invalid_grant' : GOOD)
         return [{ ...after, said: 'all or nothing' }]
       },
       '1 × all or nothing',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { newAuthorizationCode } from '../../../functions/auth/domain/authorization-code.ts'
 import { type Attack, type AttackGroup, attack, attacks } from '../attack.ts'
 import { jsonOf } from '../support/answer.ts'
-import { proof } from '../support/forge.ts'
+import { proof, sha256 } from '../support/forge.ts'
 import { form } from '../support/send.ts'
 import type { Code } from '../support/victims.ts'
 import { VICTIM, type World } from '../support/world.ts'
@@ -34,7 +34,7 @@ export const codes: AttackGroup = {
       'no verifier': () => ({ code_verifier: undefined }),
       'another verifier': () => ({ code_verifier: 'x'.repeat(43) }),
       'an empty verifier': () => ({ code_verifier: '' }),
-      'the challenge as verifier': (_w, code) => ({ code_verifier: code.verifier.slice(0, 43) }),
+      'the challenge as verifier': (_w, code) => ({ code_verifier: sha256(code.verifier) }),
       'a verifier that is too short': () => ({ code_verifier: 'x'.repeat(42) }),
       'a verifier of 129 characters': () => ({ code_verifier: 'x'.repeat(129) }),
       'the verifier in capitals': (_w, code) => ({ code_verifier: code.verifier.toUpperCase() }),

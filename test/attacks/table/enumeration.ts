@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { expect } from 'vitest'
 import { newAuthorizationCode } from '../../../functions/auth/domain/authorization-code.ts'
 import { newClientSecret } from '../../../functions/auth/domain/client-secret.ts'
 import { type Attack, type AttackGroup, attack } from '../attack.ts'
@@ -28,7 +28,7 @@ const alike = (
       return seen
     },
     Object.keys(ways).map(() => answer),
-    { check: (_w, seen) => expect(new Set(seen.map(visible)).size).toBe(1) },
+    { check: (_w, seen) => assert.equal(new Set(seen.map(visible)).size, 1) },
   )
 
 const secret = (): string => newClientSecret(randomBytes(32))
@@ -129,7 +129,7 @@ export const enumeration: AttackGroup = {
         await redeem(w, newAuthorizationCode(randomBytes(32))),
       ],
       ['400 oauth invalid_grant', '400 oauth invalid_grant'],
-      { leaves: 'the code', check: (_w, seen) => expect(new Set(seen.map(visible)).size).toBe(1) },
+      { leaves: 'the code', check: (_w, seen) => assert.equal(new Set(seen.map(visible)).size, 1) },
     ),
     alike('a token at introspection', '200 inactive', {
       nonsense: (w) => inquire(w, 'x'),

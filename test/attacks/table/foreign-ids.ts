@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { type Attack, type AttackGroup, attack, attacks } from '../attack.ts'
 import { jsonOf, type Seen } from '../support/answer.ts'
 import { bearer, type Call, json } from '../support/send.ts'
@@ -106,8 +106,8 @@ export const foreignIds: AttackGroup = {
         leaves: 'a client each',
         check: (_w, [theirs, mine]) => {
           const id = (seen?: Seen): unknown => jsonOf(seen?.body ?? '')['clientId']
-          expect(id(mine)).toMatch(new RegExp(`^cid_${ATTACKER}_`))
-          expect(id(theirs)).toMatch(new RegExp(`^cid_${VICTIM}_`))
+          assert.match(String(id(mine)), new RegExp(`^cid_${ATTACKER}_`))
+          assert.match(String(id(theirs)), new RegExp(`^cid_${VICTIM}_`))
         },
       },
     ),

@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { type Attack, type AttackGroup, attack } from '../attack.ts'
 import { jsonOf, type Seen } from '../support/answer.ts'
 import { proof } from '../support/forge.ts'
@@ -31,7 +31,7 @@ const podToken = (w: World): Promise<string> =>
     ...{ namespace: `tenant-${VICTIM}`, serviceAccount: 'tenant-workload', audience: w.base },
   })
 const stillGood = (token: (w: World) => string): Pick<Attack, 'check'> => ({
-  check: async (w) => expect((await w.read(token(w))).said).toBe('200'),
+  check: async (w) => assert.equal((await w.read(token(w))).said, '200'),
 })
 
 export const foreignTokens: AttackGroup = {

@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { type AttackGroup, attack, attacks } from '../attack.ts'
 import { jsonOf, type Seen } from '../support/answer.ts'
 import { sha256 } from '../support/forge.ts'
@@ -77,7 +77,7 @@ export const outboundAnswers: AttackGroup = {
         leaves: 'the connection',
         check: (w) => {
           const audit = JSON.stringify(w.stack.parts().engines.firestore?.dump())
-          expect(audit).toMatch(/auth\.sign_in\.refused[^{}]*guard|guard[^{}]*auth\.sign_in\.refused/)
+          assert.match(audit, /auth\.sign_in\.refused[^{}]*guard|guard[^{}]*auth\.sign_in\.refused/)
         },
       },
     ),

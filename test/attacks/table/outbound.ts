@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { type AttackGroup, attack, attacks } from '../attack.ts'
 import { jsonOf, type Seen } from '../support/answer.ts'
 import { signed } from '../support/forge.ts'
@@ -126,7 +126,7 @@ export const outbound: AttackGroup = {
           authMethod: 'private_key_jwt',
           jwksUri: uri(w),
         })
-        expect(made.said).toBe('201')
+        assert.equal(made.said, '201')
         const id = String(jsonOf(made.body)['clientId'])
         const claims = { iss: id, sub: id, aud: w.base, exp: w.now() + 60, jti: 'x' }
         return w.ask({

@@ -1,6 +1,6 @@
+import assert from 'node:assert/strict'
 import { createHmac, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { expect } from 'vitest'
 import { type Attack, type AttackGroup, attack, attacks } from '../attack.ts'
 import { jsonOf, type Seen } from '../support/answer.ts'
 import { ecKey, proof } from '../support/forge.ts'
@@ -190,7 +190,7 @@ export const refreshTokens: AttackGroup = {
         const { refreshToken: first } = await w.people.session('viewer')
         const answers = [await refresh(w, first), await refresh(w, first), await refresh(w, first)]
         const successors = new Set(answers.map(({ body }) => jsonOf(body)['refresh_token']))
-        expect(successors.size).toBe(1)
+        assert.equal(successors.size, 1)
         return answers
       },
       Array.from({ length: 3 }, () => '200 token of openid tenant:read'),
@@ -234,7 +234,7 @@ async function boundSession(
     code_verifier: code.verifier,
   }
   const made = await w.ask(fields, undefined, [['dpop', proofFor(w, key)]])
-  expect(made.said).toMatch(DONE)
+  assert.match(made.said, DONE)
   return { key, token: String(jsonOf(made.body)['refresh_token']) }
 }
 
