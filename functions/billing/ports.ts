@@ -1,4 +1,3 @@
-import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { WorkRequested } from '#shared/contracts/events/work-requested.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
 import type { TenantId } from '#shared/ids.ts'
@@ -7,15 +6,17 @@ import type { RefusalCode } from '#shared/refusals.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
-import type { OperationAnswer, Subscription } from './domain/subscription.ts'
 import type { VersionOf } from './domain/tally.ts'
 import type { TenantProjection } from './domain/tenant-projection.ts'
 import type { UsageBatch } from './domain/usage-batch.ts'
 import type { Producer, UsageEvent } from './domain/usage-event.ts'
 import type { ContractDeps } from './ports/contracts.ts'
+import type { InvoiceDeps } from './ports/invoices.ts'
+import type { Subscriptions } from './ports/subscriptions.ts'
 import type { CorrectionStore, Ledger, LiveCounters, Reads, RollupStore, UsageReader } from './ports/usage.ts'
 import type { PeriodLocks, UsageJobs } from './ports/usage-jobs.ts'
 
+export type { SubscriptionChange, Subscriptions } from './ports/subscriptions.ts'
 export type * from './ports/usage.ts'
 
 /** What billing knows of tenants. */
@@ -69,34 +70,6 @@ export type UsageQueue = {
   publish(tenantId: string, events: readonly UsageEvent[], trace: Trace): Promise<void>
 }
 
-export type SubscriptionChange = {
-  readonly subscription?: Subscription
-  readonly answer: OperationAnswer
-  /** A fact to publish with the change. */
-  readonly fact?: CloudEvent
-  readonly audit?: string
-}
-
-export type Subscriptions = {
-  find(ctx: TenantContext): Promise<Subscription | undefined>
-  findAnswer(ctx: TenantContext, operationId: string): Promise<OperationAnswer | undefined>
-  /**
-   * Decides on the subscription as it stands and commits the change, the operation's answer, the
-   * claim and the fact together. `decide` may run again; undefined means there is nothing to do.
-   */
-  change(
-    ctx: TenantContext,
-    claim: Claim,
-    operationId: string,
-    decide: (
-      current: Subscription | undefined,
-      answer: OperationAnswer | undefined,
-    ) => SubscriptionChange | undefined,
-  ): Promise<Result<unknown>>
-  /** Publishes a fact again, byte for byte; rejects when it may not have left. */
-  publishAgain(ctx: TenantContext, fact: string): Promise<void>
-}
-
 /**
  * What collecting money takes. Nothing implements it while `STRIPE_MODE` is off: an invoice is then
  * computed and shown, never sent.
@@ -124,21 +97,22 @@ export type TenantList = {
   keepPlace(job: string, after: TenantId | undefined): Promise<void>
 }
 
-export type BillingDeps = ContractDeps & {
-  readonly corrections: CorrectionStore
-  readonly rollups: RollupStore
-  readonly live: LiveCounters
-  readonly versionOf: VersionOf
-  readonly usage: UsageReader
-  readonly work: WorkQueue
-  readonly tenantList: TenantList
-  readonly ledger: Ledger
-  readonly reads: Reads
-  readonly tenants: TenantDirectory
-  readonly waiting: WaitingUsage
-  readonly quarantine: UsageQuarantine
-  readonly queue: UsageQueue
-  readonly subscriptions: Subscriptions
-  readonly usageJobs: UsageJobs
-  readonly periodLocks: PeriodLocks
-}
+export type BillingDeps = ContractDeps &
+  InvoiceDeps & {
+    readonly corrections: CorrectionStore
+    readonly rollups: RollupStore
+    readonly live: LiveCounters
+    readonly versionOf: VersionOf
+    readonly usage: UsageReader
+    readonly work: WorkQueue
+    readonly tenantList: TenantList
+    readonly ledger: Ledger
+    readonly reads: Reads
+    readonly tenants: TenantDirectory
+    readonly waiting: WaitingUsage
+    readonly quarantine: UsageQuarantine
+    readonly queue: UsageQueue
+    readonly subscriptions: Subscriptions
+    readonly usageJobs: UsageJobs
+    readonly periodLocks: PeriodLocks
+  }

@@ -1,7 +1,10 @@
 import type { Config } from '#shared/config.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { firestoreCorrections } from './adapters/corrections.ts'
+import { firestoreDueWork } from './adapters/due-work.ts'
+import { firestoreErasure } from './adapters/erasure-store.ts'
 import { firestoreGrants } from './adapters/grants.ts'
+import { firestoreInvoices, firestoreRevenue } from './adapters/invoices.ts'
 import { firestoreLedger } from './adapters/ledger.ts'
 import { firestoreLiveCounters } from './adapters/live-counters.ts'
 import { firestoreMeterBook } from './adapters/meter-book.ts'
@@ -18,6 +21,7 @@ import { pubsubUsageQueue } from './adapters/usage-queue.ts'
 import { usageReader } from './adapters/usage-reader.ts'
 import { firestoreWaitingUsage } from './adapters/waiting-usage.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
+import { firestoreWorkflowSlots } from './adapters/workflow-slots.ts'
 import type { BillingDeps } from './ports.ts'
 
 /** Builds what billing needs; nothing connects before it is first used. */
@@ -40,6 +44,12 @@ export function wireBilling(
     meters,
     plans: firestorePlanBook({ system, ids, clock }),
     grants: firestoreGrants(tenants),
+    slots: firestoreWorkflowSlots(tenants),
+    due: firestoreDueWork({ system, ids, clock }),
+    erasure: firestoreErasure({ tenants, system, ids }),
+    invoices: firestoreInvoices(tenants),
+    revenue: firestoreRevenue(system),
+    taxRates: config.TAX_RATES ?? [],
     usage: usageReader({ ...counted, refreshVersions: meters.refresh }),
     work: pubsubWorkQueue(publisher),
     tenantList: firestoreTenantList(system),

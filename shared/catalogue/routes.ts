@@ -30,6 +30,8 @@ const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'applic
 const KIB = 1024
 const form = { maxBodyBytes: 16 * KIB, accepts: FORM_TYPE } as const
 const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
+/** A plan has prices in several currencies. */
+const plan = { maxBodyBytes: 256 * KIB, accepts: JSON_TYPE } as const
 /** A group may come with some thousand members. */
 const scim = { maxBodyBytes: 256 * KIB, accepts: ['application/scim+json', 'application/json'] } as const
 
@@ -188,6 +190,57 @@ export const ROUTES = {
   },
   getExport: invoices('GET', '/v1/tenants/{tenantId}/exports/{exportId}'),
   getRevenueReport: secured('GET', '/v1/reports/revenue', 'billing-api', 'platform:billing'),
+  getSubscription: billingOf('GET', '/v1/tenants/{tenantId}/subscription', 'billing:manage', 'platform:read'),
+  changeSubscription: {
+    ...billingOf('PUT', '/v1/tenants/{tenantId}/subscription', 'billing:manage', 'platform:billing'),
+    ...json,
+  },
+  previewSubscription: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/subscription/preview', 'billing:manage', 'platform:read'),
+    ...json,
+  },
+  // Credit is money: no tenant gives it to itself.
+  createGrant: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/grants', 'platform:billing', 'platform:billing'),
+    ...json,
+  },
+  listGrants: billingOf('GET', '/v1/tenants/{tenantId}/grants', 'invoices:read', 'platform:read'),
+  voidGrant: {
+    ...billingOf(
+      'POST',
+      '/v1/tenants/{tenantId}/grants/{grantId}/void',
+      'platform:billing',
+      'platform:billing',
+    ),
+    ...json,
+  },
+  getEntitlements: billingOf('GET', '/v1/tenants/{tenantId}/entitlements', 'usage:read', 'platform:read'),
+  checkEntitlement: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/entitlements/check', 'usage:read', 'platform:read'),
+    ...json,
+  },
+  acquireWorkflow: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/acquire', 'workflows:use'),
+    ...json,
+  },
+  renewWorkflow: { ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/renew', 'workflows:use'), ...json },
+  releaseWorkflow: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/release', 'workflows:use'),
+    ...json,
+  },
+  listPlans: billingOf('GET', '/v1/plans', 'platform:billing'),
+  createPlan: { ...billingOf('POST', '/v1/plans', 'platform:billing'), ...plan },
+  getPlan: billingOf('GET', '/v1/plans/{planId}', 'platform:billing'),
+  putPlan: { ...billingOf('PUT', '/v1/plans/{planId}', 'platform:billing'), ...plan },
+  retirePlan: billingOf('DELETE', '/v1/plans/{planId}', 'platform:billing'),
+  listPlanVersions: billingOf('GET', '/v1/plans/{planId}/versions', 'platform:billing'),
+  getPlanVersion: billingOf('GET', '/v1/plans/{planId}/versions/{version}', 'platform:billing'),
+  listMeters: billingOf('GET', '/v1/meters', 'platform:billing'),
+  createMeter: { ...billingOf('POST', '/v1/meters', 'platform:billing'), ...json },
+  getMeter: billingOf('GET', '/v1/meters/{meterId}', 'platform:billing'),
+  putMeter: { ...billingOf('PUT', '/v1/meters/{meterId}', 'platform:billing'), ...json },
+  listMeterVersions: billingOf('GET', '/v1/meters/{meterId}/versions', 'platform:billing'),
+  getMeterVersion: billingOf('GET', '/v1/meters/{meterId}/versions/{version}', 'platform:billing'),
   getBillingHealth: open('GET', '/health/billing', 'billing-api'),
   getBillingMetrics: secured('GET', '/metrics/billing', 'billing-api', 'platform:read'),
   createTenant: {
@@ -252,6 +305,15 @@ function secured<F extends FunctionId>(
 /** How a tenant's people and clients sign in; operators set it up with them. */
 function signOn(method: Route['method'], path: string) {
   return secured(method, path, 'auth', 'sso:manage', 'platform:tenants')
+}
+
+function billingOf<M extends Route['method']>(
+  method: M,
+  path: string,
+  scope: Scope,
+  operatorScope?: PlatformScope,
+) {
+  return { ...secured(method, path, 'billing-api', scope, operatorScope), method } as const
 }
 
 /** Who may see and end sessions may be told who is signed in: operators for security, not for support. */

@@ -2,11 +2,14 @@ import type { EventContract } from './define-event.ts'
 import { apiKeyCreated } from './events/api-key-created.ts'
 import { apiKeyRevoked } from './events/api-key-revoked.ts'
 import { authErased } from './events/auth-erased.ts'
+import { billingErased } from './events/billing-erased.ts'
 import { chargeRefused } from './events/charge-refused.ts'
+import { charged } from './events/charged.ts'
 import { clientCreated } from './events/client-created.ts'
 import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
+import { INVOICE_FACTS } from './events/invoice-fact.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
@@ -14,11 +17,14 @@ import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
+import { slotsDrained } from './events/slots-drained.ts'
+import { slotsFreezeRequested } from './events/slots-freeze-requested.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
 import { TENANT_FACTS } from './events/tenant-fact.ts'
+import { tierChargeRequested } from './events/tier-charge-requested.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
 import { userDisabled } from './events/user-disabled.ts'
 import { userRolesChanged } from './events/user-roles-changed.ts'
@@ -45,8 +51,14 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   sessionRevoked,
   subscriptionRequested,
   subscriptionCancelRequested,
+  tierChargeRequested,
+  slotsFreezeRequested,
   subscriptionReady,
+  charged,
   chargeRefused,
+  slotsDrained,
+  billingErased,
+  ...Object.values(INVOICE_FACTS),
   workRequested,
   stepContinue,
   ...Object.values(TENANT_FACTS),

@@ -2,12 +2,13 @@ import type { Clock } from '#shared/clock.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import { outboxRow } from '#shared/firestore/outbox.ts'
 import type { Doc, ScopedDb, Write } from '#shared/firestore/scoped.ts'
-import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
+import type { Commit, TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId } from '#shared/ids.ts'
 import type { Publisher } from '#shared/pubsub/publisher.ts'
-import { ok } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import { parseOperationAnswer, parseSubscription, type Subscription } from '../domain/subscription.ts'
 import type { Subscriptions } from '../ports.ts'
+import { readGrants, revOf, verifyGrants } from './grants.ts'
 
 const MAIN = ['billing_subscriptions', 'main']
 
@@ -23,24 +24,32 @@ export function firestoreSubscriptions(deps: {
     findAnswer: async (ctx, operationId) =>
       (await tenants.withTenant(ctx, (db) => db.find(answerPath(operationId), parseOperationAnswer)))?.value,
     change: (ctx, claim, operationId, decide) =>
+      tenants.optimistic(ctx, claim, (db) => changed(db, operationId, decide)),
+    changeOnCredit: (ctx, claim, operationId, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
-        const path = answerPath(operationId)
-        const answer = await db.find(path, parseOperationAnswer)
-        const current = await db.find(MAIN, parseSubscription)
-        const change = decide(current?.value, answer?.value)
-        // The claim is taken all the same: what says that there is nothing to do must still say it then.
-        if (change === undefined) return ok({ value: undefined, writes: [db.verify(path, answer)] })
-        const { fact, audit } = change
-        const changed = subscriptionWrites(db, current, change.subscription)
-        const answered =
-          answer === undefined ? db.create(path, change.answer) : db.update(path, answer, change.answer)
-        return ok({
-          value: undefined,
-          writes: [...changed, answered],
-          events: fact === undefined ? [] : [{ topic: 'billing-facts' as const, event: fact }],
-          audit: audit === undefined ? [] : [{ action: audit, target: operationId }],
-        })
+        const found = await readGrants(db)
+        const credit = { grants: found.docs.map(({ value }) => value), rev: revOf(found) }
+        return changed(db, operationId, (current, answer) => decide(current, answer, credit), [
+          verifyGrants(db, found),
+        ])
       }),
+    amend: async (ctx, claim, decide) => {
+      const amended = await tenants.optimistic(ctx, claim, async (db) => {
+        const current = await db.find(MAIN, parseSubscription)
+        const decided = decide(current?.value)
+        if (!decided.ok) return decided
+        const { subscription, audit } = decided.value
+        const value = subscription ?? current?.value
+        if (value === undefined) return refuse('resource.not_found', 'no subscription')
+        return ok({
+          value,
+          writes: subscriptionWrites(db, current, subscription),
+          audit: audit === undefined ? [] : [{ action: audit, target: value.subscriptionId }],
+        })
+      })
+      if (!amended.ok) return amended
+      return amended.value.duplicate ? parseSubscription(amended.value.answer) : ok(amended.value.value)
+    },
     publishAgain: async (ctx, fact) => {
       const event = JSON.parse(fact) as CloudEvent
       const row = outboxRow({ topic: 'billing-facts', event }, ctx.tenantId, 0, clock.now())
@@ -52,6 +61,29 @@ export function firestoreSubscriptions(deps: {
       })
     },
   }
+}
+
+async function changed<S>(
+  db: ScopedDb<S>,
+  operationId: string,
+  decide: Parameters<Subscriptions['change']>[3],
+  guards: readonly Write<S>[] = [],
+): Promise<Result<Commit<S, undefined>>> {
+  const path = answerPath(operationId)
+  const answer = await db.find(path, parseOperationAnswer)
+  const current = await db.find(MAIN, parseSubscription)
+  const change = decide(current?.value, answer?.value)
+  // The claim is taken all the same: what says that there is nothing to do must still say it then.
+  if (change === undefined) return ok({ value: undefined, writes: [db.verify(path, answer)] })
+  const { fact, audit } = change
+  const answered =
+    answer === undefined ? db.create(path, change.answer) : db.update(path, answer, change.answer)
+  return ok({
+    value: undefined,
+    writes: [...subscriptionWrites(db, current, change.subscription), answered, ...guards],
+    events: fact === undefined ? [] : [{ topic: 'billing-facts' as const, event: fact }],
+    audit: audit === undefined ? [] : [{ action: audit, target: operationId }],
+  })
 }
 
 /** What was answered rests on the subscription, also where it stays as it is. */

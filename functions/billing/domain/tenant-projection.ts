@@ -44,3 +44,8 @@ export function admitUsage(known: Pick<TenantProjection, 'state'> | undefined): 
       return 'apply'
   }
 }
+
+/** Whether workflows may begin: not of a tenant that is suspended, leaving, or not there yet. */
+export function mayBeginWorkflows({ state }: Pick<TenantProjection, 'state'>): boolean {
+  return state === 'ACTIVE' || state === 'TIER_CHANGING'
+}

@@ -2,6 +2,7 @@ import type { HandlersOf } from '#shared/http/edge.ts'
 import { sweepHandler } from '#shared/http/standard.ts'
 import type { Platform } from '#shared/wiring.ts'
 import { enqueueRollups } from '../operations/enqueue-rollups.ts'
+import { requestDueWork } from '../operations/request-due-work.ts'
 import type { BillingDeps } from '../ports.ts'
 import { answerWith } from './answer.ts'
 
@@ -11,7 +12,7 @@ export function jobHandlers(
   deps: BillingDeps,
 ): Pick<HandlersOf<'billing-api'>, 'runBillingSweep' | 'runBillingRollups'> {
   return {
-    runBillingSweep: sweepHandler(platform.outbox),
+    runBillingSweep: (request) => sweepHandler(platform.outbox, () => requestDueWork(deps, request))(request),
     runBillingRollups: async (request) => answerWith(await enqueueRollups(deps, request)),
   }
 }

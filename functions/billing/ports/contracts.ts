@@ -6,6 +6,8 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { MeterVersion } from '../domain/meter.ts'
 import type { PlanVersion } from '../domain/plan.ts'
+import type { ErasureStore } from './erasure.ts'
+import type { DueWork, WorkflowSlots } from './slots.ts'
 
 /** A plan with all that may be bought of it. */
 export type PlanEntry = {
@@ -76,4 +78,7 @@ export type ContractDeps = {
   readonly plans: PlanBook
   readonly meters: MeterBook
   readonly grants: Grants
+  readonly slots: WorkflowSlots
+  readonly due: DueWork
+  readonly erasure: ErasureStore
 }

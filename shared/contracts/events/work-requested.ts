@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineEvent } from '../define-event.ts'
 
-export const WORK_KINDS = ['rollup', 'close', 'export', 'erase', 'backfill'] as const
+export const WORK_KINDS = ['rollup', 'close', 'export', 'erase', 'backfill', 'drain'] as const
 export type WorkKind = (typeof WORK_KINDS)[number]
 
 /** billing's own: one unit of work on one tenant. Doing it again changes nothing. */

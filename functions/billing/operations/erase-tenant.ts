@@ -1,0 +1,49 @@
+import type { WorkRequested } from '#shared/contracts/events/work-requested.ts'
+import { hashedId } from '#shared/ids.ts'
+import type { ReceivedEvent } from '#shared/pubsub/types.ts'
+import { ok, type Result } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Trace } from '#shared/trace.ts'
+import type { BillingDeps } from '../ports.ts'
+
+/** Commits of one unit: as many as fit well into the time a message has. */
+const MOST_STEPS = 60
+/** An instance that has not heard of the purge may take usage for a minute more. */
+const SETTLING_MS = 3 * 60_000
+
+/** Asks for the erasure of a tenant whose purge began; the sweep asks again until it is done. */
+export async function beginErasure(
+  deps: Pick<BillingDeps, 'due' | 'work'>,
+  ctx: TenantContext,
+  purge: { readonly operationId: string | undefined; readonly nowMs: number; readonly trace: Trace },
+): Promise<void> {
+  const { operationId = '', nowMs, trace } = purge
+  await deps.due.mark(ctx.tenantId, 'erase', operationId, nowMs)
+  const unit = { tenantId: ctx.tenantId, kind: 'erase' as const, key: operationId || 'purge' }
+  await deps.work.request(unit, { id: `erase.${hashedId(ctx.tenantId, operationId)}`, nowMs, trace })
+}
+
+/**
+ * Erases what billing keeps of a tenant, some hundred documents at a time, and answers its purge with
+ * counts, once. Anything that another instance still stored in the minutes after goes with a later unit.
+ * A tenant that is not leaving, by the facts applied so far, loses nothing.
+ */
+export async function eraseTenant(
+  deps: Pick<BillingDeps, 'due' | 'erasure' | 'work'>,
+  received: ReceivedEvent<WorkRequested>,
+): Promise<Result<unknown>> {
+  const { ctx, event, nowMs, signal, trace } = received
+  const due = await deps.due.find(ctx.tenantId, 'erase')
+  if (due === undefined) return ok('nothing to erase')
+  if (!(await deps.erasure.isLeaving(ctx))) return ok('not leaving')
+  const erasure = { operationId: due.key, nowMs, trace }
+  for (let step = 0; step < MOST_STEPS && !signal.aborted; step += 1) {
+    if (!(await deps.erasure.step(ctx, erasure))) continue
+    if (nowMs >= due.markedAtMs + SETTLING_MS) await deps.due.settle(due)
+    return ok('erased')
+  }
+  const cursor = String(Number(event.data.cursor ?? '0') + 1)
+  const id = `erase.${hashedId(event.id, cursor)}`
+  await deps.work.request({ ...event.data, cursor }, { id, nowMs, trace })
+  return ok('more to erase')
+}

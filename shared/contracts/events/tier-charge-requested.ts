@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { TIERS, type Tier } from '../../catalogue/tiers.ts'
+import { defineEvent } from '../define-event.ts'
+import { operationIdSchema } from '../operation-id.ts'
+
+/** Command to billing: bill the tenant by this tier; answered by `charged` or `charge-refused`. */
+export type TierChargeRequested = {
+  tenantId: string
+  tier: Tier
+  operationId: string
+  /** From now on unless it says that the running period is left as it is. */
+  effective?: 'now' | 'period_end' | undefined
+}
+
+export const tierChargeRequested = defineEvent<TierChargeRequested>(
+  'ai.energent.billing.tier-charge-requested.v1',
+  z.object({
+    tenantId: z.string(),
+    tier: z.enum(TIERS),
+    operationId: operationIdSchema,
+    effective: z.enum(['now', 'period_end']).optional(),
+  }),
+  { tenantId: 'acme', tier: 'premium', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', effective: 'now' },
+)
