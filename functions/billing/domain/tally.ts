@@ -45,7 +45,9 @@ export function tallyEvents(events: Iterable<CountedEvent>, versionOf: VersionOf
     string,
     { first: Omit<Tally, 'events' | 'amount' | 'root'>; events: CountedEvent[] }
   >()
+  const samples = new Map<string, CountedEvent>()
   for (const event of events) {
+    if (METERS[event.meter].aggregation === 'level_hours') samples.set(sampleOf(event), event)
     const first = { meter: event.meter, version: versionOf(event.meter, event.timeMs), group: groupOf(event) }
     const key = tallyKey(first)
     const part = parts.get(key)
@@ -56,7 +58,7 @@ export function tallyEvents(events: Iterable<CountedEvent>, versionOf: VersionOf
     inOrder(parts).map(({ first, events: members }) => ({
       ...first,
       events: members.length,
-      amount: amountOf(first.meter, members),
+      amount: amountOf(first.meter, members, samples),
       root: merkleRoot(members.map(({ key }) => key).sort()),
     })),
   )
@@ -133,7 +135,16 @@ function runsOf(amount: Amount): readonly LevelRun[] {
   return amount.kind === 'level_hours' ? amount.runs : []
 }
 
-function amountOf(meter: MeterId, events: readonly CountedEvent[]): Amount {
+/** Of several levels of one instant the last in order holds, in whatever group: the others held for no time. */
+function sampleOf({ resource, producer, timeMs, meter }: CountedEvent): string {
+  return `${meter} ${producer} ${timeMs} ${resource ?? ''}`
+}
+
+function amountOf(
+  meter: MeterId,
+  events: readonly CountedEvent[],
+  samples: ReadonlyMap<string, CountedEvent>,
+): Amount {
   const kind = METERS[meter].aggregation
   switch (kind) {
     case 'count':
@@ -145,7 +156,7 @@ function amountOf(meter: MeterId, events: readonly CountedEvent[]): Amount {
     case 'unique_count':
       return { kind, members: [...new Set(events.map(({ resource }) => resource ?? ''))].sort() }
     case 'level_hours':
-      return { kind, runs: events.map(runOf) }
+      return { kind, runs: events.filter((event) => samples.get(sampleOf(event)) === event).map(runOf) }
   }
 }
 
