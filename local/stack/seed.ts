@@ -73,6 +73,7 @@ const CLIENT_SCOPES = [
   'usage:read',
   'invoices:read',
   'billing:manage',
+  'workflows:use',
   'clients:manage',
 ]
 const PROVISION_LIMIT_MS = 30_000

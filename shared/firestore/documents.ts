@@ -115,11 +115,31 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'billing',
     'usage or voids that an operator handed in: the events, who wants them and why, whether they are done',
   ),
+  doc(
+    'tenants/{tenantId}/billing_tenant/erasure',
+    'billing',
+    'how far the erasure of the tenant came, in counts',
+  ),
+  doc(
+    'tenants/{tenantId}/billing_quota/workflows',
+    'billing',
+    'leases of running workflows, and the operation that lets none begin',
+  ),
+  doc(
+    'tenants/{tenantId}/billing_grants/{grantId}',
+    'billing',
+    'prepaid credit, and what invoices burnt of it',
+  ),
+  doc(
+    'tenants/{tenantId}/billing_credit/head',
+    'billing',
+    'a number that grows with each change of any grant',
+  ),
   doc('tenants/{tenantId}/billing_subscriptions/main', 'billing', 'the subscription and its plan'),
   doc(
     'tenants/{tenantId}/billing_operations/{operationId}',
     'billing',
-    'what was answered to an operation that asked for a subscription',
+    'what was answered to an operation that asked for a subscription or a tier',
   ),
   doc(
     'tenants/{tenantId}/billing_invoices/{invoiceId}',
@@ -169,8 +189,19 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'auth',
     'which tenant has proven an e-mail domain; created once and never changed',
   ),
-  kept('plans/{id}', 'billing', 'versions of plans'),
-  kept('meters/{id}', 'billing', 'versions of meters'),
+  doc('plans/{planId}', 'billing', 'a plan: its tier, its newest version, whether it is sold'),
+  doc('plans/{planId}/versions/{version}', 'billing', 'fees and prices; created and never changed'),
+  doc('meters/{meterId}', 'billing', 'a meter’s newest version'),
+  doc('meters/{meterId}/versions/{version}', 'billing', 'a definition; created and never changed'),
+  doc(
+    'billingArchive/{tenantId}/{collection}/{id}',
+    'billing',
+    'invoices and credit notes of erased tenants, as the law wants them kept',
+    { readers: 'operators' },
+  ),
+  doc('billingArchive/{tenantId}/{collection}/{id}/{part}/{partId}', 'billing', 'their lines', {
+    readers: 'operators',
+  }),
   kept('stripeEvents/{id}', 'billing', 'webhooks taken'),
   kept('stripeOutbox/{id}', 'billing', 'calls that wait for Stripe'),
   doc(

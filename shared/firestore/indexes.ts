@@ -131,6 +131,10 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
   ...unindexed('auth_groups', ['members']),
   { collectionGroup: 'billing_usageBatches', field: 'payload' },
   { collectionGroup: 'billing_live', field: 'h' },
+  { collectionGroup: 'billing_quota', field: 'leases' },
+  { collectionGroup: 'billing_grants', field: 'burns' },
+  { collectionGroup: 'billing_subscriptions', field: 'history' },
+  ...unindexed('versions', ['currencies', 'filters']),
   ...unindexed('billing_usageBatches', ['receivedAtMs', 'firstMs', 'lastMs', 'n', 'root', 'schema']),
   // Found by their day, and all else is read with them.
   ...unindexed('billing_rollups', [

@@ -99,6 +99,29 @@ const USAGE_BY_OPERATORS = {
   support: 403,
   finance: 202,
 } as const
+/** Plans are nobody's in particular: operators for billing keep them. */
+const CATALOGUE = { ...OPERATORS_READ, support: 403 } as const
+/** No plan and no meter has the id of this matrix. */
+const CATALOGUE_UNKNOWN = {
+  ...CATALOGUE,
+  admin: 404,
+  adminToMissing: 404,
+  adminToSuspended: 404,
+  finance: 404,
+} as const
+/** The first caller makes it; to the others it is there. */
+const CATALOGUE_MADE = { ...CATALOGUE, admin: 201 } as const
+/** Credit is money: no tenant gives it to itself. */
+const CREDIT = {
+  ...READABLE,
+  own: 403,
+  admin: 201,
+  adminToSuspended: 201,
+  support: 404,
+  finance: 201,
+} as const
+/** Slots are taken by the tenant's own agents. */
+const OWN_AGENTS = { ...READABLE, admin: 404, adminToSuspended: 404, support: 404, finance: 404 } as const
 const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
 const everywhere = (status: number): Record<Column, number> =>
   Object.fromEntries(Object.keys(COLUMNS).map((column) => [column, status])) as Record<Column, number>
@@ -196,6 +219,30 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
     finance: 403,
     security: 403,
   },
+  getSubscription: READABLE,
+  changeSubscription: { ...READABLE, support: 404 },
+  previewSubscription: READABLE,
+  createGrant: CREDIT,
+  listGrants: READABLE,
+  voidGrant: { ...CREDIT, admin: 404, adminToSuspended: 404, finance: 404 },
+  getEntitlements: READABLE,
+  checkEntitlement: { ...READABLE, adminToSuspended: 402 },
+  acquireWorkflow: OWN_AGENTS,
+  renewWorkflow: OWN_AGENTS,
+  releaseWorkflow: OWN_AGENTS,
+  listPlans: CATALOGUE,
+  createPlan: CATALOGUE_MADE,
+  getPlan: CATALOGUE_UNKNOWN,
+  putPlan: CATALOGUE_UNKNOWN,
+  retirePlan: CATALOGUE_UNKNOWN,
+  listPlanVersions: CATALOGUE_UNKNOWN,
+  getPlanVersion: CATALOGUE_UNKNOWN,
+  listMeters: CATALOGUE,
+  createMeter: CATALOGUE_MADE,
+  getMeter: CATALOGUE_UNKNOWN,
+  putMeter: CATALOGUE_UNKNOWN,
+  listMeterVersions: CATALOGUE_UNKNOWN,
+  getMeterVersion: CATALOGUE_UNKNOWN,
   backfillUsage: USAGE_BY_OPERATORS,
   voidUsage: USAGE_BY_OPERATORS,
   getUsageJob: { ...everywhere(404), ...NONE_OF_OURS },
@@ -348,10 +395,50 @@ const PEOPLE_BODIES: readonly (readonly [path: RegExp, body: object])[] = [
   [/\/invitations\/accept$/, { token: 'none' }],
 ]
 
+const PLAN_OF_NOBODY = {
+  name: 'Matrix',
+  tier: 'basic',
+  currency: 'USD',
+  currencies: { USD: { fees: [], prices: [] } },
+}
+const BILLING_BODIES: readonly (readonly [path: RegExp, body: (tenant: string) => object])[] = [
+  [
+    /\/subscription(?:\/preview)?$/,
+    (tenant) => ({
+      planId: `example-${tenant === 'initech' ? 'basic' : 'standard'}`,
+      effective: 'period_end',
+    }),
+  ],
+  [/\/grants$/, () => ({ amount: '10', currency: 'USD', reason: 'matrix' })],
+  [/\/grants\/\{grantId\}\/void$/, () => ({})],
+  [/\/entitlements\/check$/, () => ({ meter: 'workflow_runs', amount: '1' })],
+  [/\/workflows\/\w+$/, () => ({ runId: 'matrix' })],
+  [/^\/v1\/plans$/, () => ({ planId: 'matrix', ...PLAN_OF_NOBODY })],
+  [/^\/v1\/plans\/\{planId\}$/, () => PLAN_OF_NOBODY],
+  [
+    /^\/v1\/meters(?:\/\{meterId\})?$/,
+    () => ({
+      meterId: 'active_users',
+      version: 2,
+      validFrom: '2099-01-01T00:00:00Z',
+      aggregation: 'unique_count',
+      field: 'resource',
+      scale: 0,
+      unit: 'person',
+      dimensions: [],
+      filters: {},
+      carryOver: false,
+      stalenessSeconds: null,
+    }),
+  ],
+]
+
 function bodyFor(route: Route, tenant: string): unknown {
   if (!['POST', 'PUT', 'PATCH'].includes(route.method)) return undefined
   const ofPeople = PEOPLE_BODIES.find(([path]) => path.test(route.path))
   if (ofPeople !== undefined) return ofPeople[1]
+  const ofBilling = BILLING_BODIES.find(([path]) => path.test(route.path))
+  if (ofBilling !== undefined) return ofBilling[1](tenant)
   if (route.path === '/v1/tenants/{tenantId}') return { displayName: 'Matrix' }
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
   if (route.path === '/v1/api-keys/verify') return { key: 'dak_none' }

@@ -78,7 +78,12 @@ function meterHandlers(deps: BillingDeps) {
       return ok({ status: 200, json: { items: now.map(viewOfMeter), nextPageToken: null } })
     },
     createMeter: (request: TenantRequest) => onAddMeter(deps, request, undefined),
-    putMeter: (request: TenantRequest) => onAddMeter(deps, request, request.params['meterId']),
+    putMeter: async (request: TenantRequest): Promise<Result<ApiReply>> => {
+      const meterId = METER_IDS.find((id) => id === request.params['meterId'])
+      return meterId === undefined
+        ? refuse('resource.not_found', 'no such meter')
+        : onAddMeter(deps, request, meterId)
+    },
     getMeter: async ({ params, nowMs }: TenantRequest): Promise<Result<ApiReply>> => {
       const meterId = METER_IDS.find((id) => id === params['meterId'])
       if (meterId === undefined) return refuse('resource.not_found', 'no such meter')
