@@ -179,6 +179,15 @@ describe('the check finds', () => {
     expect(report.faults.length).toBeGreaterThan(0)
   })
 
+  test('an audit that was removed as a whole, and a tenant that never was', async () => {
+    await threeLinks()
+    const client = await db()
+    for (const path of [...paths('segments'), ...paths('chain')]) await client.doc(path).delete()
+    expect(await verify()).toMatchObject({ ok: false, links: 0, head: null })
+    tenant = 'never-was'
+    expect(await verify()).toMatchObject({ ok: false, faults: [expect.stringContaining('no such tenant')] })
+  })
+
   test('a chain put back to where it was before, by whoever saw a later end', async () => {
     await threeLinks()
     const client = await db()

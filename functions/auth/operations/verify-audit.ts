@@ -58,6 +58,8 @@ export async function verifyAudit(
   }
   if (head === undefined) {
     if (walked.end.seq > 0) faults.push('the chain has links and no head')
+    // Auth writes an entry when it first hears of a tenant, so nothing at all is nobody's audit.
+    else if (waiting.length === 0) faults.push('there is no audit: no such tenant, or all of it was removed')
   } else {
     const { end, signature } = head.value
     // Links may have been added since the head was read; the head must be one of the ends passed.
