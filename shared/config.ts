@@ -75,6 +75,13 @@ export const SETTINGS = {
     "Key ring of the tenants' keys, projects/…/locations/…/keyRings/…; required by auth outside demo projects.",
   ),
   KMS_API_URL: optional(url, 'https://cloudkms.googleapis.com', 'Cloud KMS.'),
+  STORAGE_BUCKET: optional(bucketName, '', 'Bucket that exports are written to; without one there are none.'),
+  STORAGE_API_URL: optional(url, 'https://storage.googleapis.com', 'Cloud Storage, its JSON API.'),
+  TAX_RATES: optional(
+    taxRates,
+    '',
+    'Local tax rates, comma-separated: id=category:percent, such as vat=standard:19. None unless set.',
+  ),
   CLOCK_FILE: demo(nonEmpty, 'File with the offset of the test clock.'),
   OUTBOUND_ALLOW: demo(nonEmpty, 'host:port list that outbound calls may reach although it is private.'),
   DNS_FILE: demo(nonEmpty, 'JSON file with TXT records by name, in place of DNS for proofs of domains.'),
@@ -230,6 +237,27 @@ function clusterIssuers(text: string): readonly { readonly cluster: string; read
   const named = all.every(({ cluster }) => cluster !== '')
   if (named && distinct(all.map((one) => one.cluster)) && distinct(all.map((one) => one.issuer))) return all
   throw new Error('must be pairs such as energent-shared=https://…, each name and each issuer once')
+}
+
+function bucketName(text: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(text)) return text
+  throw new Error('must be the name of a bucket')
+}
+
+function taxRates(
+  text: string,
+): readonly { readonly rateId: string; readonly category: string; readonly percent: string }[] {
+  const all = text.split(',').map((entry) => {
+    const [, rateId = '', category = '', percent = ''] =
+      /^\s*([a-z][a-z0-9-]{0,62})=([a-z][a-z0-9_-]{0,63}):(\d{1,2}(?:\.\d{1,6})?)\s*$/.exec(entry) ?? []
+    return { rateId, category, percent }
+  })
+  if (
+    all.every(({ rateId }) => rateId !== '') &&
+    new Set(all.map(({ rateId }) => rateId)).size === all.length
+  )
+    return all
+  throw new Error('must be entries such as vat=standard:19, each id once')
 }
 
 function key32(text: string): Buffer {

@@ -328,6 +328,18 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'The event says something that only the platform can know, such as that a run failed because of it. It came through the API, where tenants report for themselves.',
     'Report the run with the outcome you saw; the platform’s collectors report its own failures.',
   ),
+  'invoice.state': help(
+    'A draft can be finalized once its period is over and all its usage is in; a finalized invoice can be made void while it is unpaid; one that a later invoice rests on stays. `detail` says which.',
+    'Read the invoice, and do what its status allows. What was paid is corrected by `rebill`.',
+  ),
+  'invoice.revision_conflict': help(
+    'The invoice was replaced, or the request names a revision that it never had.',
+    'Read it again, and decide on what it says now.',
+  ),
+  'export.invalid': help(
+    'The range is empty, lies in the future or is longer than 13 months.',
+    'Choose another range.',
+  ),
   'invoice.out_of_range': help(
     'A line or the total is beyond 2^53 − 1 of the currency’s smallest units, which JSON cannot state exactly. Nothing was billed.',
     'Look at the usage of the period for a value that cannot be, and have it corrected; then ask again.',

@@ -99,6 +99,12 @@ export const REFUSALS = {
   'usage.range_invalid': { status: 422, title: 'The time range of the usage query is not accepted' },
   'usage.period_locked': { status: 409, title: 'The billing period is closed and takes no late usage' },
   'usage.collector_only': { status: 403, title: 'Only a collector of the platform may report this' },
+  'invoice.state': { status: 409, title: 'The invoice is not in a state that allows this' },
+  'invoice.revision_conflict': {
+    status: 409,
+    title: 'The invoice is not the revision that the request names',
+  },
+  'export.invalid': { status: 422, title: 'Nothing can be exported that way' },
   'invoice.out_of_range': { status: 422, title: 'The amount is larger than an invoice can state' },
   'cluster.refused': { status: 422, title: 'The cluster refused an object for good' },
   'overload.shed': { status: 503, title: 'The service is overloaded; try again later' },

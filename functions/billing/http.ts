@@ -4,6 +4,7 @@ import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import type { Platform } from '#shared/wiring.ts'
 import { catalogueHandlers } from './http/catalogue.ts'
 import { entitlementHandlers } from './http/entitlements.ts'
+import { exportHandlers } from './http/exports.ts'
 import { grantHandlers } from './http/grants.ts'
 import { invoiceHandlers } from './http/invoices.ts'
 import { jobHandlers } from './http/jobs.ts'
@@ -20,7 +21,8 @@ export function billingApi(platform: Platform, deps: BillingDeps): HandlersOf<'b
   return {
     ...usageHandlers(platform, deps),
     ...usageJobHandlers(deps),
-    ...invoiceHandlers(deps),
+    ...invoiceHandlers(platform, deps),
+    ...exportHandlers(deps),
     ...subscriptionHandlers(deps),
     ...grantHandlers(deps, pages),
     ...entitlementHandlers(deps),

@@ -11,6 +11,7 @@ import type { TenantProjection } from './domain/tenant-projection.ts'
 import type { UsageBatch } from './domain/usage-batch.ts'
 import type { Producer, UsageEvent } from './domain/usage-event.ts'
 import type { ContractDeps } from './ports/contracts.ts'
+import type { ExportDeps } from './ports/exports.ts'
 import type { InvoiceDeps } from './ports/invoices.ts'
 import type { Subscriptions } from './ports/subscriptions.ts'
 import type { CorrectionStore, Ledger, LiveCounters, Reads, RollupStore, UsageReader } from './ports/usage.ts'
@@ -98,7 +99,8 @@ export type TenantList = {
 }
 
 export type BillingDeps = ContractDeps &
-  InvoiceDeps & {
+  InvoiceDeps &
+  ExportDeps & {
     readonly corrections: CorrectionStore
     readonly rollups: RollupStore
     readonly live: LiveCounters

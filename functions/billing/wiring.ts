@@ -1,8 +1,11 @@
 import type { Config } from '#shared/config.ts'
+import { metadataTokens } from '#shared/metadata-token.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { cloudStorage } from './adapters/cloud-storage.ts'
 import { firestoreCorrections } from './adapters/corrections.ts'
 import { firestoreDueWork } from './adapters/due-work.ts'
 import { firestoreErasure } from './adapters/erasure-store.ts'
+import { firestoreExports } from './adapters/exports.ts'
 import { firestoreGrants } from './adapters/grants.ts'
 import { firestoreInvoices, firestoreRevenue } from './adapters/invoices.ts'
 import { firestoreLedger } from './adapters/ledger.ts'
@@ -49,6 +52,8 @@ export function wireBilling(
     erasure: firestoreErasure({ tenants, system, ids }),
     invoices: firestoreInvoices(tenants),
     revenue: firestoreRevenue(system),
+    exports: firestoreExports(tenants),
+    objects: objectsOf(config, clock),
     taxRates: config.TAX_RATES ?? [],
     usage: usageReader({ ...counted, refreshVersions: meters.refresh }),
     work: pubsubWorkQueue(publisher),
@@ -63,4 +68,11 @@ export function wireBilling(
     periodLocks: openPeriods,
   }
   return { platform, deps }
+}
+
+/** Exports go to the operator's bucket; without one there are none. */
+function objectsOf(config: Config, clock: Platform['clock']): BillingDeps['objects'] {
+  const { STORAGE_BUCKET: bucket, STORAGE_API_URL: apiUrl, GCE_METADATA_HOST: host } = config
+  if (bucket === undefined) return undefined
+  return cloudStorage({ apiUrl, bucket, tokens: metadataTokens(host, clock) })
 }

@@ -2,9 +2,11 @@ import type { WorkKind, WorkRequested } from '#shared/contracts/events/work-requ
 import type { ReceivedEvent } from '#shared/pubsub/types.ts'
 import { type Result, refuse } from '#shared/result.ts'
 import { applyUsageJob } from './operations/apply-usage-job.ts'
+import { closePeriods } from './operations/close-periods.ts'
 import { eraseTenant } from './operations/erase-tenant.ts'
 import { rollUpTenant } from './operations/roll-up-tenant.ts'
 import { drain } from './operations/use-slots.ts'
+import { writeExport } from './operations/write-export.ts'
 import type { BillingDeps } from './ports.ts'
 
 type Unit = (deps: BillingDeps, received: ReceivedEvent<WorkRequested>) => Promise<Result<unknown>>
@@ -15,6 +17,8 @@ type Unit = (deps: BillingDeps, received: ReceivedEvent<WorkRequested>) => Promi
  */
 const UNITS: Readonly<Partial<Record<WorkKind, Unit>>> = {
   rollup: rollUpTenant,
+  close: closePeriods,
+  export: writeExport,
   backfill: applyUsageJob,
   drain,
   erase: eraseTenant,

@@ -11,6 +11,7 @@ export const JOBS = {
   'auth-sweep': { function: 'auth', path: '/internal/sweep/run', everySeconds: 60 },
   'billing-sweep': { function: 'billing-api', path: '/internal/sweep/run', everySeconds: 60 },
   'billing-rollups': { function: 'billing-api', path: '/internal/rollups/run', everySeconds: 300 },
+  'billing-close': { function: 'billing-api', path: '/internal/close/run', everySeconds: 3600 },
   'lifecycle-sweep': { function: 'tenants-api', path: '/internal/sweep/run', everySeconds: 60 },
 } as const satisfies Record<string, Job>
 

@@ -8,6 +8,26 @@ export function merkleRoot(leaves: readonly string[]): string {
   return rootOf(leaves).toString('hex')
 }
 
+/** A hash beside the way from a leaf to the root, and on which side of it. */
+export type Sibling = { readonly side: 'left' | 'right'; readonly hash: string }
+
+/**
+ * What proves that the leaf at `index` is under the root (RFC 9162 §2.1.3): hash the leaf, then with each
+ * sibling in turn.
+ */
+export function merklePath(leaves: readonly string[], index: number): Sibling[] {
+  if (!Number.isInteger(index) || index < 0 || index >= leaves.length) {
+    throw new RangeError(`there is no leaf ${index} of ${leaves.length}`)
+  }
+  if (leaves.length === 1) return []
+  let half = 1
+  while (half * 2 < leaves.length) half *= 2
+  const [left, right] = [leaves.slice(0, half), leaves.slice(half)]
+  return index < half
+    ? [...merklePath(left, index), { side: 'right', hash: merkleRoot(right) }]
+    : [...merklePath(right, index - half), { side: 'left', hash: merkleRoot(left) }]
+}
+
 function rootOf(leaves: readonly string[]): Buffer {
   const [only] = leaves
   if (only === undefined) return createHash('sha256').digest()

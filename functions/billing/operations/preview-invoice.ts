@@ -9,7 +9,7 @@ import { type InvoicePreview, previewLines } from './preview-lines.ts'
 const YEAR_MS = 366 * 24 * 3_600_000
 const LEDGER_MS = 396 * 24 * 3_600_000
 
-type Deps = Pick<BillingDeps, 'ledger' | 'plans' | 'reads' | 'subscriptions'>
+type Deps = Pick<BillingDeps, 'usage' | 'plans' | 'reads' | 'subscriptions' | 'invoices' | 'taxRates'>
 
 type Request = {
   readonly ctx: TenantContext

@@ -1,21 +1,24 @@
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { formatInstant, type Period } from '../domain/calendar.ts'
-import { exactThroughMs } from '../domain/exactness.ts'
-import { computeInvoice, type Invoice } from '../domain/invoice.ts'
-import { folding, STALENESS_MS } from '../domain/meter-usage.ts'
-import { planIn } from '../domain/plan.ts'
+import type { InvoiceDraft } from '../domain/invoice/calculate-invoice.ts'
 import type { Subscription } from '../domain/subscription.ts'
+import { periodAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
+import { draftOf, gatherPeriod, nextRevision } from './draft-period.ts'
 
-export type InvoicePreview = Invoice & { readonly exactThrough: string; readonly provisional: boolean }
+export type InvoicePreview = InvoiceDraft & {
+  readonly status: 'draft'
+  readonly exactThrough: string
+  readonly provisional: boolean
+}
 
 /**
  * The invoice of a period as it would be on what is known now, under a subscription as it is or might be.
- * Nothing is written.
+ * Nothing is written, and nothing else is calculated when it is finalized.
  */
 export async function previewLines(
-  deps: Pick<BillingDeps, 'ledger' | 'plans'>,
+  deps: Pick<BillingDeps, 'usage' | 'plans' | 'invoices' | 'taxRates'>,
   request: {
     readonly ctx: TenantContext
     readonly subscription: Subscription
@@ -24,17 +27,19 @@ export async function previewLines(
     readonly reading: Reading
   },
 ): Promise<Result<InvoicePreview>> {
-  const { ctx, subscription, period, nowMs, reading } = request
-  const held = { fromMs: period.fromMs - STALENESS_MS, toMs: period.toMs }
-  const events = await deps.ledger.read(ctx, held, reading)
-  if (!events.ok) return events
-  const folded = await reading.work(folding(events.value, period))
-  const version = await deps.plans.find(subscription.planId, subscription.planVersion)
-  const plan = version === undefined ? undefined : planIn(version, subscription.currency)
-  if (plan === undefined) throw new RangeError(`no plan ${subscription.planId}@${subscription.planVersion}`)
-  const input = { tenantId: ctx.tenantId, subscription, plan, period, events: folded.events }
-  const invoice = computeInvoice(input)
-  if (!invoice.ok) return invoice
-  const exactMs = exactThroughMs(period, nowMs)
-  return ok({ ...invoice.value, exactThrough: formatInstant(exactMs), provisional: exactMs < period.toMs })
+  const { ctx, subscription } = request
+  const period = periodAt(subscription, request.period.fromMs)
+  const book = await deps.invoices.read(ctx)
+  const gathered = await gatherPeriod(deps, { ...request, period, invoices: book.invoices })
+  if (!gathered.ok) return gathered
+  const revision = nextRevision(book.invoices, period.fromMs)
+  const drafted = draftOf(deps, ctx, gathered.value, book, revision)
+  if (!drafted.ok) return drafted
+  const { exactThroughMs, provisional } = gathered.value
+  return ok({
+    ...drafted.value.draft,
+    status: 'draft',
+    exactThrough: formatInstant(exactThroughMs),
+    provisional,
+  })
 }

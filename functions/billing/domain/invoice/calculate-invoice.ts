@@ -2,9 +2,10 @@ import { digestOf } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant } from '../calendar.ts'
 import { type Currency, isStatable, type Money, minorDigits, money } from '../currency.ts'
+import type { Applied } from '../grant.ts'
 import { merkleRoot } from '../merkle.ts'
 import { fromScaled } from '../rational.ts'
-import { burnMoney, type GrantBurn, type Paid } from './credits.ts'
+import { burnMoney, type Paid } from './credits.ts'
 import { feeLines } from './fee-lines.ts'
 import {
   type InvoiceLine,
@@ -63,7 +64,8 @@ export type InvoiceDraft = InvoiceStatement & {
 /** What a draft takes from elsewhere when it is finalized. */
 export type CalculatedInvoice = {
   readonly draft: InvoiceDraft
-  readonly burns: readonly GrantBurn[]
+  /** What it takes from grants, in their measures. */
+  readonly burns: readonly Applied[]
   /** What is charged for the period itself: what later corrections start from. */
   readonly charged: readonly RatedLine[]
 }

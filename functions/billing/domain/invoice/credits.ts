@@ -1,15 +1,12 @@
 import { type Currency, minorDigits } from '../currency.ts'
 import { type Applied, burnGrants, type Demand, type Grant } from '../grant.ts'
 import { fieldsOf, has, optionalDecimalAt } from '../rating/fields.ts'
-import { formatDecimal, fromScaled, larger, multiply, ONE, subtract, toScaled, ZERO } from '../rational.ts'
+import { fromScaled, larger, multiply, ONE, subtract, toScaled, ZERO } from '../rational.ts'
 import type { RatedLine } from './line.ts'
 import type { PricePart } from './parts.ts'
 
 /** What one grant pays of one line, in minor units. */
 export type Paid = { readonly grantId: string; readonly lineKey: string; readonly minor: bigint }
-
-/** What an invoice takes from a grant, at which instant: an amount of money or a quantity. */
-export type GrantBurn = { readonly grantId: string; readonly atMs: number; readonly amount: string }
 
 /**
  * Units of a meter that grants pay: what a part used beyond what is included, as events count it, at the
@@ -47,7 +44,7 @@ export function burnMoney(
   grants: readonly Grant[],
   currency: Currency,
   periodEndMs: number,
-): { readonly paid: readonly Paid[]; readonly burns: readonly GrantBurn[] } {
+): { readonly paid: readonly Paid[]; readonly burns: readonly Applied[] } {
   const digits = minorDigits(currency)
   const due = dueOf(lines)
   const demands = lines.flatMap((line): Demand[] => {
@@ -75,11 +72,7 @@ export function burnMoney(
   const real = applied.filter(({ minor }) => minor > 0n)
   return {
     paid: real.map(({ grantId, demandId, minor }) => ({ grantId, lineKey: demandId, minor })),
-    burns: real.map(({ grantId, atMs, minor }) => ({
-      grantId,
-      atMs,
-      amount: formatDecimal(fromScaled(minor, digits)),
-    })),
+    burns: real.map(({ minor, ...one }) => ({ ...one, amount: fromScaled(minor, digits) })),
   }
 }
 

@@ -1,5 +1,6 @@
 import { canonicalJson } from '#shared/json.ts'
 import { type Currency, minorDigits, toMinor } from '../currency.ts'
+import type { Applied } from '../grant.ts'
 import { allocate } from '../rating/adjustments.ts'
 import {
   add,
@@ -13,7 +14,6 @@ import {
   subtract,
   ZERO,
 } from '../rational.ts'
-import type { GrantBurn } from './credits.ts'
 import {
   lineKeyOf,
   NO_ADJUSTMENTS,
@@ -29,7 +29,7 @@ import type { GroupUsage, InvoiceInput } from './terms.ts'
 /** What usage costs: a line for each price and part of the period, split by group where the price is; then the plan's commitment. */
 export function usageLines(input: InvoiceInput): {
   readonly lines: readonly RatedLine[]
-  readonly unitBurns: readonly GrantBurn[]
+  readonly unitBurns: readonly Applied[]
 } {
   const { segments, usage, currency } = input
   const usageOf = (part: PricePart): readonly GroupUsage[] => {
@@ -41,7 +41,7 @@ export function usageLines(input: InvoiceInput): {
   const lines = rated.flatMap((one) => partLines(one, currency))
   return {
     lines: [...lines, ...commitmentLines(input, lines)],
-    unitBurns: units.map(({ grantId, atMs, amount }) => ({ grantId, atMs, amount: formatDecimal(amount) })),
+    unitBurns: units,
   }
 }
 

@@ -1,0 +1,110 @@
+import { ok, type Result, refuse } from '#shared/result.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
+import { dimensionsOf, rowsOf, usageOf } from '../domain/invoice/assign-usage.ts'
+import type { MeasuredPeriod } from '../domain/invoice/draft-invoice.ts'
+import { partsOf } from '../domain/invoice/parts.ts'
+import type { Segment } from '../domain/invoice/terms.ts'
+import { type Plan, planIn } from '../domain/plan.ts'
+import type { Quantity } from '../domain/quantities.ts'
+import type { Subscription } from '../domain/subscription.ts'
+import { type BillingPeriod, segmentsOf, termsAt } from '../domain/subscription-phases.ts'
+import type { BillingDeps, Reading } from '../ports.ts'
+
+export type Measurement = {
+  readonly measured: MeasuredPeriod
+  /** The plan that closes the period; undefined where nothing is charged. */
+  readonly plan: Plan | undefined
+  readonly exactThroughMs: number
+  readonly provisional: boolean
+}
+
+/**
+ * What was used in a period under each price of its plans: cut by the millisecond where a price changes,
+ * told apart by the dimensions that prices name.
+ */
+export async function measurePeriod(
+  deps: Pick<BillingDeps, 'plans' | 'usage'>,
+  request: {
+    readonly ctx: TenantContext
+    readonly subscription: Subscription
+    readonly period: BillingPeriod
+    readonly nowMs: number
+    readonly reading: Reading
+  },
+): Promise<Result<Measurement>> {
+  const { ctx, subscription, period, nowMs, reading } = request
+  const priced = await pricedSegments(deps, subscription, period)
+  const segments = priced.map(({ segment }) => segment)
+  const parts = partsOf(segments)
+  const queries = Map.groupBy(parts, (part) =>
+    JSON.stringify([part.period.fromMs, part.period.toMs, dimensionsOf(part, segments)]),
+  )
+  const rows = new Map<string, readonly Quantity[]>()
+  let exactThroughMs = period.toMs
+  for (const ofQuery of queries.values()) {
+    const [first] = ofQuery
+    if (first === undefined) continue
+    const query = {
+      meters: [...new Set(ofQuery.map(({ price }) => price.meter))],
+      ...first.period,
+      nowMs,
+      groupBy: dimensionsOf(first, segments),
+    }
+    const found = await deps.usage.quantities(ctx, query, reading)
+    if (!found.ok) return found
+    // A part is exact by itself: what lies before another's beginning says nothing about the whole.
+    if (found.value.provisional) exactThroughMs = Math.min(exactThroughMs, found.value.exactThroughMs)
+    for (const part of ofQuery) rows.set(part.key, rowsOf(part, segments, found.value.rows))
+  }
+  const last = priced.at(-1)?.plan
+  const terms = termsAt(subscription, period.toMs - 1)
+  if (priced.some(({ plan }) => plan.currency !== terms.currency)) {
+    return refuse('invoice.state', 'two currencies in one period', 'A period is billed in one currency.')
+  }
+  return ok({
+    measured: {
+      period: { fromMs: period.fromMs, toMs: period.toMs },
+      currency: terms.currency,
+      timeZone: terms.timeZone,
+      subscriptionId: subscription.subscriptionId,
+      segments,
+      usage: new Map(parts.map((part) => [part.key, usageOf(part, segments, rows.get(part.key) ?? [])])),
+      rollups: new Map(parts.map((part) => [part.key, rollupsOf(rows.get(part.key) ?? [])])),
+      taxMode: last?.taxMode ?? 'per_rate',
+    },
+    plan: last,
+    exactThroughMs: parts.length === 0 ? Math.min(nowMs, period.toMs) : exactThroughMs,
+    provisional: exactThroughMs < period.toMs || nowMs < period.toMs,
+  })
+}
+
+/** The parts of a period under one version of a plan each. */
+export async function segmentsIn(
+  deps: Pick<BillingDeps, 'plans'>,
+  subscription: Subscription,
+  period: BillingPeriod,
+): Promise<Segment[]> {
+  return (await pricedSegments(deps, subscription, period)).map(({ segment }) => segment)
+}
+
+type Priced = { readonly segment: Segment; readonly plan: Plan }
+
+async function pricedSegments(
+  deps: Pick<BillingDeps, 'plans'>,
+  subscription: Subscription,
+  period: BillingPeriod,
+): Promise<Priced[]> {
+  const priced: Priced[] = []
+  for (const { planId, planVersion, currency, fromMs, toMs, share } of segmentsOf(subscription, period)) {
+    const version = await deps.plans.find(planId, planVersion)
+    const plan = version === undefined ? undefined : planIn(version, currency)
+    // A stored subscription names versions that exist and are sold in its currency.
+    if (plan === undefined) throw new RangeError(`no plan ${planId}@${planVersion} in ${currency}`)
+    priced.push({ segment: { period: { fromMs, toMs }, plan, share }, plan })
+  }
+  return priced
+}
+
+function rollupsOf(rows: readonly Quantity[]): string[] {
+  return [...new Set(rows.flatMap(({ rollups }) => rollups))].sort()
+}

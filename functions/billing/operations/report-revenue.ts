@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import { type Parse, parser } from '#shared/json.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import { formatInstant } from '../domain/calendar.ts'
+import { type Currency, isStatable, type Money, money } from '../domain/currency.ts'
+import { monthOf, type RevenueRow } from '../domain/invoice/revenue.ts'
+import { parseInstant } from '../domain/usage-query.ts'
+import type { BillingDeps } from '../ports.ts'
+
+const GROUPS = ['tier', 'meter', 'tenant', 'currency'] as const
+type GroupBy = (typeof GROUPS)[number]
+const DAY_MS = 24 * 3_600_000
+const LONGEST_MS = 400 * DAY_MS
+const PAGE = 300
+/** More rows than this are an export's business, not an answer's. */
+const MOST_ROWS = 30_000
+
+const parseQuery: Parse<{ from: string; to: string; groupBy: GroupBy }> = parser(
+  z.strictObject({ from: z.string(), to: z.string(), groupBy: z.enum(GROUPS).default('currency') }),
+)
+
+type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring', bigint>
+type Group = { readonly key: string; readonly currency: Currency; sums: Sums; invoices: Set<string> }
+
+/**
+ * What was billed in a range, over all tenants, by the instant at which invoices were finalized or taken
+ * back. Currencies are never added up: each group has a row for each.
+ */
+export async function reportRevenue(
+  deps: Pick<BillingDeps, 'revenue'>,
+  request: {
+    readonly query: Readonly<Record<string, string>>
+    readonly nowMs: number
+    readonly signal: AbortSignal
+  },
+): Promise<Result<Record<string, unknown>>> {
+  const query = parseQuery(request.query)
+  if (!query.ok) return query
+  const { groupBy } = query.value
+  const [fromMs, toMs] = [parseInstant(query.value.from), parseInstant(query.value.to)]
+  if (fromMs === undefined || toMs === undefined || fromMs >= toMs || toMs - fromMs > LONGEST_MS) {
+    const hint = 'from and to: RFC 3339 instants, from before to, 400 days apart at most'
+    return refuse('usage.range_invalid', 'revenue range', hint)
+  }
+  const rows = await rowsBetween(deps, fromMs, toMs, request.signal)
+  if (!rows.ok) return rows
+  const groups = groupsOf(rows.value, groupBy)
+  const tooLarge = groups.flatMap(({ sums }) => Object.values(sums)).find((minor) => !isStatable(minor))
+  if (tooLarge !== undefined) return refuse('invoice.out_of_range', `${tooLarge} minor units`)
+  return ok({
+    from: formatInstant(fromMs),
+    to: formatInstant(toMs),
+    groupBy,
+    data: groups.map(groupJson(groupBy)),
+    // Whether what we billed was compared with what was collected: nothing collects yet.
+    reconciled: false,
+    asOf: formatInstant(request.nowMs),
+  })
+}
+
+async function rowsBetween(
+  deps: Pick<BillingDeps, 'revenue'>,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<Result<readonly RevenueRow[]>> {
+  const rows: RevenueRow[] = []
+  for (const month of monthsBetween(fromMs, toMs)) {
+    let after: string | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      const page = await deps.revenue.rows(month, after, PAGE)
+      rows.push(...page.filter(({ atMs }) => atMs >= fromMs && atMs < toMs))
+      if (rows.length > MOST_ROWS) {
+        return refuse('usage.range_invalid', `more than ${MOST_ROWS} invoices`, 'Ask for a shorter range.')
+      }
+      after = page.at(-1)?.rowId
+      if (page.length < PAGE) break
+    }
+  }
+  return ok(rows)
+}
+
+function monthsBetween(fromMs: number, toMs: number): string[] {
+  const months = new Set<string>()
+  for (let ms = fromMs; ms < toMs; ms += DAY_MS) months.add(monthOf(ms))
+  return [...months.add(monthOf(toMs - 1))]
+}
+
+function groupsOf(rows: readonly RevenueRow[], groupBy: GroupBy): Group[] {
+  const groups = new Map<string, Group>()
+  const add = (key: string, row: RevenueRow, sums: Partial<Sums>): void => {
+    const currency = row.currency as Currency
+    const id = `${key}\0${currency}`
+    const group = groups.get(id) ?? { key, currency, sums: noSums(), invoices: new Set() }
+    groups.set(id, group)
+    for (const [name, minor] of Object.entries(sums) as [keyof Sums, bigint][]) group.sums[name] += minor
+    group.invoices.add(row.rowId.replace(/_(?:billed|back)$/, ''))
+  }
+  for (const row of rows) {
+    if (groupBy === 'meter') {
+      for (const [meter, charged] of Object.entries(row.byMeter)) add(meter, row, { charged })
+    } else {
+      add(
+        groupBy === 'tenant' ? row.tenantId : groupBy === 'tier' ? row.tier : row.currency,
+        row,
+        row.amounts,
+      )
+    }
+  }
+  return [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group)
+}
+
+function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> {
+  return ({ key, currency, sums, invoices }) => {
+    const amount = (name: keyof Sums): Money => money(sums[name], currency)
+    if (groupBy === 'meter')
+      return { meter: key, currency, charged: amount('charged'), invoices: invoices.size }
+    return {
+      [groupBy]: key,
+      currency,
+      charged: amount('charged'),
+      credits: amount('credits'),
+      sla: amount('sla'),
+      billed: amount('billed'),
+      tax: amount('tax'),
+      mrr: amount('recurring'),
+      invoices: invoices.size,
+    }
+  }
+}
+
+function noSums(): Sums {
+  return { charged: 0n, credits: 0n, sla: 0n, billed: 0n, tax: 0n, recurring: 0n }
+}
