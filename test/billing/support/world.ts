@@ -29,10 +29,19 @@ let started = 0
 
 installFront()
 
-/** Billing on the embedded Firestore, with both edges in front and a publisher that remembers. */
-export async function startWorld() {
-  const clock = manualClock(NOW)
-  const engine = await startFirestoreEngine({ now: clock.now })
+/** What two instances have in common. */
+type Shared = {
+  readonly clock: ReturnType<typeof manualClock>
+  readonly engine: Awaited<ReturnType<typeof startFirestoreEngine>>
+}
+
+/**
+ * Billing on the embedded Firestore, with both edges in front and a publisher that remembers. `sharing`
+ * another's store and clock it is a second instance.
+ */
+export async function startWorld({ sharing }: { readonly sharing?: Shared } = {}) {
+  const clock = sharing?.clock ?? manualClock(NOW)
+  const engine = sharing?.engine ?? (await startFirestoreEngine({ now: clock.now }))
   const published: OutgoingMessage[] = []
   const broken = { publish: false }
   const calls: string[] = []
@@ -158,7 +167,7 @@ export async function startWorld() {
         await new Promise((resolve) => server.close(resolve))
       }
       await closeDatabase(platform.database)
-      await engine.close()
+      if (sharing === undefined) await engine.close()
     },
   }
 }
@@ -192,6 +201,7 @@ export function aTenantFact(fields: {
   tier?: string
   sequence?: bigint
   id?: string
+  operationId?: string
 }) {
   const tenantId = (fields.tenant ?? 'acme') as TenantId
   const sequence = fields.sequence ?? 2n
@@ -209,6 +219,7 @@ export function aTenantFact(fields: {
       deploymentModel: 'multi_tenant',
       cluster: 'energent-shared',
       namespace: `tenant-${tenantId}`,
+      ...(fields.operationId === undefined ? {} : { operationId: fields.operationId }),
       revision: Number(sequence % 1000n),
       at: new Date(NOW).toISOString(),
     },
