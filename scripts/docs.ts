@@ -5,6 +5,7 @@ import { indexesJson } from '#shared/firestore/indexes.ts'
 import { LOG_LINE } from '#shared/observability/log-line.ts'
 import { renderAttacks } from './docs/attacks.ts'
 import { renderConfiguration } from './docs/configuration.ts'
+import { renderCost } from './docs/cost.ts'
 import { renderErrors } from './docs/errors.ts'
 import { renderEvents } from './docs/events.ts'
 import { renderLogMetrics, renderObservability } from './docs/observability.ts'
@@ -25,6 +26,7 @@ export function renderDocs(): ReadonlyMap<string, string> {
     ['docs/configuration.md', renderConfiguration()],
     ['docs/events.md', renderEvents()],
     ['docs/storage.md', renderStorage()],
+    ['docs/cost.md', renderCost()],
     ['docs/observability.md', renderObservability()],
     ['docs/log-line.schema.json', json(z.toJSONSchema(LOG_LINE, { reused: 'ref' }))],
     ['docs/log-metrics.json', renderLogMetrics()],
