@@ -2,6 +2,7 @@ import { FUNCTIONS, type FunctionId } from '#shared/catalogue.ts'
 import { type Accounts, functionUri } from './accounts.ts'
 import type { Engines } from './engines.ts'
 import type { StackOptions } from './options.ts'
+import { EXPORTS_BUCKET } from './stand-ins.ts'
 
 export type EnvParts = {
   readonly stack: StackOptions
@@ -15,6 +16,7 @@ export type EnvParts = {
   readonly metadataHost: string
   readonly kubernetesUrl: string
   readonly kms: { readonly url: string; readonly keyRing: string }
+  readonly storage: { readonly url: string }
   /** Of the cluster that tenants are placed on. */
   readonly clusterIssuer: string
   readonly outboundAllow: readonly string[]
@@ -55,5 +57,7 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     KUBERNETES_API_URL: parts.kubernetesUrl,
     KMS_API_URL: parts.kms.url,
     KMS_KEY_RING: parts.kms.keyRing,
+    STORAGE_API_URL: parts.storage.url,
+    STORAGE_BUCKET: EXPORTS_BUCKET,
   }
 }

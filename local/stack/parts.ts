@@ -81,6 +81,7 @@ async function start(options: PartsOptions, keep: Keep) {
     metadataHost: google.metadataHost,
     kubernetesUrl: kubernetes.url,
     kms: standIns.kms,
+    storage: standIns.storage,
     clusterIssuer: cluster.issuer,
     outboundAllow: [ports.idp, ports.clusterIssuer, ports.googleIssuer].map((port) => `127.0.0.1:${port}`),
   }

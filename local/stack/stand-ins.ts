@@ -11,6 +11,9 @@ import type { Ports } from './ports.ts'
 /** The name of the cluster that multi-tenant tenants are placed on, and of its token issuer. */
 const CLUSTER = 'energent-shared'
 
+/** Where exports go. */
+export const EXPORTS_BUCKET = 'energent-exports'
+
 /** What stands in for everything outside: Google's token issuer, a cluster, Stripe, object storage. */
 export async function startStandIns(options: {
   readonly project: string
@@ -68,7 +71,9 @@ export async function startStandIns(options: {
       }),
     ),
   )
-  const storage = keep(await startStorage({ port: ports.storage, folder: data.file('storage'), now }))
+  const storage = keep(
+    await startStorage({ port: ports.storage, folder: data.file('storage'), now, bucket: EXPORTS_BUCKET }),
+  )
   const kms = keep(
     await opening(data.file('kms.jsonl'), () =>
       startKms({

@@ -13,6 +13,8 @@ type StorageOptions = {
   readonly port?: number
   readonly folder: string
   readonly now?: () => number
+  /** A bucket that is there from the beginning, as Terraform would have made it. */
+  readonly bucket?: string
 }
 
 /** For STORAGE_EMULATOR_HOST or the client's apiEndpoint. */
@@ -22,6 +24,10 @@ export type StorageServer = Loopback
 export function startStorage(options: StorageOptions): Promise<StorageServer> {
   const now = options.now ?? systemClock.now
   const store = openObjectStore(options.folder, now)
+  const { bucket } = options
+  if (bucket !== undefined && store.findBucket(bucket) === undefined) {
+    createBucket(store, { name: bucket }, now())
+  }
   // An object may be as large as memory allows: the limit of the other stand-ins would be a false one.
   return serveLoopback(options.port ?? 0, (call) => answer({ store, now, call }), Number.POSITIVE_INFINITY)
 }

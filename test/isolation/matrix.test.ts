@@ -120,6 +120,16 @@ const CREDIT = {
   support: 404,
   finance: 201,
 } as const
+const NO_SUCH_INVOICE = {
+  ...READABLE,
+  own: 404,
+  admin: 404,
+  adminToSuspended: 404,
+  support: 404,
+  finance: 404,
+} as const
+/** What a tenant owes is not the tenant's to decide. */
+const NO_INVOICE_TO_SETTLE = { ...NO_SUCH_INVOICE, own: 403 } as const
 /** Slots are taken by the tenant's own agents. */
 const OWN_AGENTS = { ...READABLE, admin: 404, adminToSuspended: 404, support: 404, finance: 404 } as const
 const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
@@ -143,6 +153,15 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   listUsageEvents: READABLE,
   listUsageConflicts: READABLE,
   getUpcomingInvoice: READABLE,
+  listInvoices: READABLE,
+  getInvoice: NO_SUCH_INVOICE,
+  explainInvoiceLine: NO_SUCH_INVOICE,
+  finalizeInvoice: NO_INVOICE_TO_SETTLE,
+  voidInvoice: NO_INVOICE_TO_SETTLE,
+  rebillInvoice: NO_INVOICE_TO_SETTLE,
+  createExport: { ...READABLE, own: 202, admin: 202, adminToSuspended: 202, finance: 202, support: 404 },
+  getExport: NO_SUCH_INVOICE,
+  getRevenueReport: { ...OPERATORS_READ, support: 403 },
   createClient: { ...READABLE, own: 201, admin: 201, adminToSuspended: 201, support: 404, finance: 404 },
   listClients: CLIENTS,
   getClient: { ...CLIENTS, own: 404, admin: 404, adminToSuspended: 404 },
@@ -272,6 +291,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   runAuthSweep: 'scheduler',
   runBillingSweep: 'scheduler',
   runBillingRollups: 'scheduler',
+  runBillingClose: 'scheduler',
   runLifecycleSweep: 'scheduler',
 }
 
@@ -411,6 +431,8 @@ const BILLING_BODIES: readonly (readonly [path: RegExp, body: (tenant: string) =
   ],
   [/\/grants$/, () => ({ amount: '10', currency: 'USD', reason: 'matrix' })],
   [/\/grants\/\{grantId\}\/void$/, () => ({})],
+  [/\/invoices\/\{invoiceId\}\/\w+$/, () => ({ rev: 1, reason: 'matrix' })],
+  [/\/exports$/, () => ({ kind: 'invoices', from: '2026-01-01T00:00:00Z', to: new Date().toISOString() })],
   [/\/entitlements\/check$/, () => ({ meter: 'workflow_runs', amount: '1' })],
   [/\/workflows\/\w+$/, () => ({ runId: 'matrix' })],
   [/^\/v1\/plans$/, () => ({ planId: 'matrix', ...PLAN_OF_NOBODY })],

@@ -15,8 +15,12 @@ const PAGE = 300
 /** More rows than this are an export's business, not an answer's. */
 const MOST_ROWS = 30_000
 
-const parseQuery: Parse<{ from: string; to: string; groupBy: GroupBy }> = parser(
-  z.strictObject({ from: z.string(), to: z.string(), groupBy: z.enum(GROUPS).default('currency') }),
+const parseQuery: Parse<{ from?: string | undefined; to?: string | undefined; groupBy: GroupBy }> = parser(
+  z.strictObject({
+    from: z.string().optional(),
+    to: z.string().optional(),
+    groupBy: z.enum(GROUPS).default('currency'),
+  }),
 )
 
 type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring', bigint>
@@ -24,7 +28,7 @@ type Group = { readonly key: string; readonly currency: Currency; sums: Sums; in
 
 /**
  * What was billed in a range, over all tenants, by the instant at which invoices were finalized or taken
- * back. Currencies are never added up: each group has a row for each.
+ * back; from the beginning of the month to now unless it says otherwise. Currencies are never added up: each group has a row for each.
  */
 export async function reportRevenue(
   deps: Pick<BillingDeps, 'revenue'>,
@@ -36,8 +40,10 @@ export async function reportRevenue(
 ): Promise<Result<Record<string, unknown>>> {
   const query = parseQuery(request.query)
   if (!query.ok) return query
-  const { groupBy } = query.value
-  const [fromMs, toMs] = [parseInstant(query.value.from), parseInstant(query.value.to)]
+  const { groupBy, from, to } = query.value
+  const month = `${monthOf(request.nowMs)}-01T00:00:00Z`
+  const fromMs = parseInstant(from ?? month)
+  const toMs = to === undefined ? request.nowMs : parseInstant(to)
   if (fromMs === undefined || toMs === undefined || fromMs >= toMs || toMs - fromMs > LONGEST_MS) {
     const hint = 'from and to: RFC 3339 instants, from before to, 400 days apart at most'
     return refuse('usage.range_invalid', 'revenue range', hint)

@@ -29,6 +29,7 @@ export async function secondAuth(
       metadataHost: parts.google.metadataHost,
       kubernetesUrl: parts.kubernetes.url,
       kms: parts.kms,
+      storage: parts.storage,
       clusterIssuer: parts.cluster.issuer,
       outboundAllow: [
         ...[stack.info().idp.issuer, parts.cluster.issuer, parts.google.jwksUri].map(
