@@ -11,7 +11,7 @@ import { firestoreInvoices, firestoreRevenue } from './adapters/invoices.ts'
 import { firestoreLedger } from './adapters/ledger.ts'
 import { firestoreLiveCounters } from './adapters/live-counters.ts'
 import { firestoreMeterBook } from './adapters/meter-book.ts'
-import { openPeriods } from './adapters/period-locks.ts'
+import { closedPeriods } from './adapters/period-locks.ts'
 import { firestorePlanBook } from './adapters/plan-book.ts'
 import { firestoreRollups } from './adapters/rollups.ts'
 import { sharedReads } from './adapters/shared-reads.ts'
@@ -35,6 +35,8 @@ export function wireBilling(
   const platform = wirePlatform(config, 'billing', parts)
   const { clock, ids, publisher, quarantine, system, tenants } = platform
   const meters = firestoreMeterBook({ system, ids, clock })
+  const plans = firestorePlanBook({ system, ids, clock })
+  const invoices = firestoreInvoices(tenants)
   const counted = {
     ledger: firestoreLedger(tenants),
     corrections: firestoreCorrections(tenants),
@@ -45,12 +47,12 @@ export function wireBilling(
   const deps: BillingDeps = {
     ...counted,
     meters,
-    plans: firestorePlanBook({ system, ids, clock }),
+    plans,
     grants: firestoreGrants(tenants),
     slots: firestoreWorkflowSlots(tenants),
     due: firestoreDueWork({ system, ids, clock }),
     erasure: firestoreErasure({ tenants, system, ids }),
-    invoices: firestoreInvoices(tenants),
+    invoices,
     revenue: firestoreRevenue(system),
     exports: firestoreExports(tenants),
     objects: objectsOf(config, clock),
@@ -65,7 +67,7 @@ export function wireBilling(
     queue: pubsubUsageQueue(publisher),
     subscriptions: firestoreSubscriptions({ tenants, publisher, clock }),
     usageJobs: firestoreUsageJobs(tenants),
-    periodLocks: openPeriods,
+    periodLocks: closedPeriods(invoices, plans),
   }
   return { platform, deps }
 }
