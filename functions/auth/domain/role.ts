@@ -1,5 +1,7 @@
 import {
   isPlatformScope,
+  PLATFORM_ROLES,
+  PLATFORM_SCOPES,
   type Scope,
   TENANT_ROLE_NAMES,
   TENANT_ROLES,
@@ -29,6 +31,18 @@ export function isRoleName(name: string): boolean {
 /** Whether a tenant may give this name to a role of its own. */
 export function isCustomRoleName(name: string): boolean {
   return isRoleName(name) && !isTenantRole(name)
+}
+
+/** A role of operators (contracts §6). It means something in the tenant `platform` and nowhere else. */
+export function isPlatformRole(name: string): boolean {
+  return Object.hasOwn(PLATFORM_ROLES, name)
+}
+
+/** What the roles of an operator allow besides; nothing outside the tenant `platform`, whatever stands there. */
+export function operatorScopes(tenantId: TenantId, roles: readonly string[]): Scope[] {
+  if (tenantId !== PLATFORM_TENANT) return []
+  const held = roles.filter(isPlatformRole).flatMap((role) => PLATFORM_ROLES[role] ?? [])
+  return PLATFORM_SCOPES.filter((scope) => held.includes(scope))
 }
 
 /** What the roles allow together; a role that is gone allows nothing. */
@@ -77,6 +91,34 @@ export function checkRolesGivable(
   return beyond.length === 0
     ? ok(undefined)
     : refuse('role.not_givable', 'more than the caller holds', 'You can only give and take what you hold.')
+}
+
+/**
+ * Whether `giver` may turn the operators' roles among somebody's `before` into those among `after`:
+ * only in the tenant `platform`, only as a platform administrator there, and only what they hold.
+ */
+export function checkOperatorRoles(
+  giver: RoleGiver,
+  tenantId: TenantId,
+  before: readonly string[],
+  after: readonly string[],
+): Result<void> {
+  const changed = [
+    ...after.filter((role) => !before.includes(role)),
+    ...before.filter((role) => !after.includes(role)),
+  ].filter(isPlatformRole)
+  if (changed.length === 0) return ok(undefined)
+  if (tenantId !== PLATFORM_TENANT)
+    return refuse('role.unknown', 'platform role', 'A role is not known here.')
+  const held = operatorScopes(tenantId, changed).every((scope) => giver.scopes.has(scope))
+  if (isOperatorAdmin(giver) && held) return ok(undefined)
+  const hint = 'Only a platform administrator gives or takes the roles of operators.'
+  return refuse('role.not_givable', 'platform role', hint)
+}
+
+/** Whether this is an administrator of the operators, a person or a client of one. */
+export function isOperatorAdmin({ tenantId, roles }: Pick<RoleGiver, 'tenantId' | 'roles'>): boolean {
+  return tenantId === PLATFORM_TENANT && roles.includes('platform_admin')
 }
 
 /** A role of a tenant's own, as stored in `auth_roles/{name}`. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { type Branded, type Ids, type TenantId, ulid } from '#shared/ids.ts'
+import { type Branded, type Ids, PLATFORM_TENANT, type TenantId, ulid } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import type { Sealed } from './personal-data.ts'
-import { isRoleName, MOST_ROLES } from './role.ts'
+import { isPlatformRole, isRoleName, MOST_ROLES } from './role.ts'
 
 /** `usr_` + ULID: the subject of a person's tokens, which can equal no client id (RFC 9700 §4.15). */
 export type UserId = Branded<'UserId'>
@@ -111,10 +111,16 @@ export function newUser(userId: UserId, tenantId: TenantId, nowMs: number): User
 
 /**
  * The user with one source's roles replaced. `owner` is given by people alone: whoever may edit a
- * connection or a directory could else make themselves one. Names that no role can have are not heard.
+ * connection or a directory could else make themselves one. So are the roles of operators, and in their
+ * own tenant alone. Names that no role can have are not heard.
  */
 export function withRolesFrom(user: User, source: RoleSource, roles: readonly string[]): User {
-  const heard = roles.filter((role) => isRoleName(role) && (source === 'people' || role !== 'owner'))
+  const byPeople = source === 'people'
+  const heard = roles.filter((role) =>
+    isPlatformRole(role)
+      ? byPeople && user.tenantId === PLATFORM_TENANT
+      : isRoleName(role) && (byPeople || role !== 'owner'),
+  )
   const rolesFrom = { ...user.rolesFrom, [source]: [...new Set(heard)].sort() }
   const all = [...rolesFrom.people, ...rolesFrom.signIn, ...rolesFrom.directory]
   return { ...user, rolesFrom, roles: [...new Set(all)].slice(0, MOST_ROLES).sort() }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { TENANT_ROLES } from '#shared/catalogue/scopes.ts'
+import { PLATFORM_ROLES, TENANT_ROLES } from '#shared/catalogue/scopes.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { revisionTag } from '#shared/http/etag.ts'
 import type { ApiReply, TenantRequest } from '#shared/http/types.ts'
+import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { AuthDeps } from '../deps.ts'
@@ -25,9 +26,13 @@ const parseRoleChange = parser(
 export function roleHandlers(deps: AuthDeps): Pick<HandlersOf<'auth'>, RoleOperations> {
   return {
     listRoles: async ({ ctx }) => {
+      const operators = ctx.tenantId === PLATFORM_TENANT ? Object.keys(PLATFORM_ROLES).map(operatorRole) : []
       const own = [...(await deps.roles.all(ctx))].sort((a, b) => (a.name < b.name ? -1 : 1))
       const usual = Object.keys(TENANT_ROLES).filter(isTenantRole).map(usualRole)
-      return ok({ status: 200, json: { items: [...usual, ...own.map(viewOf)], nextPageToken: null } })
+      return ok({
+        status: 200,
+        json: { items: [...usual, ...operators, ...own.map(viewOf)], nextPageToken: null },
+      })
     },
     getRole: async (request) => {
       const name = nameOf(request)
@@ -69,6 +74,10 @@ function nameOf({ params }: TenantRequest): string {
 
 function usualRole(name: keyof typeof TENANT_ROLES) {
   return { name, description: '', scopes: TENANT_ROLES[name], custom: false }
+}
+
+function operatorRole(name: string) {
+  return { name, description: '', scopes: PLATFORM_ROLES[name] ?? [], custom: false }
 }
 
 function viewOf(role: Role) {

@@ -86,6 +86,9 @@ async function operatorClient(
   return ok({ client: view, clientSecret: credentials.clientSecret, ownerUserId })
 }
 
+/** What an administrator of the operators may in their own tenant: let its people and machines in. */
+const OWN_TENANT = ['clients:manage', 'users:manage', 'sso:manage', 'sessions:manage', 'audit:read'] as const
+
 function administrator(credentials: NewCredentials, ownerUserId: string, nowMs: number): Client {
   return {
     ...MACHINE,
@@ -93,7 +96,7 @@ function administrator(credentials: NewCredentials, ownerUserId: string, nowMs: 
     tenantId: PLATFORM_TENANT,
     name: 'Operator',
     grants: ['client_credentials'],
-    scopes: [...PLATFORM_SCOPES, 'clients:manage'],
+    scopes: [...PLATFORM_SCOPES, ...OWN_TENANT],
     roles: ['platform_admin'],
     secrets: credentials.secrets,
     ownerUserId,

@@ -1,7 +1,13 @@
 import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { checkRolesGivable, type RoleGiver } from '../domain/role.ts'
+import {
+  checkOperatorRoles,
+  checkRolesGivable,
+  isOperatorAdmin,
+  isPlatformRole,
+  type RoleGiver,
+} from '../domain/role.ts'
 import { isActiveOwner, isUserId, type User, type UserId, withRolesFrom, withStatus } from '../domain/user.ts'
 import type { PersonalData, UserCommit, UserStore, UserSurroundings } from '../ports/people.ts'
 import { type EndSessionsDeps, revokeSessions } from './end-sessions.ts'
@@ -77,7 +83,15 @@ export async function setUserRoles(
 ): Promise<Result<SeenUser>> {
   const { ctx, giver, roles } = command
   const changed = await changeUser(deps, command, (user, found) => {
-    const givable = checkRolesGivable(giver, ctx.tenantId, user.rolesFrom.people, roles, found.custom)
+    const before = user.rolesFrom.people
+    const operators = checkOperatorRoles(giver, ctx.tenantId, before, roles)
+    if (!operators.ok) return operators
+    if (user.idpLinks.length === 0 && roles.some(isPlatformRole)) {
+      const hint = 'They must have signed in once: until then an address is all that is known of them.'
+      return refuse('role.not_givable', 'an operator nobody has seen', hint)
+    }
+    const usual = (names: readonly string[]) => names.filter((role) => !isPlatformRole(role))
+    const givable = checkRolesGivable(giver, ctx.tenantId, usual(before), usual(roles), found.custom)
     return givable.ok ? keepingAnOwner(found, user, withRolesFrom(user, 'people', roles), command) : givable
   })
   return changed.ok ? ok(await seen(deps, ctx, changed.value)) : changed
@@ -122,6 +136,10 @@ async function changeUser(
 }
 
 function mayTouch({ ctx, giver }: PeopleCommand, user: User): Result<void> {
+  if (user.roles.some(isPlatformRole) && !isOperatorAdmin(giver)) {
+    const hint = 'Only a platform administrator may do this to an operator.'
+    return refuse('role.not_givable', 'an operator, by another than their administrator', hint)
+  }
   if (!user.roles.includes('owner') || isOperator(giver, ctx) || giver.roles.includes('owner')) {
     return ok(undefined)
   }

@@ -3,7 +3,7 @@ import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { ACCESS_BY_STATE } from '#shared/tokens/tenant-access.ts'
 import type { Client } from '../domain/client.ts'
-import { scopesOfRoles } from '../domain/role.ts'
+import { operatorScopes, scopesOfRoles } from '../domain/role.ts'
 import type { User } from '../domain/user.ts'
 import type { RoleStore } from '../ports/people.ts'
 import type { Credentials, KnownState } from '../ports.ts'
@@ -48,7 +48,8 @@ export async function scopesOfUser(
   lost: () => Refusal,
 ): Promise<Result<readonly Scope[]>> {
   const { client, state, user } = who
-  const held = scopesOfRoles(user.roles, await deps.roles.scopesOf(who.ctx, user.roles))
+  const ofRoles = scopesOfRoles(user.roles, await deps.roles.scopesOf(who.ctx, user.roles))
+  const held = [...ofRoles, ...operatorScopes(who.ctx.tenantId, user.roles)]
   const left = scopes.filter((scope) => client.scopes.includes(scope) && held.includes(scope))
   if (left.length > 0) return scopesInState(state, user.roles, left)
   if (scopes.length > 0) return lost()

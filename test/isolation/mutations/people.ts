@@ -3,6 +3,7 @@ import { type Mutation, mutationsOf } from './mutation.ts'
 const MANAGE = 'test/auth/people/manage.test.ts'
 const PERSONAL = 'test/auth/people/personal-data.test.ts'
 const ERASE = 'test/auth/people/erase-tenant.test.ts'
+const OPERATORS = 'test/auth/people/operators.test.ts'
 const ROLE = 'test/auth/domain/role.test.ts'
 const DIRECTORY = 'test/e2e/auth-people.test.ts'
 
@@ -34,7 +35,7 @@ export const PEOPLE: readonly Mutation[] = [
     'functions/auth/domain/user.ts',
     [ROLE],
     [
-      ['owner from people alone', "(source === 'people' || role !== 'owner')", 'true'],
+      ['owner from people alone', "(byPeople || role !== 'owner')", 'true'],
       ['the end of tokens that say more', 'narrowed ? Math.max(', 'false ? Math.max('],
     ],
   ),
@@ -51,6 +52,48 @@ export const PEOPLE: readonly Mutation[] = [
         'the disabled',
         "if (user?.status === 'disabled') return refuse('user.disabled', 'disabled user')",
         '',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/domain/role.ts',
+    [OPERATORS],
+    [
+      ['the tenant of operators’ scopes', 'if (tenantId !== PLATFORM_TENANT) return []', ''],
+      ['who makes operators', 'if (isOperatorAdmin(giver) && held)', 'if (held)'],
+      [
+        'what who makes operators holds',
+        'if (isOperatorAdmin(giver) && held)',
+        'if (isOperatorAdmin(giver))',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/domain/user.ts',
+    [OPERATORS],
+    [
+      [
+        'operators from people alone, at home alone',
+        'byPeople && user.tenantId === PLATFORM_TENANT',
+        'user.tenantId === PLATFORM_TENANT',
+      ],
+      ['operators at home alone', 'byPeople && user.tenantId === PLATFORM_TENANT', 'byPeople'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/operations/manage-users.ts',
+    [OPERATORS],
+    [
+      ['who makes an operator', 'if (!operators.ok) return operators', ''],
+      [
+        'an operator nobody has seen',
+        'if (user.idpLinks.length === 0 && roles.some',
+        'if (false && roles.some',
+      ],
+      [
+        'who keeps an operator out',
+        'if (user.roles.some(isPlatformRole) && !isOperatorAdmin(giver)) {',
+        'if (false) {',
       ],
     ],
   ),
