@@ -8,6 +8,7 @@ import type { AuthDeps } from '../../functions/auth/deps.ts'
 import { parseForm } from '../../functions/auth/domain/form.ts'
 import { bindingIdOf, clientIdOfBinding } from '../../functions/auth/domain/workload-binding.ts'
 import { exchangeWorkloadToken } from '../../functions/auth/operations/exchange-workload-token.ts'
+import { createApiKey } from '../../functions/auth/operations/keep-api-keys.ts'
 import { createBinding, deleteBinding } from '../../functions/auth/operations/keep-bindings.ts'
 import { type GuardedFetch, GuardRefused } from '../../functions/auth/ports/outbound.ts'
 import { type AuthStack, BASE_URL, startAuth } from './support/auth-stack.ts'
@@ -98,6 +99,41 @@ async function bind(serviceAccount: string, clusterName = SHARED.cluster): Promi
   if (!made.ok) throw new Error(made.detail)
   return made.value.binding.bindingId
 }
+
+async function tokenOfPod(tenantId: string): Promise<string> {
+  const exchanged = await exchange(await podToken(tenantId))
+  if (!exchanged.ok) throw new Error(exchanged.detail)
+  return exchanged.value.accessToken
+}
+
+test('a workload asks whether tokens and API keys of its tenant are good, and learns of no other tenant’s', async () => {
+  const [own, foreign] = await Promise.all([tokenOfPod('acme'), tokenOfPod('small')])
+  const introspect = async (token: string, by: string) => {
+    const headers = { authorization: `Bearer ${by}` }
+    const body = new URLSearchParams({ token })
+    return (await fetch(`${stack.httpUrl}/oauth2/introspect`, { method: 'POST', headers, body })).json()
+  }
+  expect(await introspect(own, own)).toMatchObject({ active: true, sub: 'wl:tenant-acme/tenant-workload' })
+  expect(await introspect(own, foreign)).toEqual({ active: false })
+  const made = await createApiKey(deps, {
+    ctx: ctx(),
+    giver: { tenantId: 'platform' as TenantId, scopes: new Set(), subject: 'test' },
+    wanted: { name: undefined, scopes: ['usage:read'], expiresAt: null },
+    nowMs: stack.clock.now(),
+  })
+  if (!made.ok) throw new Error(made.detail)
+  for (const [by, valid] of [
+    [own, true],
+    [foreign, false],
+  ] as const) {
+    const response = await fetch(`${stack.httpUrl}/v1/api-keys/verify`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${by}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ key: made.value.key }),
+    })
+    expect([response.status, await response.json()]).toEqual([200, expect.objectContaining({ valid })])
+  }
+})
 
 const REFUSED = { ok: false, code: 'exchange.token_refused' }
 

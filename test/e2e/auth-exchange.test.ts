@@ -167,7 +167,7 @@ describe('a workload of the cluster', () => {
       tenant: 'globex',
       tier: 'enterprise',
       roles: [],
-      scope: 'workflows:use usage:write revocations:read',
+      scope: 'workflows:use usage:write revocations:read introspect',
       wl: { cluster: 'energent-shared', ns: 'tenant-globex', sa: 'tenant-workload', pod: 'runner-0' },
     })
     expect(claims['client_id']).toMatch(/^cid_globex_[0-9A-Za-z]{16}$/)

@@ -24,8 +24,16 @@ export type Binding = WorkloadBinding | GoogleBinding
 export const DEFAULT_SERVICE_ACCOUNT = 'tenant-workload'
 export const MOST_BINDINGS = 100
 
-/** What a workload needs: to run workflows, to report their usage, to learn of revocations. */
-const DEFAULT_SCOPES: readonly TenantScope[] = ['workflows:use', 'usage:write', 'revocations:read']
+/**
+ * What a workload needs: to run workflows, to report their usage, to learn of revocations, and to ask
+ * whether a token or an API key that somebody shows it is good. It is told of its own tenant's alone.
+ */
+const DEFAULT_SCOPES: readonly TenantScope[] = [
+  'workflows:use',
+  'usage:write',
+  'revocations:read',
+  'introspect',
+]
 
 /** The binding that a tenant starts with. Its id follows from what it binds, so it is made once. */
 export function defaultBinding(fact: TenantFact, nowMs: number): WorkloadBinding {
