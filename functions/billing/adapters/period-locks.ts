@@ -11,7 +11,7 @@ export function closedPeriods(
 ): PeriodLocks {
   const refusesLate = async ({ head }: StoredInvoice): Promise<boolean> => {
     if (head.planId === null || head.planVersion === null) return false
-    return (await plans.find(head.planId, head.planVersion))?.plan.late.policy === 'refuse'
+    return (await plans.find(head.planId, head.planVersion))?.late.policy === 'refuse'
   }
   return {
     locked: async (ctx, instantsMs) => {
