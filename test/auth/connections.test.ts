@@ -121,6 +121,27 @@ describe('a connection', () => {
     await stack.call('DELETE', `${CONNECTIONS}/${connectionId}`)
   })
 
+  test('gives nobody else a role that the caller does not hold, whoever has it by the connection', async () => {
+    const path = `${CONNECTIONS}/con_rules`
+    const groupRoles = [{ group: 'bosses', role: 'admin' }]
+    const made = settings({ connectionId: 'con_rules', groupRoles, defaultRoles: ['viewer'] })
+    expect((await stack.call('POST', CONNECTIONS, made)).status).toBe(201)
+    const scopes = ['sso:manage', 'tenant:read', 'usage:read']
+    const narrow = await stack.call('POST', '/v1/tenants/acme/clients', { scopes })
+    const token = await tokenOf(stack, narrow.body as { clientId: string; clientSecret: string })
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const change = async (body: object): Promise<number> =>
+      (await fetch(`${stack.httpUrl}${path}`, { method: 'PATCH', headers, body: JSON.stringify(body) }))
+        .status
+
+    expect(await change({ defaultRoles: ['admin'] })).toBe(403)
+    expect(await change({ groupRoles: [...groupRoles, { group: 'everybody', role: 'admin' }] })).toBe(403)
+    expect(await change({ groupRoles: [] })).toBe(403)
+    expect(await change({ claimMap: { groups: 'nickname' } })).toBe(403)
+    expect(await change({ groupRoles, defaultRoles: [], claimMap: { name: 'nickname' } })).toBe(200)
+    expect((await stack.call('DELETE', path)).status).toBe(204)
+  })
+
   test.each<[string, object]>([
     ['a member nobody knows', { colour: 'red' }],
     ['an algorithm that is none', { algs: ['HS256'] }],

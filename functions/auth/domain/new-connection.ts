@@ -4,6 +4,7 @@ import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import {
   type ClaimMap,
+  type Connection,
   type GroupRole,
   ID_TOKEN_ALGS,
   type IdpMetadata,
@@ -142,6 +143,39 @@ export function checkOrganisation(
     `no ${needed}`,
     `This issuer serves many organisations: say yours with ${needed}.`,
   )
+}
+
+type RoleRules = Pick<Connection, 'claimMap' | 'groupRoles' | 'defaultRoles'>
+
+/**
+ * The roles that a change gives and takes, rule by rule. The same role for another group, for everybody or
+ * by another claim is another rule: who may not give a role must not choose either who else gets it.
+ */
+export function rolesChanged(
+  known: RoleRules | undefined,
+  settings: ConnectionSettings,
+): { readonly given: string[]; readonly taken: string[] } {
+  const before = known === undefined ? new Map<string, string>() : rulesOf(known)
+  const after = rulesOf({
+    claimMap: {
+      ...DEFAULT_CLAIM_MAP,
+      groups: settings.claimMap?.groups ?? known?.claimMap.groups ?? 'groups',
+    },
+    groupRoles: settings.groupRoles ?? known?.groupRoles ?? [],
+    defaultRoles: settings.defaultRoles ?? known?.defaultRoles ?? [],
+  })
+  const only = (rules: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>): string[] => [
+    ...new Set([...rules].filter(([rule]) => !others.has(rule)).map(([, role]) => role)),
+  ]
+  return { given: only(after, before), taken: only(before, after) }
+}
+
+/** Every role by the rule that gives it. */
+function rulesOf({ claimMap, groupRoles, defaultRoles }: RoleRules): ReadonlyMap<string, string> {
+  return new Map([
+    ...groupRoles.map(({ group, role }) => [JSON.stringify([claimMap.groups, group, role]), role] as const),
+    ...defaultRoles.map((role) => [JSON.stringify([role]), role] as const),
+  ])
 }
 
 /** Whether a tenant of this tier may have one connection more. */

@@ -22,6 +22,7 @@ import {
   DEFAULT_ALGS,
   DEFAULT_CLAIM_MAP,
   DEFAULT_SCOPES,
+  rolesChanged,
 } from '../domain/new-connection.ts'
 import type { Sealed } from '../domain/personal-data.ts'
 import { checkRolesGivable, type RoleGiver } from '../domain/role.ts'
@@ -179,14 +180,12 @@ async function prepare(
   const { hd = known?.hd ?? null, tid = known?.tid ?? null } = settings
   const organisation = checkOrganisation(issuer, { hd, tid })
   if (!organisation.ok) return organisation
-  const before = rolesGivenBy(known)
-  const after = rolesGivenBy({
-    groupRoles: settings.groupRoles ?? known?.groupRoles ?? [],
-    defaultRoles: settings.defaultRoles ?? known?.defaultRoles ?? [],
-  })
-  const custom = await deps.roles.scopesOf(ctx, [...before, ...after])
-  const givable = checkRolesGivable(giver, ctx.tenantId, before, after, custom)
+  const { given, taken } = rolesChanged(known, settings)
+  const custom = await deps.roles.scopesOf(ctx, [...given, ...taken])
+  const givable = checkRolesGivable(giver, ctx.tenantId, [], given, custom)
   if (!givable.ok) return givable
+  const takable = checkRolesGivable(giver, ctx.tenantId, taken, [], custom)
+  if (!takable.ok) return takable
   const metadata = await deps.providers.discover(issuer, nowMs)
   if (!metadata.ok) return metadata
   const { clientSecret } = settings
@@ -197,11 +196,6 @@ async function prepare(
         ? null
         : (known?.clientSecretSealed ?? null)
   return ok({ metadata: metadata.value, sealed })
-}
-
-function rolesGivenBy(connection: Pick<Connection, 'groupRoles' | 'defaultRoles'> | undefined): string[] {
-  if (connection === undefined) return []
-  return [...new Set([...connection.groupRoles.map(({ role }) => role), ...connection.defaultRoles])]
 }
 
 function blank(
