@@ -87,6 +87,10 @@ function faultOfPath(url: string): Refusal | undefined {
   if (url.length > MOST_URL_BYTES) {
     return refuse('request.malformed', 'url too long', `The URL has at most ${MOST_URL_BYTES} bytes.`)
   }
+  // Node's parser also takes `OPTIONS *` and any scheme; Express would answer those with a page of its own.
+  if (!/^(?:\/|https?:\/\/)/i.test(url)) {
+    return refuse('request.malformed', 'no path', 'The request target is not a valid URL.')
+  }
   const [path = '/'] = url.split('?', 1)
   if (FRAMEWORK_PATHS.test(path)) return refuse('request.not_found', 'no such route')
   try {

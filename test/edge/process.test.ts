@@ -39,6 +39,8 @@ describe('a malformed request', () => {
     ['an unknown method', `BREW /v1/tenants HTTP/1.1\r\n${HOST}\r\n`, 400, /method/],
     ['an unknown version', `GET / HTTP/9.9\r\n${HOST}\r\n`, 400, /HTTP/],
     ['a target with a space', `GET /v1/ten ants HTTP/1.1\r\n${HOST}\r\n`, 400, /HTTP|target/],
+    ['no resource but the server itself', `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, 400, /target/],
+    ['a target of another scheme', `GET ftp://a/b HTTP/1.1\r\n${HOST}\r\n`, 400, /target/],
     ['no target', `GET  HTTP/1.1\r\n${HOST}\r\n`, 400, /HTTP|target/],
     ['a header without a colon', `GET / HTTP/1.1\r\n${HOST}nonsense\r\n\r\n`, 400, /header/],
     ['a space before the colon', `GET / HTTP/1.1\r\n${HOST}a : b\r\n\r\n`, 400, /header/],
