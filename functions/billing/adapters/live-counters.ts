@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { METERS, type MeterId } from '#shared/catalogue/meters.ts'
+import type { Doc, ScopedDb } from '#shared/firestore/scoped.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { parser } from '#shared/json.ts'
 import { ok } from '#shared/result.ts'
@@ -21,7 +22,8 @@ const meterSchema = z.object({
 const hourSchema = z.object({ n: z.number().default(0) }).catchall(z.union([meterSchema, z.unknown()]))
 const parseDay = parser(z.object({ h: z.record(z.string(), hourSchema).default({}) }))
 
-type Shard = { readonly id: string; readonly value: { readonly h: Readonly<Record<string, StoredHour>> } }
+type StoredDay = { readonly h: Readonly<Record<string, StoredHour>> }
+type Shard = { readonly id: string; readonly value: StoredDay }
 type StoredHour = { readonly n: number } & Readonly<Record<string, unknown>>
 
 /** The live counters in Firestore: some documents a day, each with its hours. */
@@ -35,47 +37,40 @@ export function firestoreLiveCounters(tenants: TenantFirestore): LiveCounters {
       return [...new Set(dirty.map(({ id }) => dayOf(id)))].sort()
     },
     clear: async (ctx, day, batches) => {
-      for (let shard = 0; shard < LIVE_SHARDS; shard += 1) await clearShard(tenants, ctx, day, shard, batches)
+      await tenants.optimistic(ctx, undefined, async (db) => {
+        const shards = await listShards(db, day, day)
+        const same = [...hoursOf(shards)].every(([hour, { batches: n }]) => n === (batches.get(hour) ?? 0))
+        // Each only as it was read: what comes in between leaves the mark.
+        const writes = shards.map((shard) => db.update([LIVE, shard.id], shard, { dirty: false }))
+        return ok({ value: undefined, writes: same ? writes : [] })
+      })
     },
   }
 }
 
-/**
- * A shard is cleared only as it was read, and only while the day holds no batch beside those that are
- * rolled up: what comes in between leaves the mark.
- */
-async function clearShard(
-  tenants: TenantFirestore,
-  ctx: TenantContext,
-  day: string,
-  shard: number,
-  batches: ReadonlyMap<string, number>,
-): Promise<void> {
-  const path = [LIVE, `${day}_${shard}`]
-  await tenants.optimistic(ctx, undefined, async (db) => {
-    const doc = await db.find(path, parseDay)
-    const all = hoursOf(await shardsOf(tenants, ctx, day, day))
-    const same = [...all].every(([hour, { batches: n }]) => n === (batches.get(hour) ?? 0))
-    return ok({
-      value: undefined,
-      writes: doc === undefined || !same ? [] : [db.update(path, doc, { dirty: false })],
-    })
-  })
-}
-
-async function shardsOf(
+function shardsOf(
   tenants: TenantFirestore,
   ctx: TenantContext,
   first: string,
   last: string,
 ): Promise<readonly Shard[]> {
-  const shards: Shard[] = []
+  return tenants.withTenant<readonly Shard[]>(ctx, (db) => listShards(db, first, last))
+}
+
+async function listShards<S>(
+  db: ScopedDb<S>,
+  first: string,
+  last: string,
+): Promise<readonly Doc<S, StoredDay>[]> {
+  const shards: Doc<S, StoredDay>[] = []
   let after = first
   for (;;) {
     // No more than can be there: what lies behind the last day would be read for nothing.
     const limit = Math.min(PAGE, Math.max(daysBetween(after.slice(0, 8), last), 1) * LIVE_SHARDS)
-    const page = await tenants.withTenant(ctx, (db) =>
-      db.list([LIVE], { orderBy: [['__name__', 'asc']], startAfter: [after], limit }, parseDay),
+    const page = await db.list(
+      [LIVE],
+      { orderBy: [['__name__', 'asc']], startAfter: [after], limit },
+      parseDay,
     )
     const within = page.filter(({ id }) => dayOf(id) <= last)
     shards.push(...within)
