@@ -43,7 +43,6 @@ export async function startOutside(inside: string): Promise<Outside> {
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
       response.end(gzipSync(document(issuer)))
     },
-    silent: () => undefined,
     hangup: (response) => void response.destroy(),
     html: (response, issuer) => void response.setHeader('content-type', 'text/html').end(document(issuer)),
     list: (response, issuer) => json(response, `[${document(issuer)}]`),

@@ -6,9 +6,9 @@ import { proof, sha256 } from '../support/forge.ts'
 import { form } from '../support/send.ts'
 import type { Code } from '../support/victims.ts'
 import { VICTIM, type World } from '../support/world.ts'
-import { eventuallyRefused, type Fields, given, INVALID, redeem, refresh } from './grant-requests.ts'
+import { codeInHand, type Fields, given, INVALID, readLater, redeem, refresh } from './grant-requests.ts'
 
-/** A wrong request for a code, then the right one: a thief must not take it from its owner either. */
+/** Wrong requests for one code, which its owner redeems when all of them were made. */
 const wrongCode = (
   rows: Readonly<Record<string, (w: World, code: Code) => Fields>>,
   answer = INVALID,
@@ -16,18 +16,18 @@ const wrongCode = (
   attacks(
     rows,
     async (w, change) => {
-      const code = await w.people.code('viewer')
-      return [await redeem(w, code, change(w, code)), await redeem(w, code)]
+      const code = await codeInHand(w)
+      return redeem(w, code, change(w, code))
     },
-    [answer, '200 token of openid tenant:read'],
-    { leaves: 'the session of its owner' },
+    answer,
+    { leaves: 'the code, as good as before' },
   )
 
 export const codes: AttackGroup = {
   title: 'Authorization codes',
   aim: 'Redeem a code that was seen in a URL or a log, or one’s own code in somebody else’s session.',
-  sent: '`POST /oauth2/token` with a fresh code; then the application itself redeems it.',
-  places: ['the thief', 'the application'],
+  sent: '`POST /oauth2/token` with a fresh code and its verifier, but for what the row says.',
+  places: ['the thief, the application'],
   never: 'Nobody but the application gets tokens, and its code is still good after the attempt.',
   attacks: [
     ...wrongCode({
@@ -64,6 +64,12 @@ export const codes: AttackGroup = {
     ...wrongCode(
       { 'an unknown client': () => ({ client_id: `cid_${VICTIM}_0000000000000000` }) },
       '401 oauth invalid_client',
+    ),
+    attack(
+      'none of it, after all of these, by the application itself',
+      async (w) => redeem(w, await codeInHand(w)),
+      '200 token of openid tenant:read',
+      { leaves: 'the session of its owner' },
     ),
     attack(
       'by another client of the tenant, with the verifier',
@@ -117,7 +123,7 @@ export const codes: AttackGroup = {
         const second = await redeem(w, code)
         const { refresh_token, access_token } = jsonOf(first.body)
         const refreshed = await refresh(w, String(refresh_token))
-        return [second, refreshed, await eventuallyRefused(w, String(access_token))]
+        return [second, refreshed, await readLater(w, String(access_token))]
       },
       [INVALID, INVALID, '401 token.invalid'],
       { leaves: 'a session that has ended' },

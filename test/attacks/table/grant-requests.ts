@@ -1,3 +1,4 @@
+import { control } from '../../e2e/test-stack.ts'
 import type { Seen } from '../support/answer.ts'
 import type { Code } from '../support/victims.ts'
 import type { World } from '../support/world.ts'
@@ -19,10 +20,20 @@ export const redeem = (w: World, code: Code, change: Fields = {}): Promise<Seen>
 export const refresh = (w: World, token: string, change: Fields = {}): Promise<Seen> =>
   w.ask(given({ grant_type: 'refresh_token', client_id: w.people.app, refresh_token: token, ...change }))
 
-/** A revocation is known to every function within two seconds. */
-export async function eventuallyRefused(w: World, token: string): Promise<Seen> {
-  const untilMs = performance.now() + 6_000
-  let seen = await w.read(token)
-  while (seen.status === 200 && performance.now() < untilMs) seen = await w.read(token)
-  return seen
+/** What a read says two seconds later, when every function knows what was revoked. */
+export async function readLater(w: World, token: string): Promise<Seen> {
+  await control(w.stack, 'POST', '/clock', { advanceSeconds: 2.5 })
+  return w.read(token)
+}
+
+const inHand = new WeakMap<World, { readonly code: Code; readonly madeAt: number }>()
+const LONGEST_IN_HAND_SECONDS = 20
+
+/** A code that nobody has redeemed yet, the same for a while: a wrong attempt takes nothing from it. */
+export async function codeInHand(w: World): Promise<Code> {
+  const known = inHand.get(w)
+  if (known !== undefined && w.now() - known.madeAt < LONGEST_IN_HAND_SECONDS) return known.code
+  const made = { code: await w.people.code('viewer'), madeAt: w.now() }
+  inHand.set(w, made)
+  return made.code
 }

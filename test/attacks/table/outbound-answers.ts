@@ -41,7 +41,6 @@ export const outboundAnswers: AttackGroup = {
         'a document of seventy kibibytes': 'large',
         'an answer without end': 'endless',
         'a compressed answer': 'gzip',
-        'no answer': 'silent',
         'a connection that breaks': 'hangup',
         'a page': 'html',
         'a list': 'list',

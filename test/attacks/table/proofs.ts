@@ -31,7 +31,16 @@ const forToken = (w: World, change: Change = {}): string =>
 const forRecord = (w: World, token: string, change: Change = {}): string =>
   proof({ key, method: 'GET', url: `${w.base}${PATH}`, nowSeconds: w.now(), token, ...change })
 
-async function boundToken(w: World): Promise<string> {
+const bound = new WeakMap<World, Promise<string>>()
+
+/** One token for all: what is done with it is done with a proof of its own. */
+function boundToken(w: World): Promise<string> {
+  const known = bound.get(w) ?? newBoundToken(w)
+  bound.set(w, known)
+  return known
+}
+
+async function newBoundToken(w: World): Promise<string> {
   const answer = await w.ask(GRANT, w.victim.bound, [['dpop', forToken(w)]])
   return String(jsonOf(answer.body)['access_token'])
 }
@@ -213,7 +222,7 @@ export const proofs: AttackGroup = {
     ...attacks<(w: World, token: string) => Promise<Seen>>(
       {
         'a stolen proof of another token': async (w, token) =>
-          read(w, token, forRecord(w, await boundToken(w))),
+          read(w, token, forRecord(w, await newBoundToken(w))),
         'a proof without the token’s hash': (w, token) =>
           read(w, token, forRecord(w, token, { claims: { ath: undefined } })),
         'a proof with the hash of nothing': (w, token) =>

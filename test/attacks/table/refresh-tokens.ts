@@ -6,7 +6,7 @@ import { jsonOf, type Seen } from '../support/answer.ts'
 import { ecKey, proof } from '../support/forge.ts'
 import { bearer, form } from '../support/send.ts'
 import { VICTIM, type World } from '../support/world.ts'
-import { eventuallyRefused, INVALID, refresh } from './grant-requests.ts'
+import { INVALID, readLater, refresh } from './grant-requests.ts'
 
 const DONE = /^200 token of openid tenant:read$/
 
@@ -166,8 +166,8 @@ export const refreshTokens: AttackGroup = {
         return [
           owner,
           thief,
-          await eventuallyRefused(w, String(third['access_token'])),
-          await eventuallyRefused(w, accessToken),
+          await readLater(w, String(third['access_token'])),
+          await readLater(w, accessToken),
         ]
       },
       [INVALID, INVALID, '401 token.invalid', '401 token.invalid'],
@@ -202,7 +202,7 @@ export const refreshTokens: AttackGroup = {
         const { refreshToken, userId, sessionId, accessToken } = await w.people.session('viewer')
         const path = `/v1/tenants/${VICTIM}/users/${userId}/sessions/${sessionId}`
         const ended = await w.at(path, { method: 'DELETE', headers: bearer(accessToken) })
-        return [ended, await refresh(w, refreshToken), await eventuallyRefused(w, accessToken)]
+        return [ended, await refresh(w, refreshToken), await readLater(w, accessToken)]
       },
       ['204', INVALID, '401 token.invalid'],
       { leaves: 'a session that has ended' },
