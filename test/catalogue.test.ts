@@ -94,6 +94,9 @@ describe('routes', () => {
     if (/^\/(?:sso|scim\/v2)\//.test(route.path)) {
       expect(route.path).toMatch(/^\/(?:sso|scim\/v2)\/\{tenantId\}\//)
       expect(route.security).toBe('public')
+    } else if (/^\/v1\/(?:plans|meters)\//.test(route.path)) {
+      // The operators' own: no tenant's path, and no tenant's scope opens them.
+      expect(route.scope).toMatch(/^platform:/)
     } else if (route.path.includes('{')) {
       expect(route.path).toMatch(/^\/v1\/tenants\/\{tenantId\}(\/|$)/)
       expect(route.security).toBe('token')
@@ -229,7 +232,7 @@ describe('events', () => {
   test.each([...all.values()].map((contract) => [contract.type, contract] as const))(
     '%s needs every member of its example',
     (_type, contract) => {
-      const optional = new Set(['operationId', 'trialEndsAt'])
+      const optional = new Set(['operationId', 'trialEndsAt', 'effective'])
       for (const name of Object.keys(contract.example)) {
         const { [name]: _left, ...rest } = contract.example as Record<string, unknown>
         if (!contract.parseData(rest).ok) continue
