@@ -77,6 +77,11 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'auth',
     'how many users were made of an address, by keyed hash',
   ),
+  doc(
+    'tenants/{tenantId}/auth_limits/{list}',
+    'auth',
+    'changed with each new binding, invitation and name of a group: guards their limits and names',
+  ),
   doc('tenants/{tenantId}/auth_limits/roles', 'auth', 'how many roles of its own the tenant has'),
   doc('tenants/{tenantId}/auth_userNames/{id}', 'auth', 'which user has a SCIM userName, by keyed hash'),
   doc('tenants/{tenantId}/auth_groups/{groupId}', 'auth', 'a SCIM group and its members'),

@@ -5,6 +5,7 @@ import { ok } from '#shared/result.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import { type Binding, MOST_BINDINGS, parseBinding } from '../domain/workload-binding.ts'
 import type { BindingStore, FindBinding } from '../ports/exchange.ts'
+import { listGuard } from './list-guard.ts'
 
 const BINDINGS = 'auth_bindings'
 const STATE = ['auth_state', 'current']
@@ -29,6 +30,7 @@ export function firestoreBindingStore(tenants: TenantFirestore): BindingStore {
       }),
     add: (ctx, claim, { id, ...fields }, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
+        const guard = await listGuard(db, 'bindings')
         const [state, existing, all] = await Promise.all([
           db.find(STATE, parseTenantAuthState),
           db.find([BINDINGS, id], parseBinding),
@@ -41,7 +43,9 @@ export function firestoreBindingStore(tenants: TenantFirestore): BindingStore {
         })
         if (!decided.ok) return decided
         const { binding: value, audit } = decided.value
-        return ok({ value, audit, writes: [db.create([BINDINGS, id], fields)] })
+        // A binding made beside the tenant's end would outlive it.
+        const writes = [db.verify(STATE, state), db.create([BINDINGS, id], fields), guard()]
+        return ok({ value, audit, writes })
       }),
     remove: (ctx, id, decide) =>
       tenants.optimistic(ctx, undefined, async (db) => {

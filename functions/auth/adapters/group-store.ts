@@ -4,6 +4,7 @@ import { ok } from '#shared/result.ts'
 import { type Group, MOST_GROUPS, parseGroup } from '../domain/scim/group.ts'
 import { parseUser, type User, type UserId } from '../domain/user.ts'
 import type { GroupStore } from '../ports/people.ts'
+import { listGuard } from './list-guard.ts'
 import { saveUser, USERS } from './user-store.ts'
 
 const GROUPS = 'auth_groups'
@@ -19,6 +20,7 @@ export function firestoreGroupStore(tenants: TenantFirestore): GroupStore {
     step: async (ctx, groupId, nowMs, plan, decide) => {
       const stepped = await tenants.optimistic(ctx, undefined, async (db) => {
         const path = [GROUPS, groupId]
+        const guard = await listGuard(db, 'groups')
         const [doc, all] = await Promise.all([db.find(path, parseGroup), listGroups(db)])
         const planned = plan({
           group: doc?.value,
@@ -49,9 +51,11 @@ export function firestoreGroupStore(tenants: TenantFirestore): GroupStore {
               ? []
               : [db.delete(path, doc)]
             : [doc === undefined ? db.create(path, { ...next }) : db.update(path, doc, { ...next })]
+        // A name more: two groups of one name at once meet here, as do two that are the last there may be.
+        const named = next !== undefined && next.displayName !== before?.displayName
         return ok({
           value: { done, group: next },
-          writes: [...ownWrite, ...saved.flat()],
+          writes: [...ownWrite, ...(named ? [guard()] : []), ...saved.flat()],
           events: changed
             .flatMap(({ events = [] }) => events)
             .map((event) => ({ topic: 'auth-facts' as const, event })),

@@ -4,6 +4,7 @@ import { ok, refuse } from '#shared/result.ts'
 import { MOST_PENDING_INVITATIONS, parseInvitation } from '../domain/invitation.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import type { InvitationStore } from '../ports/people.ts'
+import { listGuard } from './list-guard.ts'
 import { customRolesIn } from './role-store.ts'
 
 const INVITATIONS = 'auth_invitations'
@@ -29,6 +30,7 @@ export function firestoreInvitationStore(tenants: TenantFirestore): InvitationSt
       }),
     add: (ctx, claim, wanted, decide) =>
       tenants.optimistic(ctx, claim, async (db) => {
+        const guard = await listGuard(db, 'invitations')
         const pendingOnes = { where: [['status', '==', 'pending']] as const }
         const [state, pending, custom] = await Promise.all([
           db.find(STATE, parseTenantAuthState),
@@ -44,6 +46,7 @@ export function firestoreInvitationStore(tenants: TenantFirestore): InvitationSt
           writes: [
             // An invitation made beside the tenant's end would outlive it.
             db.verify(STATE, state),
+            guard(),
             db.create([INVITATIONS, invitation.invitationId], {
               ...invitation,
               expireAt: timestamp(invitation.expiresAt + KEPT_MS),

@@ -41,11 +41,12 @@ export function firestoreRoleStore(tenants: TenantFirestore): RoleStore {
       const changed = await tenants.optimistic(ctx, undefined, async (db) => {
         const path = [ROLES, name]
         const holders = { where: [['roles', 'array-contains', name]] as const, limit: 1 }
-        const [doc, all, users, count] = await Promise.all([
+        // Before the list: a role that comes after it changes the count, and this commit fails.
+        const count = await db.find(COUNT, parseCount)
+        const [doc, all, users] = await Promise.all([
           db.find(path, parseRole),
           allRoles(db),
           db.list([USERS], holders, parseUser),
-          db.find(COUNT, parseCount),
         ])
         const decided = decide({ role: doc?.value, count: all.length, inUse: users.length > 0 })
         if (!decided.ok) return decided

@@ -5,12 +5,17 @@ import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { systemIds } from '#shared/ids.ts'
 import { ok, refuse } from '#shared/result.ts'
 import { firestoreApiKeys } from '../../../functions/auth/adapters/api-key-store.ts'
+import { firestoreBindingStore } from '../../../functions/auth/adapters/binding-store.ts'
 import { firestoreClientRegister } from '../../../functions/auth/adapters/client-register.ts'
 import { firestoreClientStore } from '../../../functions/auth/adapters/client-store.ts'
+import { firestoreGroupStore } from '../../../functions/auth/adapters/group-store.ts'
 import { firestoreInvitationStore } from '../../../functions/auth/adapters/invitation-store.ts'
+import { firestoreRoleStore } from '../../../functions/auth/adapters/role-store.ts'
 import { firestoreDomainStore } from '../../../functions/auth/adapters/sign-on-store.ts'
 import { newClientId } from '../../../functions/auth/domain/client-id.ts'
+import type { Role } from '../../../functions/auth/domain/role.ts'
 import { platformState, type TenantAuthState } from '../../../functions/auth/domain/tenant-state.ts'
+import type { GoogleBinding } from '../../../functions/auth/domain/workload-binding.ts'
 import { START_MS } from '../../shared/support/platform.ts'
 import { contextOf, openStore, parseAny, type TestStore } from '../../shared/support/store.ts'
 
@@ -103,7 +108,17 @@ const ENDINGS: [string, (tenants: TenantFirestore) => Promise<unknown>][] = [
         ACME,
         undefined,
         { emailHash: 'h' },
-        ifActive({ value: 1, invitation: { invitationId: 'i_1' }, audit: [] }) as never,
+        ifActive({ value: 1, invitation: anInvitation('i_1'), audit: [] }) as never,
+      ),
+  ],
+  [
+    'a binding',
+    (tenants) =>
+      firestoreBindingStore(tenants).add(
+        ACME,
+        undefined,
+        aBinding('b_1'),
+        ifActive({ binding: { id: 'b_1' }, audit: [] }) as never,
       ),
   ],
   [
@@ -123,6 +138,64 @@ test.each(ENDINGS)('%s is not made beside the end of its tenant', async (_what, 
   await put(STATE, { ...platformState(START_MS) })
 
   expect(await make(raced(endTenant))).toMatchObject({ ok: false, code: 'tenant.closed' })
+})
+
+/** One more of a kind, if there is none yet: what a limit or a name is decided by. */
+const SINGLES: [string, (tenants: TenantFirestore, id: string) => Promise<unknown>][] = [
+  [
+    'bindings',
+    (tenants, id) =>
+      firestoreBindingStore(tenants).add(ACME, undefined, aBinding(id), ({ count }) =>
+        count === 0 ? ok({ binding: aBinding(id), audit: [] }) : FULL,
+      ),
+  ],
+  [
+    'invitations',
+    (tenants, id) =>
+      firestoreInvitationStore(tenants).add(ACME, undefined, { emailHash: id }, (({
+        pendingCount,
+      }: {
+        pendingCount: number
+      }) =>
+        pendingCount === 0 ? ok({ value: 1, invitation: anInvitation(id), audit: [] }) : FULL) as never),
+  ],
+  [
+    'groups of one name',
+    (tenants, groupId) =>
+      firestoreGroupStore(tenants).step(
+        ACME,
+        groupId,
+        START_MS,
+        ({ others }) =>
+          others.some(({ displayName }) => displayName === 'Staff')
+            ? FULL
+            : ok({ groupId, displayName: 'Staff', externalId: null, members: [] }),
+        () => ok({ users: [], audit: [] }),
+      ),
+  ],
+  [
+    'roles',
+    (tenants, name) =>
+      firestoreRoleStore(tenants).change(ACME, name, ({ count }) =>
+        count === 0 ? ok({ value: aRole(name), role: aRole(name), audit: [] }) : FULL,
+      ),
+  ],
+]
+
+const FULL = refuse('rate.limited', 'there is one')
+
+test.each(SINGLES)('of two %s at once the second sees the first', async (_what, add) => {
+  expect(
+    await add(
+      raced(() => add(store.tenants, 'first')),
+      'second',
+    ),
+  ).toMatchObject(FULL)
+  // Those that are there already are not in the way of each other's guard.
+  engine.reset()
+  await put(STATE, { ...platformState(START_MS) })
+  expect(await add(store.tenants, 'first')).toMatchObject({ ok: true })
+  expect(await add(store.tenants, 'second')).toMatchObject(FULL)
 })
 
 test('of two clients that delete each other, the second is too late', async () => {
@@ -173,6 +246,21 @@ const own = (tenantId: string) =>
 async function disown(): Promise<void> {
   const { client } = await reach(store.database)
   await client.doc('domainOwners/d_1').delete()
+}
+
+function aBinding(id: string): GoogleBinding {
+  return { id, email: `${id}@project.iam`, scopes: [], createdAt: START_MS }
+}
+
+function aRole(name: string): Role {
+  return { name, description: '', scopes: [], revision: 1, createdAt: START_MS, updatedAt: START_MS }
+}
+
+function anInvitation(invitationId: string): Record<string, unknown> {
+  return {
+    ...{ invitationId, tenantId: 'acme', emailSealed: 's', emailHash: invitationId, role: 'viewer' },
+    ...{ tokenHash: 't', status: 'pending', acceptedBy: null, createdAt: START_MS, expiresAt: START_MS + 1 },
+  }
 }
 
 function aClient(clientId: string): Record<string, unknown> {

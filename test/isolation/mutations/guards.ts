@@ -53,7 +53,23 @@ export const GUARDS: readonly Mutation[] = [
   ...mutationsOf(
     'functions/auth/adapters/invitation-store.ts',
     [AUTH_GUARDS],
-    [['the guard of an invitation’s tenant', 'db.verify(STATE, state),', '']],
+    [
+      ['the guard of an invitation’s tenant', 'db.verify(STATE, state),', ''],
+      ['the guard of how many invitations there are', '            guard(),\n', ''],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/adapters/binding-store.ts',
+    [AUTH_GUARDS],
+    [
+      ['the guard of a binding’s tenant', 'db.verify(STATE, state), ', ''],
+      ['the guard of how many bindings there are', ', guard()]', ']'],
+    ],
+  ),
+  ...mutationsOf(
+    'functions/auth/adapters/group-store.ts',
+    [AUTH_GUARDS],
+    [['the guard of a group’s name', '...(named ? [guard()] : []), ', '']],
   ),
   ...mutationsOf(
     'functions/auth/adapters/client-register.ts',

@@ -26,13 +26,13 @@ export const SCOPES: readonly Mutation[] = [
       ['the parity of a collection’s path', 'if (path.length % 2 !== 1) throw', 'if (false) throw'],
       [
         'the list of system collections',
-        'if (!SYSTEM_COLLECTIONS[group].includes(collection))',
-        'if (false)',
+        'if (!SYSTEM_COLLECTIONS[group].includes(root)) throw',
+        'if (false) throw',
       ],
       [
         'the id of a system document',
-        "if (!isDocumentId(id)) throw new TypeError('not a document id')\n  return `${collection}/${id}`",
-        'return `${collection}/${id}`',
+        "if (![...below, id].every(isDocumentId)) throw new TypeError('not a document id')\n",
+        '',
         [IDS],
       ],
       [
