@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { aFreeze, aTierCharge, workUnits } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
 /** The kind of error that the client never tries again by itself. */
 const INVALID_ARGUMENT = 3
-/** More commits than any message below makes. */
-const MOST_COMMITS = 20
+/** More commits than any scenario below makes. */
+const MOST_COMMITS = 40
 
 const message = [
   aUsageEvent({ id: 'a' }),
@@ -19,6 +20,25 @@ const SCENARIOS: Record<string, readonly ((world: World) => Promise<number>)[]> 
   'the fact that activates a tenant whose usage waits': [
     (world) => world.usage(message),
     (world) => world.fact(aTenantFact({ tenant: 'newcomer' })),
+  ],
+  'a tier change that is charged, frozen for, and comes to nothing': [
+    (world) => world.command(aSubscriptionCommand({ id: 'c1', operationId: 'op_0' })),
+    (world) => world.command(aTierCharge({ id: 't1' })),
+    (world) => world.command(aFreeze({ id: 'f1' })),
+    (world) => world.fact(aTenantFact({ kind: 'tier-change-failed', operationId: 'op_1', sequence: 7n })),
+  ],
+  'a purge, erased and answered': [
+    (world) => world.command(aSubscriptionCommand({ id: 'c1', operationId: 'op_0' })),
+    (world) => world.fact(aTenantFact({ kind: 'purge-started', state: 'PURGING', sequence: 9n })),
+    async (world) => {
+      await world.request({ method: 'POST', path: '/internal/sweep/run', body: {} })
+      let status = 204
+      for (const unit of workUnits(world)) {
+        const answered = await world.push('billing-work-to-billing', unit)
+        if (answered !== 204) status = answered
+      }
+      return status
+    },
   ],
   'a subscription, asked for and cancelled': [
     (world) => world.command(aSubscriptionCommand({ id: 'c1', sequence: 1n })),

@@ -96,9 +96,11 @@ export async function startWorld({ sharing }: { readonly sharing?: Shared } = {}
     token?: string
     body?: unknown
     contentType?: string
+    headers?: Record<string, string>
   }): Promise<Answer> => {
     const { method = 'GET', path, token, body, contentType = 'application/json' } = options
     const headers: Record<string, string> = {
+      ...options.headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': contentType }),
     }
