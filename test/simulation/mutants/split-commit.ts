@@ -25,6 +25,8 @@ export function ledgerThat(
   const correct = firestoreLedger(tenants)
   return {
     read: correct.read,
+    hours: correct.hours,
+    days: correct.days,
     recorded: correct.recorded,
     append: async (ctx, batch, receivedAtMs) => {
       let outcome: 'stored' | 'duplicate' = 'stored'
