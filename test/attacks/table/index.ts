@@ -4,6 +4,7 @@ import { callbacks } from './callbacks.ts'
 import { assertions } from './client-assertions.ts'
 import { clientSecrets } from './client-secrets.ts'
 import { codes } from './codes.ts'
+import { directory } from './directory.ts'
 import { enumeration } from './enumeration.ts'
 import { foreignIds } from './foreign-ids.ts'
 import { foreignPaths } from './foreign-paths.ts'
@@ -53,6 +54,7 @@ export const ATTACK_GROUPS: readonly AttackGroup[] = [
   redirects,
   callbacks,
   logouts,
+  directory,
   outbound,
   outboundAnswers,
   malformedForms,
