@@ -26,6 +26,7 @@ import type { ScimUsersDeps } from './operations/scim-users.ts'
 import type { SealAuditDeps } from './operations/seal-audit.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
 import type { VerifyAuditDeps } from './operations/verify-audit.ts'
+import type { Kms } from './ports/kms.ts'
 import type { AccessKeyring } from './ports.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */
@@ -55,4 +56,9 @@ export type AuthDeps = GrantsDeps &
   AwaitRevocationsDeps &
   ScimUsersDeps &
   EraseTenantDeps &
-  InviteDeps & { readonly platform: Platform; readonly eventKeyring: AccessKeyring }
+  InviteDeps & {
+    readonly platform: Platform
+    readonly eventKeyring: AccessKeyring
+    /** Undefined in a demo that has none; personal data cannot be kept there. */
+    readonly kms: Kms | undefined
+  }

@@ -26,6 +26,7 @@ import { scimHandlers } from './http/scim.ts'
 import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
+import { kmsCheck } from './kms-check.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
 import { sealAudit } from './operations/seal-audit.ts'
 import { scimErrorReply } from './scim-reply.ts'
@@ -65,6 +66,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
       {
         firestore: () => platform.system.ping(),
         keyring: () => keyring.signer(platform.clock.now()),
+        ...(deps.kms === undefined ? {} : { kms: kmsCheck(deps.kms) }),
         pubsub: publishCheck(platform.publisher, 'auth-facts'),
         secrets: secretCheck(platform.secrets, ACCESS_KEYS_SECRET),
       },

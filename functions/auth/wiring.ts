@@ -74,6 +74,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
   })
   const peppers = pepperStore(platform)
   const outbound = parts.outbound ?? guardedFetch(config)
+  const kms = parts.kms ?? kmsOf(config, platform.clock)
   const exchange = exchangeParts(config, platform, outbound)
   return {
     platform,
@@ -116,8 +117,9 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     invitations: firestoreInvitationStore(platform.tenants),
     groups: firestoreGroupStore(platform.tenants),
     erasure: firestoreErasure(platform),
-    ...signOnParts(config, platform, outbound, parts.txt),
-    personalData: personalData({ ...platform, kms: parts.kms ?? kmsOf(config, platform.clock) }),
+    ...signOnParts(config, platform, exchange, parts.txt),
+    kms: parts.kms === undefined && config.KMS_KEY_RING === undefined ? undefined : kms,
+    personalData: personalData({ ...platform, kms }),
   }
 }
 
@@ -139,15 +141,19 @@ function exchangeParts(config: Config, platform: Platform, outbound: GuardedFetc
   }
 }
 
-/** What single sign-on rests on besides the connections. */
-function signOnParts(config: Config, platform: Platform, outbound: GuardedFetch, txt?: TxtResolver) {
-  const foreign = foreignKeys({ fetch: outbound, log: platform.log })
+/** What single sign-on rests on besides the connections; keys of others are kept once for both. */
+function signOnParts(
+  config: Config,
+  platform: Platform,
+  { outbound, foreignKeys: keys }: Pick<AuthDeps, 'foreignKeys'> & { readonly outbound: GuardedFetch },
+  txt?: TxtResolver,
+) {
   return {
     signOn: firestoreSignOnReader(platform.database),
     flows: firestoreFlowStore(platform.tenants),
     domains: firestoreDomainStore(platform.tenants, platform.system),
     providers: identityProviders({ fetch: outbound }),
-    logoutTokens: logoutTokens({ foreignKeys: foreign }),
+    logoutTokens: logoutTokens({ foreignKeys: keys }),
     txt: txt ?? (config.DNS_FILE === undefined ? dnsTxtResolver() : fileTxtResolver(config.DNS_FILE)),
     signInRate: tokenBuckets(),
   }

@@ -119,7 +119,7 @@ export const METRICS = {
   energent_dependency_failures_total: counter('Health checks that failed.', 'dependency failed', {
     dependency: {
       field: 'dependency',
-      values: ['firestore', 'pubsub', 'secrets', 'keyring', 'kubernetes'],
+      values: ['firestore', 'pubsub', 'secrets', 'keyring', 'kms', 'kubernetes'],
     },
   }),
   energent_keyring_stale_total: counter(

@@ -180,12 +180,27 @@ test('an unknown key id reads the ring again, but not for every invented one', a
   expect(reads).toBe(1)
 })
 
-test('health names the stores, the key ring and the topic', async () => {
+test('health names the stores, the key ring, Cloud KMS and the topic', async () => {
   const response = await fetch(`${stack.httpUrl}/health`)
 
   expect(response.status).toBe(200)
   const { status, checks } = (await response.json()) as { status: string; checks: object }
-  expect([status, Object.keys(checks)]).toEqual(['ok', ['firestore', 'keyring', 'pubsub', 'secrets']])
+  expect([status, Object.keys(checks)]).toEqual(['ok', ['firestore', 'keyring', 'kms', 'pubsub', 'secrets']])
+})
+
+test('health says when Cloud KMS does not answer, and asks for no key of a tenant', async () => {
+  // Health keeps what it found for a while.
+  stack.clock.advance(60_000)
+  stack.kms.calls.length = 0
+  stack.kms.down = true
+  const failed = await fetch(`${stack.httpUrl}/health`)
+  stack.kms.down = false
+
+  expect(failed.status).toBe(503)
+  expect(await failed.json()).toMatchObject({
+    checks: { kms: { status: 'failed' }, firestore: { status: 'ok' } },
+  })
+  expect(new Set(stack.kms.calls)).toEqual(new Set(['encrypt Health']))
 })
 
 test.each(['oauth-authorization-server', 'openid-configuration'])(

@@ -184,7 +184,7 @@ describe('health of a running system', () => {
     for (const path of HEALTH_PATHS) expect([path, health[path]?.status]).toEqual([path, 200])
     const named = HEALTH_PATHS.map((path) => Object.keys(JSON.parse(health[path]?.text ?? '{}').checks))
     expect(named).toEqual([
-      ['firestore', 'keyring', 'pubsub', 'secrets'],
+      ['firestore', 'keyring', 'kms', 'pubsub', 'secrets'],
       ['firestore', 'pubsub'],
       ['firestore', 'kubernetes', 'pubsub'],
     ])
