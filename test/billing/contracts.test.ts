@@ -329,8 +329,12 @@ test('a check says what is left: included, granted units, charged beyond, or not
 
 test('a tier change is charged what the rest of the period adds, once, with the same fact for ever', async () => {
   await aTenant()
-  const command = aTierCharge({ id: `t.${tenant}`, tenant, tier: 'premium' })
-  for (const again of [command, command, aTierCharge({ id: `u.${tenant}`, tenant, tier: 'premium' })]) {
+  const command = aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_${tenant}`, tier: 'premium' })
+  for (const again of [
+    command,
+    command,
+    aTierCharge({ id: `u.${tenant}`, tenant, operationId: `op_${tenant}`, tier: 'premium' }),
+  ]) {
     expect(await world.command(again)).toBe(204)
     world.clock.advance(1_000)
   }
@@ -339,7 +343,12 @@ test('a tier change is charged what the rest of the period adds, once, with the 
   expect(new Set(facts.map((fact) => JSON.stringify(fact))).size).toBe(1)
   expect(facts[0]).toMatchObject({
     type: 'ai.energent.billing.charged.v1',
-    data: { operationId: 'op_1', planId: 'example-premium', tier: 'premium', charge: { currency: 'USD' } },
+    data: {
+      operationId: `op_${tenant}`,
+      planId: 'example-premium',
+      tier: 'premium',
+      charge: { currency: 'USD' },
+    },
   })
   expect((await call('GET', '/subscription')).json).toMatchObject({
     planId: 'example-premium',
@@ -352,15 +361,21 @@ test.each(['tier-change-failed', 'tier-change-blocked'] as const)(
   'after %s the tenant pays what it paid before, also if its charge comes late',
   async (kind) => {
     await aTenant()
-    await world.command(aTierCharge({ id: `t.${tenant}`, tenant, tier: 'premium' }))
-    await world.fact(aTenantFact({ tenant, kind, operationId: 'op_1', sequence: 8n }))
+    await world.command(
+      aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_${tenant}`, tier: 'premium' }),
+    )
+    await world.fact(aTenantFact({ tenant, kind, operationId: `op_${tenant}`, sequence: 8n }))
     expect((await call('GET', '/subscription')).json).toMatchObject({
       planId: 'example-standard',
       pending: [],
     })
     await aTenant()
-    await world.fact(aTenantFact({ tenant, kind, operationId: 'op_1', sequence: 8n }))
-    expect(await world.command(aTierCharge({ id: `t.${tenant}`, tenant, tier: 'premium' }))).toBe(204)
+    await world.fact(aTenantFact({ tenant, kind, operationId: `op_${tenant}`, sequence: 8n }))
+    expect(
+      await world.command(
+        aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_${tenant}`, tier: 'premium' }),
+      ),
+    ).toBe(204)
     expect(factsOf(world)).toEqual([])
     expect((await call('GET', '/subscription')).json).toMatchObject({ planId: 'example-standard' })
   },
