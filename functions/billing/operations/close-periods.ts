@@ -12,8 +12,9 @@ import { type BillingPeriod, periodAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { draftOf, gatherPeriod } from './draft-period.ts'
 import { finalizeInvoice, StaleBook } from './finalize-invoice.ts'
+import { type SettleDeps, settleCrossHourConflicts } from './settle-conflicts.ts'
 
-type Deps = Pick<BillingDeps, 'invoices' | 'plans' | 'usage' | 'reads' | 'taxRates'>
+type Deps = Pick<BillingDeps, 'invoices' | 'plans' | 'usage' | 'reads' | 'taxRates'> & SettleDeps
 type Closing = {
   readonly ctx: TenantContext
   readonly nowMs: number
@@ -59,6 +60,8 @@ async function closeNext(deps: Deps, closing: Closing): Promise<Result<Outcome>>
   if (!gathered.ok) return gathered
   if (gathered.value.provisional) return ok('not-exact')
   if (nowMs >= graceEndsMs(period.toMs, gathered.value.plan)) {
+    // One id with two times shows only in the whole period; what lost is out when it is gathered again.
+    if ((await settleCrossHourConflicts(deps, ctx, period, closing)) > 0) return closeNext(deps, closing)
     const finalized = await settling(() => finalizeInvoice(deps, closing, gathered.value))
     return finalized.ok ? ok('finalized') : finalized
   }

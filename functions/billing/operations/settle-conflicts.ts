@@ -8,7 +8,7 @@ import type { BillingDeps, LedgerBatch, Reading, UsageConflict } from '../ports.
 import { rollUp } from './roll-up-tenant.ts'
 
 type FindDeps = Pick<BillingDeps, 'ledger' | 'corrections'>
-type Deps = FindDeps & Pick<BillingDeps, 'rollups' | 'live' | 'reads' | 'versionOf' | 'meters'>
+export type SettleDeps = FindDeps & Pick<BillingDeps, 'rollups' | 'live' | 'reads' | 'versionOf' | 'meters'>
 
 /**
  * The ids that stand in several hours of a period with different contents, by one pass over all of its
@@ -41,7 +41,7 @@ export async function findCrossHourConflicts(
  * nothing. Returns how many there were.
  */
 export async function settleCrossHourConflicts(
-  deps: Deps,
+  deps: SettleDeps,
   ctx: TenantContext,
   period: Period,
   run: { readonly reading: Reading; readonly nowMs: number },

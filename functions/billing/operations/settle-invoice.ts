@@ -11,6 +11,7 @@ import { type Gathered, gatherPeriod } from './draft-period.ts'
 import { finalizeInvoice, StaleBook } from './finalize-invoice.ts'
 import { periodOfInvoice } from './read-invoices.ts'
 import { rebillInvoice, voidInvoice } from './replace-invoice.ts'
+import { type SettleDeps, settleCrossHourConflicts } from './settle-conflicts.ts'
 
 export type Order = { readonly rev: number; readonly reason: string }
 
@@ -26,7 +27,7 @@ export const parseOrder: Parse<Order> = parser(
   }),
 )
 
-type Deps = Pick<BillingDeps, 'invoices' | 'usage' | 'plans' | 'taxRates'>
+type Deps = Pick<BillingDeps, 'invoices' | 'usage' | 'plans' | 'taxRates'> & SettleDeps
 
 export type Settling = {
   readonly ctx: TenantContext
@@ -82,6 +83,7 @@ async function gatherNamed(
   if ((known?.revision ?? 1) !== order.rev)
     return refuse('invoice.revision_conflict', `is ${known?.revision}`)
   if (period.toMs > nowMs) return notYet(`Its period is over at ${formatInstant(period.toMs)}.`)
+  await settleCrossHourConflicts(deps, ctx, period, { reading, nowMs })
   const gathered = await gatherPeriod(deps, { ctx, subscription, period, invoices, nowMs, reading })
   if (gathered.ok && gathered.value.provisional) {
     return notYet(`Usage is exact only until ${formatInstant(gathered.value.exactThroughMs)} so far.`)
