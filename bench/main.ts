@@ -5,6 +5,7 @@ import { join } from 'node:path'
 /** `npm run bench -- <name> [options]`: each benchmark prints ratios against a peer or a limit of the same run. */
 const BENCHES = {
   auth: 'what a token costs, beside node:http, functions-framework and oidc-provider',
+  billing: 'usage from its bytes to its invoice, beside JSON.parse and the store alone',
   drain: 'requests in flight when an instance is told to end',
   flood: 'memory under bodies far beyond the limit',
   overload: 'what an instance still does at ten times its best rate',
