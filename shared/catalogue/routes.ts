@@ -1,39 +1,31 @@
 import type { FunctionId } from './functions.ts'
-import type { PlatformScope, Scope } from './scopes.ts'
+import {
+  apiKeys,
+  billingOf,
+  bindings,
+  clients,
+  FORM_TYPE,
+  form,
+  invitations,
+  invoices,
+  JSON_TYPE,
+  json,
+  KIB,
+  open,
+  operatorsBilling,
+  plan,
+  type Route,
+  scheduled,
+  scim,
+  secured,
+  sessions,
+  signOn,
+  USAGE_TYPES,
+  usage,
+  users,
+} from './route-forms.ts'
 
-/**
- * One HTTP operation.
- *
- * `security` says who may call: `public` needs no token at the gateway, `token` needs ours with
- * `scope`, `scheduler` is Cloud Scheduler alone and never stands in `api-spec.yaml`.
- * `operatorScope` is what lets an operator act on a tenant that is not their own. `ownUser` lets the
- * user of the path do to themselves what takes the scope with others.
- */
-export type Route = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  readonly path: string
-  readonly function: FunctionId
-  readonly security: 'public' | 'token' | 'scheduler'
-  readonly scope?: Scope
-  readonly operatorScope?: PlatformScope
-  readonly ownUser?: true
-  /** The largest body the route takes, in bytes. */
-  readonly maxBodyBytes: number
-  readonly accepts?: readonly string[]
-  /** How long an answer may take, in milliseconds, where longer than usual; the gateway's own must be longer. */
-  readonly deadlineMs?: number
-}
-
-const JSON_TYPE = ['application/json']
-const FORM_TYPE = ['application/x-www-form-urlencoded']
-const USAGE_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json']
-const KIB = 1024
-const form = { maxBodyBytes: 16 * KIB, accepts: FORM_TYPE } as const
-const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
-/** A plan has prices in several currencies. */
-const plan = { maxBodyBytes: 256 * KIB, accepts: JSON_TYPE } as const
-/** A group may come with some thousand members. */
-const scim = { maxBodyBytes: 256 * KIB, accepts: ['application/scim+json', 'application/json'] } as const
+export type { Route } from './route-forms.ts'
 
 /** Every operation by its operationId: `api-spec.yaml` and the functions' routers are checked against it. */
 export const ROUTES = {
@@ -282,74 +274,3 @@ export type OperationId = keyof typeof ROUTES
 export type OperationsOf<F extends FunctionId> = {
   [Id in OperationId]: (typeof ROUTES)[Id]['function'] extends F ? Id : never
 }[OperationId]
-
-function open<F extends FunctionId>(method: Route['method'], path: string, owner: F) {
-  return { method, path, function: owner, security: 'public', maxBodyBytes: 0 } as const
-}
-
-function bindings(method: Route['method'], path: string) {
-  return secured(method, path, 'auth', 'clients:manage', 'platform:tenants')
-}
-
-function secured<F extends FunctionId>(
-  method: Route['method'],
-  path: string,
-  owner: F,
-  scope: Scope,
-  operatorScope?: PlatformScope,
-) {
-  const route = { method, path, function: owner, security: 'token', scope, maxBodyBytes: 0 } as const
-  return operatorScope === undefined ? route : { ...route, operatorScope }
-}
-
-/** How a tenant's people and clients sign in; operators set it up with them. */
-function signOn(method: Route['method'], path: string) {
-  return secured(method, path, 'auth', 'sso:manage', 'platform:tenants')
-}
-
-function billingOf<M extends Route['method']>(
-  method: M,
-  path: string,
-  scope: Scope,
-  operatorScope?: PlatformScope,
-) {
-  return { ...secured(method, path, 'billing-api', scope, operatorScope), method } as const
-}
-
-/** Who may see and end sessions may be told who is signed in: operators for security, not for support. */
-function sessions<M extends 'GET' | 'DELETE'>(method: M, path: string) {
-  return { ...secured(method, path, 'auth', 'sessions:manage', 'platform:security'), method } as const
-}
-
-function users(method: Route['method'], path: string) {
-  return secured(method, path, 'auth', 'users:manage')
-}
-
-/** Operators invite a tenant's first owner: before that there is nobody who could. */
-function invitations(method: Route['method'], path: string) {
-  return secured(method, path, 'auth', 'users:manage', 'platform:tenants')
-}
-
-function invoices(method: Route['method'], path: string) {
-  return secured(method, path, 'billing-api', 'invoices:read', 'platform:read')
-}
-
-function operatorsBilling(method: Route['method'], path: string) {
-  return secured(method, path, 'billing-api', 'platform:billing', 'platform:billing')
-}
-
-function usage(method: Route['method'], path: string) {
-  return secured(method, path, 'billing-api', 'usage:read', 'platform:read')
-}
-
-function clients<M extends Route['method']>(method: M, path: string) {
-  return { ...secured(method, path, 'auth', 'clients:manage', 'platform:tenants'), method } as const
-}
-
-function apiKeys<M extends Route['method']>(method: M, path: string) {
-  return { ...secured(method, path, 'auth', 'keys:manage', 'platform:tenants'), method } as const
-}
-
-function scheduled<F extends FunctionId>(path: string, owner: F) {
-  return { method: 'POST', path, function: owner, security: 'scheduler', maxBodyBytes: 4 * KIB } as const
-}
