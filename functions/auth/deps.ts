@@ -1,3 +1,4 @@
+import type { HealthCheck } from '#shared/health.ts'
 import type { Platform } from '#shared/wiring.ts'
 import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
 import type { AuthenticateApiKeyDeps } from './operations/authenticate-api-key.ts'
@@ -26,7 +27,6 @@ import type { ScimUsersDeps } from './operations/scim-users.ts'
 import type { SealAuditDeps } from './operations/seal-audit.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
 import type { VerifyAuditDeps } from './operations/verify-audit.ts'
-import type { Kms } from './ports/kms.ts'
 import type { AccessKeyring } from './ports.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */
@@ -59,6 +59,6 @@ export type AuthDeps = GrantsDeps &
   InviteDeps & {
     readonly platform: Platform
     readonly eventKeyring: AccessKeyring
-    /** Undefined in a demo that has none; personal data cannot be kept there. */
-    readonly kms: Kms | undefined
+    /** Undefined in a demo without Cloud KMS, where no personal data can be kept. */
+    readonly checkKms: HealthCheck | undefined
   }

@@ -26,7 +26,6 @@ import { scimHandlers } from './http/scim.ts'
 import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
-import { kmsCheck } from './kms-check.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
 import { sealAudit } from './operations/seal-audit.ts'
 import { scimErrorReply } from './scim-reply.ts'
@@ -66,7 +65,7 @@ export function authHandlers(deps: AuthDeps): HandlersOf<'auth'> {
       {
         firestore: () => platform.system.ping(),
         keyring: () => keyring.signer(platform.clock.now()),
-        ...(deps.kms === undefined ? {} : { kms: kmsCheck(deps.kms) }),
+        ...(deps.checkKms === undefined ? {} : { kms: deps.checkKms }),
         pubsub: publishCheck(platform.publisher, 'auth-facts'),
         secrets: secretCheck(platform.secrets, ACCESS_KEYS_SECRET),
       },

@@ -24,6 +24,7 @@ import { identityProviders } from './adapters/identity-providers.ts'
 import { firestoreInvitationStore } from './adapters/invitation-store.ts'
 import { keptCredentials } from './adapters/kept-credentials.ts'
 import { firestoreKeyLedger } from './adapters/key-ledger.ts'
+import { kmsCheck } from './adapters/kms-check.ts'
 import { logoutTokens } from './adapters/logout-tokens.ts'
 import { pepperStore } from './adapters/pepper-store.ts'
 import { personalData } from './adapters/personal-data.ts'
@@ -118,7 +119,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     groups: firestoreGroupStore(platform.tenants),
     erasure: firestoreErasure(platform),
     ...signOnParts(config, platform, exchange, parts.txt),
-    kms: parts.kms === undefined && config.KMS_KEY_RING === undefined ? undefined : kms,
+    checkKms: parts.kms === undefined && config.KMS_KEY_RING === undefined ? undefined : kmsCheck(kms),
     personalData: personalData({ ...platform, kms }),
   }
 }

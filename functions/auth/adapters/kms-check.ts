@@ -1,5 +1,5 @@
 import type { HealthCheck } from '#shared/health.ts'
-import { type Kms, NoSuchKey } from './ports/kms.ts'
+import { type Kms, NoSuchKey } from '../ports/kms.ts'
 
 /** No tenant has an id with a capital letter, so no key is named like this. */
 const NO_KEY = 'Health'
