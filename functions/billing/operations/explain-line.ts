@@ -44,7 +44,8 @@ export type ExplainRequest = {
   readonly reading: Reading
 }
 
-const EVENT_KEY = /^[0-9a-f]{64}$/
+/** A key alone is looked for hour by hour; with its hour, as the list has it, it is found at once. */
+const EVENT_KEY = /^(?:(\d{10})\.)?([0-9a-f]{64})$/
 
 /**
  * Explains a line down to its events: the formula, the roll-ups, the keys of the events and their Merkle
@@ -57,7 +58,11 @@ export async function explainLine(
 ): Promise<Result<{ readonly json: Record<string, unknown>; readonly next: string | undefined }>> {
   const { ctx, lineId, event, nowMs } = request
   if (event !== undefined && !EVENT_KEY.test(event)) {
-    return refuse('request.malformed', 'event', 'event: must be the key of an event, 64 hexadecimal digits')
+    return refuse(
+      'request.malformed',
+      'event',
+      'event: must be the key of an event, or its hour, a point and the key',
+    )
   }
   const subscription = await deps.subscriptions.find(ctx)
   const period =
@@ -208,11 +213,13 @@ async function pageOfEvents(
 async function proofOf(
   deps: Deps,
   query: EvidenceQuery,
-  key: string | undefined,
+  named: string | undefined,
   tree: ReturnType<typeof lineTree>,
 ): Promise<Result<Record<string, unknown> | undefined>> {
-  if (key === undefined) return ok(undefined)
+  if (named === undefined) return ok(undefined)
+  const [, ofHour, key = ''] = EVENT_KEY.exec(named) ?? []
   for (const hour of (await hoursWithUsage(deps, query)).keys()) {
+    if (ofHour !== undefined && hour !== ofHour) continue
     const events = await eventsOfHour(deps, query, hour)
     if (!events.ok) return events
     const event = events.value.find((one) => one.key === key)
