@@ -73,10 +73,16 @@ function readMediaType(request: FrameworkRequest, route: Pick<Route, 'accepts'>)
   return ok(contentType)
 }
 
+/** Without a byte for so long a body has stalled; real time, since it is the caller's connection that is waited for. */
+const MOST_SILENCE_MS = 5_000
+/** A whole body, however it drips: less than the deadline of any route, which would call it our fault. */
+const MOST_BODY_MS = 10_000
+
 /**
  * The bytes of a body of at most `maxBytes`.
  *
- * A body that declares more is not read at all, and one that turns out longer is let run past without
+ * One that does not arrive is told 408: it holds a place of this instance, and nobody had to prove
+ * anything to send its headers. A body that declares more is not read at all, and one that turns out longer is let run past without
  * being kept: the framework has buffered nothing (see `installFront`).
  */
 export function receiveBody(request: FrameworkRequest, maxBytes: number): Promise<Result<Buffer>> {
@@ -94,13 +100,19 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
     const chunks: Buffer[] = []
     let received = 0
     const settle = (result: Result<Buffer>): void => {
+      clearTimeout(silence)
+      clearTimeout(whole)
       request.off('data', onData).off('end', onEnd).off('close', onCutOff)
       unhear()
       // Whatever else comes is thrown away; a late error of the socket is nobody's business any more.
       request.resume()
       resolve(result)
     }
+    const onLate = (): void => settle(refuse('request.timeout', 'the body did not arrive'))
+    const silence = setTimeout(onLate, MOST_SILENCE_MS)
+    const whole = setTimeout(onLate, MOST_BODY_MS)
     const onData = (chunk: Buffer): void => {
+      silence.refresh()
       received += chunk.length
       if (received > maxBytes) settle(tooLarge)
       else chunks.push(chunk)
