@@ -69,17 +69,17 @@ test('a run may be called like a member of every object', async () => {
   expect((await slot('acquire', { runId: '__proto__' })).status).toBe(400)
 })
 
-test.each([
-  [{}],
-  [{ runId: '' }],
-  [{ runId: 'a', ttl: 9 }],
-  [{ runId: 'a', ttl: 601 }],
-  [{ runId: 'a', ttl: 1.5 }],
-  [{ runId: 'a', ttl: '60' }],
-  [{ runId: 'a/b' }],
-  [{ runId: 'a', extra: 1 }],
-])('%j is no request for a slot', async (body) => {
-  expect((await slot('acquire', body)).status).toBe(400)
+test('what names no run or no bearable time is no request for a slot', async () => {
+  const bodies = [
+    {},
+    { runId: '' },
+    { runId: 'a/b' },
+    { runId: 'a', extra: 1 },
+    ...[9, 601, 1.5, '60'].map((ttl) => ({ runId: 'a', ttl })),
+  ]
+  for (const body of bodies) {
+    expect((await slot('acquire', body)).status, JSON.stringify(body)).toBe(400)
+  }
 })
 
 test('with the smaller tier the running workflows end in peace, and none begins until there is room', async () => {
@@ -95,21 +95,21 @@ test('with the smaller tier the running workflows end in peace, and none begins 
   expect((await slot('acquire', { runId: 'd' })).status).toBe(200)
 })
 
-test.each(['SUSPENDING', 'SUSPENDED', 'OFFBOARDING', 'PURGING'])(
-  'no workflow of a tenant that is %s begins',
-  async (state) => {
-    const kind = {
-      SUSPENDING: 'suspend-started',
-      SUSPENDED: 'suspended',
-      OFFBOARDING: 'offboarding-started',
-    }[state] as 'suspended' | undefined
-    await world.fact(aTenantFact({ kind: kind ?? 'purge-started', state, sequence: 9n }))
-    expect(await slot('acquire', { runId: 'a' })).toMatchObject({
+test('no workflow of a tenant that is suspended or leaving begins', async () => {
+  const states = [
+    ['suspend-started', 'SUSPENDING'],
+    ['suspended', 'SUSPENDED'],
+    ['offboarding-started', 'OFFBOARDING'],
+    ['purge-started', 'PURGING'],
+  ] as const
+  for (const [index, [kind, state]] of states.entries()) {
+    await world.fact(aTenantFact({ kind, state, sequence: BigInt(9 + index) }))
+    expect(await slot('acquire', { runId: 'a' }), state).toMatchObject({
       status: 402,
       json: { code: 'entitlement.restricted' },
     })
-  },
-)
+  }
+})
 
 test('of many acquirers on two instances no more than the limit get a slot', async () => {
   const other = await startWorld({ sharing: world })
@@ -120,7 +120,7 @@ test('of many acquirers on two instances no more than the limit get a slot', asy
       const body = { runId: `run-${index}` }
       return request({ method: 'POST', path: '/v1/tenants/acme/workflows/acquire', token: TOKEN, body })
     }
-    const statuses = (await Promise.all(Array.from({ length: 40 }, (_, index) => ask(index)))).map(
+    const statuses = (await Promise.all(Array.from({ length: 24 }, (_, index) => ask(index)))).map(
       ({ status }) => status,
     )
     const granted = statuses.filter((status) => status === 200).length
