@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
+import type { TenantId } from '#shared/ids.ts'
+import { TenantContext } from '#shared/tenancy/context.ts'
+import { prove } from '#shared/tenancy/proofs.ts'
+import { aTenantFact, aUsageEvent, NOW, startWorld, type World } from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -219,6 +222,37 @@ test('a replacement swaps what is said and keeps the time, unless one is given',
   await world.rollUp()
   const gone = await usageOf('meter=agent_minutes&from=2026-11-20T00:00:00Z&to=2026-11-22T00:00:00Z')
   expect(gone.data).toMatchObject([{ value: '7', events: 1 }])
+})
+
+test('an estimate takes closed hours from roll-ups and the open ones from the live counters', async () => {
+  const ctx = new TenantContext(prove.event({ tenantId: 'acme' as TenantId, eventId: 'e', type: 't' }))
+  const meters = ['agent_minutes', 'workflow_runs', 'concurrent_workflows_peak', 'active_users'] as const
+  const estimate = () =>
+    world.deps.usage.estimate(ctx, {
+      meters,
+      fromMs: Date.parse('2026-11-20T00:00:00Z'),
+      toMs: NOW,
+      nowMs: NOW,
+    })
+  const text = ({ values }: Awaited<ReturnType<typeof estimate>>) =>
+    meters.map((meter) => `${values[meter]?.value?.n}/${values[meter]?.value?.d}`)
+  await world.usage([
+    at('20T08:30:00', 'a', '1.5'),
+    at('23T09:10:00', 'b', '2'),
+    at('23T09:11:00', 'c', '1', { meter: 'workflow_runs' }),
+    at('20T08:31:00', 'd', '7', { meter: 'concurrent_workflows_peak' }),
+    at('23T09:11:00', 'e', '4', { meter: 'concurrent_workflows_peak' }),
+    at('20T08:32:00', 'f', '1', { meter: 'active_users', data: { resource: 'u' } }),
+  ])
+  await world.usage([at('20T08:30:00', 'a', '1.5'), at('23T09:12:00', 'g', '3')])
+  // The copy counts twice until its hour is rolled up, and users only then.
+  expect(text(await estimate())).toEqual(['8/1', '1/1', '7/1', '0/1'])
+  await world.rollUp()
+  expect(text(await estimate())).toEqual(['13/2', '1/1', '7/1', '1/1'])
+  expect(await estimate()).toMatchObject({
+    provisional: true,
+    exactThroughMs: Date.parse('2026-11-23T09:00:00Z'),
+  })
 })
 
 test('a tenant corrects nothing', async () => {

@@ -28,17 +28,16 @@ export function merklePath(leaves: readonly string[], index: number): Sibling[] 
     : [...merklePath(right, index - half), { side: 'left', hash: merkleRoot(left) }]
 }
 
-function rootOf(leaves: readonly string[]): Buffer {
-  const [only] = leaves
-  if (only === undefined) return createHash('sha256').digest()
-  if (leaves.length === 1) return hash(0, Buffer.from(only, 'hex'))
+/** Of the leaves from `from` up to `to`: in place, since an hour may have some hundred thousand. */
+function rootOf(leaves: readonly string[], from = 0, to = leaves.length): Buffer {
+  const only = leaves[from]
+  if (from === to || only === undefined) return createHash('sha256').digest()
+  if (to - from === 1) return createHash('sha256').update(`00${only}`, 'hex').digest()
   let half = 1
-  while (half * 2 < leaves.length) half *= 2
-  return hash(1, rootOf(leaves.slice(0, half)), rootOf(leaves.slice(half)))
-}
-
-function hash(prefix: number, ...parts: readonly Buffer[]): Buffer {
-  const digest = createHash('sha256').update(Buffer.of(prefix))
-  for (const part of parts) digest.update(part)
-  return digest.digest()
+  while (half * 2 < to - from) half *= 2
+  const pair = Buffer.allocUnsafe(1 + 2 * 32)
+  pair[0] = 1
+  rootOf(leaves, from, from + half).copy(pair, 1)
+  rootOf(leaves, from + half, to).copy(pair, 33)
+  return createHash('sha256').update(pair).digest()
 }
