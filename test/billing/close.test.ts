@@ -263,3 +263,65 @@ test('the revenue report adds up what was billed and what was taken back', async
   expect(await report()).toMatchObject({ data: [{ currency: 'USD', billed: { minor: 0 } }] })
   expect((await world.request({ path: '/v1/reports/revenue', token: 'acme' })).status).toBe(403)
 })
+
+/** What a close leaves behind, but for what names an attempt or a grant by chance. */
+function invoicing(): string {
+  const of = (prefix: string) => world.documents(prefix).map(({ data }) => data)
+  return JSON.stringify([
+    of('tenants/acme/billing_invoices').map(({ status, amountDueMinor, position, invoiceId }) => [
+      ...[invoiceId, status, amountDueMinor, position],
+    ]),
+    of('tenants/acme/billing_grants').map(({ burns }) => burns),
+    of('jobs/revenue_').map(({ amounts, rowId }) => [rowId, amounts]),
+    of('billing_outbox')
+      .map(({ body }) => (JSON.parse(String(body)) as { id: string }).id)
+      .filter((id) => id.startsWith('invoice-'))
+      .sort(),
+  ])
+}
+
+// A process can die before or after any commit; the unit then comes again, perhaps beside itself.
+test.each(['error', 'lostAnswer'] as const)(
+  'whichever commit of a close ends in %s, redelivery ends in the same invoices, credit and facts',
+  async (mode) => {
+    const states: string[] = []
+    for (let failing = 0, reached = true; reached; failing += 1) {
+      if (failing > 0) {
+        await world.close()
+        world = await startWorld()
+        world.clock.set(Date.parse('2026-11-01T00:00:00Z'))
+        await world.fact(aTenantFact({}))
+        await world.command(aSubscriptionCommand({ id: 'c1' }))
+      }
+      const body = { amount: '20', currency: 'USD', reason: 'test', scope: { fees: true } }
+      const headers = { 'idempotency-key': 'grant' }
+      world.clock.set(Date.parse('2026-11-12T00:00:00Z'))
+      await world.request({ method: 'POST', path: '/v1/tenants/acme/grants', token: FINANCE, body, headers })
+      world.clock.set(Date.parse('2026-12-02T01:00:00Z'))
+      await world.rollUp()
+      await world.request({ method: 'POST', path: '/internal/close/run', body: {} })
+      const [unit] = workUnits(world)
+      let commits = 0
+      world.engine.setFault((rpc) => {
+        if (rpc !== 'Commit') return undefined
+        commits += 1
+        return commits === failing ? { mode, code: 3 } : undefined
+      })
+      let status = 0
+      for (let attempt = 0; status !== 204 && attempt < 5; attempt += 1) {
+        const both = [
+          world.push('billing-work-to-billing', unit),
+          world.push('billing-work-to-billing', unit),
+        ]
+        status = Math.max(...(await Promise.all(both)))
+      }
+      expect(status).toBe(204)
+      world.engine.setFault(undefined)
+      reached = failing === 0 || commits >= failing
+      states.push(invoicing())
+    }
+    expect(states.length).toBeGreaterThan(1)
+    expect(states[0]).toContain('"open"')
+    expect(new Set(states).size).toBe(1)
+  },
+)
