@@ -119,6 +119,8 @@ function generalHelp(): string {
 }
 
 if (import.meta.main) {
+  // The local stack is not on Google's machines: looking for their metadata server costs time and a warning.
+  if (process.argv.includes('--stack')) process.env['METADATA_SERVER_DETECTION'] ??= 'none'
   const code = await run(process.argv.slice(2), {
     env: process.env,
     out: (line) => console.log(line),

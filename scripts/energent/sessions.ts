@@ -86,6 +86,10 @@ async function revokeOne(run: Run): Promise<Result<Answer>> {
   if (sessionId === undefined) {
     return refuse('request.malformed', 'session id', 'That is no session id: they begin with ses_.')
   }
+  // In an emergency a mistyped id must not read as success.
+  if ((await run.deps.sessions.find(ctx.value, sessionId)) === undefined) {
+    return refuse('resource.not_found', 'no such session', 'The tenant has no such session.')
+  }
   const ended = await revokeSession(run.deps, {
     ctx: ctx.value,
     sessionId,

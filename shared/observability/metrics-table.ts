@@ -46,7 +46,7 @@ const SUBSCRIPTION: LabelSpec = {
 }
 const STATUS: LabelSpec = {
   field: 'httpRequest.status',
-  values: ['200', '201', '202', '204', '304', ...refusalStatuses()],
+  values: ['200', '201', '202', '204', '302', '304', ...refusalStatuses()],
 }
 const GRANTS = [
   'client_credentials',

@@ -208,6 +208,11 @@ describe('for a tenant', () => {
       '--overlap',
     ],
     ['a session id that is none', ['revoke-session', '--tenant', 'acme', '--session', 'x'], 'ses_'],
+    [
+      'a session that is not there',
+      ['revoke-session', '--tenant', 'acme', '--session', 'ses_01J9ZQ4Y3G5S2W8K7M6N4P0R1T'],
+      'no such session',
+    ],
     ['neither a user nor all', ['revoke-sessions', '--tenant', 'acme'], '--user or --all'],
     [
       'a user that is not there',
