@@ -149,6 +149,18 @@ describe('nobody becomes an operator', () => {
     }
   })
 
+  test('by a machine that holds every scope of operators and is no administrator', async () => {
+    const machine = await stack.call('POST', '/v1/tenants/platform/clients', {
+      scopes: [...PLATFORM_SCOPES, 'users:manage'],
+    })
+    const token = await tokenOf(stack, {
+      clientId: String(machine.body['clientId']),
+      clientSecret: String(machine.body['clientSecret']),
+    })
+    const refused = await giveRoles(await userIdOf('friend'), ['platform_support'], token)
+    expect([refused.status, refused.body['code']]).toEqual([403, 'role.not_givable'])
+  })
+
   test('and no operator is unmade, kept out or removed by another than their administrator', async () => {
     const operator = await userIdOf('guarded')
     await giveRoles(operator, ['platform_security'])
