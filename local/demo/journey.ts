@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
+import { playMonth } from './month.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
 import { readAudit, revokeToken } from './revocation.ts'
 import { signInSomebody } from './sign-on.ts'
@@ -16,9 +17,14 @@ const USAGE_LIMIT_MS = 15_000
  * One tenant's life so far: created, provisioned by events, given a client, metered, billed.
  *
  * Everything goes through the gateway as a user's calls would; the control door is only used to look
- * at the cluster. Each step checks what it came for and fails the journey otherwise.
+ * at the cluster, and to let a month pass where `month` says that the clock may be moved. Each step checks what it came for and fails the journey otherwise.
  */
-export async function playJourney(stack: JourneyStack, tenantId: string, say: Narrator): Promise<void> {
+export async function playJourney(
+  stack: JourneyStack,
+  tenantId: string,
+  say: Narrator,
+  options: { readonly month: boolean } = { month: true },
+): Promise<void> {
   const api = apiClient(stack.gatewayUrl)
   const operator = await say.step('An operator gets a token by client credentials', async () => {
     const token = await api.token(stack.operator)
@@ -40,6 +46,7 @@ export async function playJourney(stack: JourneyStack, tenantId: string, say: Na
   const revoking = { api, stack, operator, tenantId }
   await revokeToken(revoking, say)
   await readAudit(revoking, say)
+  if (options.month) await playMonth({ api, stack, tenantId, client }, say)
 }
 
 async function createTenant(

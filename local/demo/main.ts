@@ -44,8 +44,10 @@ async function attached(): Promise<number> {
   const info = readStackInfo(DEFAULT_OPTIONS.dataDir)
   if (info === undefined)
     throw new StackError('No stack is running: npm start in another terminal, or leave out --attach.')
-  await playJourney(info, `demo-${Date.now().toString(36)}`, createNarrator(print))
-  print('\nThe journey is complete.')
+  await playJourney(info, `demo-${Date.now().toString(36)}`, createNarrator(print), {
+    month: false,
+  })
+  print('\nThe journey is complete. Its last part, a month that passes, takes a stack of its own.')
   return 0
 }
 

@@ -100,6 +100,8 @@ async function moveClock(
     throw new StackError('The clock moves at most ten years away from the real time.')
   }
   const setNow = async (ms: number): Promise<void> => {
+    // What is under way carries a token of the time before.
+    await settle(deps)
     parts.clockFile.setOffsetMs(ms - Date.now())
     await settle(deps)
   }
