@@ -1,6 +1,6 @@
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { claimOf } from '#shared/http/idempotency.ts'
-import { ok } from '#shared/result.ts'
+import { ok, refuse } from '#shared/result.ts'
 import { getExport, parseExportRequest, requestExport } from '../operations/request-export.ts'
 import type { BillingDeps } from '../ports.ts'
 import { answerWith } from './answer.ts'
@@ -12,6 +12,7 @@ export function exportHandlers(
   return {
     createExport: async (request) => {
       const { ctx, requestId, nowMs, trace } = request
+      if ((await deps.tenants.find(ctx)) === undefined) return refuse('resource.not_found', 'no such tenant')
       const wanted = parseExportRequest(deps, request.body, nowMs)
       if (!wanted.ok) return wanted
       const { kind, format, period } = wanted.value

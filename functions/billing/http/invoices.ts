@@ -38,6 +38,9 @@ export function invoiceHandlers(
       const stray = strayIn(request.query, ['pageSize', 'pageToken'])
       const page = stray ?? pages.read(request)
       if (!page.ok) return page
+      // An operator may name a tenant that there is not; an empty list would say that there is.
+      if ((await deps.tenants.find(request.ctx)) === undefined)
+        return refuse('resource.not_found', 'no such tenant')
       const { items, last } = await listInvoices(deps, request.ctx, page.value)
       return ok({ status: 200, json: { items, nextPageToken: pages.next(request, last) } })
     },
