@@ -75,7 +75,7 @@ describe('refusals', () => {
   test.each(Object.entries(REFUSALS))(
     '%s has a status and a title that a caller can read',
     (code, { status, title }) => {
-      expect(code).toMatch(/^[a-z]+\.[a-z_]+$/)
+      expect(code).toMatch(/^[a-z_]+\.[a-z_]+$/)
       expect(status).toBeGreaterThanOrEqual(400)
       expect(status).toBeLessThan(600)
       expect(title).toMatch(/^[A-Z][^\n]{5,100}[^.\n]$/)
