@@ -12,9 +12,10 @@ import { type BillingPeriod, periodAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { draftOf, gatherPeriod } from './draft-period.ts'
 import { finalizeInvoice, StaleBook } from './finalize-invoice.ts'
+import type { MeasureDeps } from './measure-period.ts'
 import { type SettleDeps, settleCrossHourConflicts } from './settle-conflicts.ts'
 
-type Deps = Pick<BillingDeps, 'invoices' | 'plans' | 'usage' | 'reads' | 'taxRates'> & SettleDeps
+type Deps = MeasureDeps & Pick<BillingDeps, 'invoices' | 'reads' | 'taxRates'> & SettleDeps
 type Closing = {
   readonly ctx: TenantContext
   readonly nowMs: number

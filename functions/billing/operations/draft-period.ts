@@ -7,7 +7,7 @@ import type { Subscription } from '../domain/subscription.ts'
 import { type BillingPeriod, periodAt } from '../domain/subscription-phases.ts'
 import type { InvoiceBook } from '../ports/invoices.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
-import { type Measurement, measurePeriod } from './measure-period.ts'
+import { type MeasureDeps, type Measurement, measurePeriod } from './measure-period.ts'
 
 /** Everything that an invoice is calculated from but for what is decided on in its commit. */
 export type Gathered = Measurement & {
@@ -31,10 +31,7 @@ const DAY_MS = 24 * 3_600_000
 const USUAL_HORIZON_DAYS = 62
 
 /** Measures a period, and anew those closed ones before it that late usage may still change. */
-export async function gatherPeriod(
-  deps: Pick<BillingDeps, 'plans' | 'usage'>,
-  request: Request,
-): Promise<Result<Gathered>> {
+export async function gatherPeriod(deps: MeasureDeps, request: Request): Promise<Result<Gathered>> {
   const { subscription, period, invoices, nowMs } = request
   const measured = await measurePeriod(deps, request)
   if (!measured.ok) return measured

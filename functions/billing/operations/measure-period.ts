@@ -1,14 +1,20 @@
+import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { dimensionsOf, rowsOf, usageOf } from '../domain/invoice/assign-usage.ts'
+import { dimensionsOf, groupIn, rowsOf, usageOf } from '../domain/invoice/assign-usage.ts'
 import type { MeasuredPeriod } from '../domain/invoice/draft-invoice.ts'
-import { partsOf } from '../domain/invoice/parts.ts'
-import type { Segment } from '../domain/invoice/terms.ts'
+import { type PricePart, partsOf } from '../domain/invoice/parts.ts'
+import type { GroupUsage, Segment } from '../domain/invoice/terms.ts'
 import { type Plan, planIn } from '../domain/plan.ts'
 import type { Quantity } from '../domain/quantities.ts'
+import type { Rational } from '../domain/rational.ts'
 import type { Subscription } from '../domain/subscription.ts'
 import { type BillingPeriod, segmentsOf, termsAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
+import { eventsOfHour, hoursWithUsage } from './line-evidence.ts'
+
+/** What measuring takes: single events only for a price by transaction. */
+export type MeasureDeps = Pick<BillingDeps, 'plans' | 'usage' | 'ledger' | 'live' | 'corrections'>
 
 export type Measurement = {
   readonly measured: MeasuredPeriod
@@ -23,7 +29,7 @@ export type Measurement = {
  * told apart by the dimensions that prices name.
  */
 export async function measurePeriod(
-  deps: Pick<BillingDeps, 'plans' | 'usage'>,
+  deps: MeasureDeps,
   request: {
     readonly ctx: TenantContext
     readonly subscription: Subscription
@@ -56,6 +62,14 @@ export async function measurePeriod(
     if (found.value.provisional) exactThroughMs = Math.min(exactThroughMs, found.value.exactThroughMs)
     for (const part of ofQuery) rows.set(part.key, rowsOf(part, segments, found.value.rows))
   }
+  const usage = new Map<string, readonly GroupUsage[]>()
+  for (const part of parts) {
+    const groups = usageOf(part, segments, rows.get(part.key) ?? [])
+    const told =
+      part.price.model === 'percentage' ? await withTransactions(deps, request, part, groups) : ok(groups)
+    if (!told.ok) return told
+    usage.set(part.key, told.value)
+  }
   const last = priced.at(-1)?.plan
   const terms = termsAt(subscription, period.toMs - 1)
   if (priced.some(({ plan }) => plan.currency !== terms.currency)) {
@@ -68,7 +82,7 @@ export async function measurePeriod(
       timeZone: terms.timeZone,
       subscriptionId: subscription.subscriptionId,
       segments,
-      usage: new Map(parts.map((part) => [part.key, usageOf(part, segments, rows.get(part.key) ?? [])])),
+      usage,
       rollups: new Map(parts.map((part) => [part.key, rollupsOf(rows.get(part.key) ?? [])])),
       taxMode: last?.taxMode ?? 'per_rate',
     },
@@ -107,4 +121,30 @@ async function pricedSegments(
 
 function rollupsOf(rows: readonly Quantity[]): string[] {
   return [...new Set(rows.flatMap(({ rollups }) => rollups))].sort()
+}
+
+/** The values of a part's events in order of time: a price by transaction has a fee for each. */
+async function withTransactions(
+  deps: MeasureDeps,
+  { ctx, reading }: { readonly ctx: TenantContext; readonly reading: Reading },
+  { price, period }: PricePart,
+  groups: readonly GroupUsage[],
+): Promise<Result<readonly GroupUsage[]>> {
+  const query = { ctx, period, isIn: () => true, asOfMs: undefined, reading }
+  const transactions = new Map<string, Rational[]>()
+  for (const hour of (await hoursWithUsage(deps, query)).keys()) {
+    const events = await eventsOfHour(deps, query, hour)
+    if (!events.ok) return events
+    for (const { meter, dimensions, value } of events.value) {
+      const passes = Object.entries(price.filters).every(([name, values]) =>
+        values.includes(dimensions[name] ?? ''),
+      )
+      if (meter !== price.meter || !passes || value === undefined) continue
+      const group = canonicalJson(groupIn(price, dimensions))
+      transactions.set(group, [...(transactions.get(group) ?? []), value])
+    }
+  }
+  return ok(
+    groups.map((group) => ({ ...group, transactions: transactions.get(canonicalJson(group.group)) ?? [] })),
+  )
 }

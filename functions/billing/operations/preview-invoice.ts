@@ -4,12 +4,13 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import { periodAt } from '../domain/subscription-phases.ts'
 import { parseInstant } from '../domain/usage-query.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
+import type { MeasureDeps } from './measure-period.ts'
 import { type InvoicePreview, previewLines } from './preview-lines.ts'
 
 const YEAR_MS = 366 * 24 * 3_600_000
 const LEDGER_MS = 396 * 24 * 3_600_000
 
-type Deps = Pick<BillingDeps, 'usage' | 'plans' | 'reads' | 'subscriptions' | 'invoices' | 'taxRates'>
+type Deps = MeasureDeps & Pick<BillingDeps, 'reads' | 'subscriptions' | 'invoices' | 'taxRates'>
 
 type Request = {
   readonly ctx: TenantContext

@@ -6,6 +6,7 @@ import type { Subscription } from '../domain/subscription.ts'
 import { periodAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { draftOf, gatherPeriod, nextRevision } from './draft-period.ts'
+import type { MeasureDeps } from './measure-period.ts'
 
 export type InvoicePreview = InvoiceDraft & {
   readonly status: 'draft'
@@ -18,7 +19,7 @@ export type InvoicePreview = InvoiceDraft & {
  * Nothing is written, and nothing else is calculated when it is finalized.
  */
 export async function previewLines(
-  deps: Pick<BillingDeps, 'usage' | 'plans' | 'invoices' | 'taxRates'>,
+  deps: MeasureDeps & Pick<BillingDeps, 'invoices' | 'taxRates'>,
   request: {
     readonly ctx: TenantContext
     readonly subscription: Subscription

@@ -12,12 +12,13 @@ import {
 import type { Subscription } from '../domain/subscription.ts'
 import { type BillingPeriod, periodAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
+import type { MeasureDeps } from './measure-period.ts'
 import { previewLines } from './preview-lines.ts'
 
 /** Periods looked through for an id that is only a draft's so far. */
 const MOST_PERIODS = 15
 
-type Deps = Pick<BillingDeps, 'invoices' | 'subscriptions' | 'usage' | 'plans' | 'taxRates'>
+type Deps = MeasureDeps & Pick<BillingDeps, 'invoices' | 'subscriptions' | 'taxRates'>
 
 /** A tenant's invoices, the newest period first, without their lines. */
 export async function listInvoices(

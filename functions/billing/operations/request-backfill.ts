@@ -93,7 +93,7 @@ export async function requestBackfill(
     return refuse('usage.period_locked', 'period locked', hint)
   }
   const raws = good.map(({ raw }) => raw)
-  const jobId = usageJobId('backfill', reason, raws)
+  const jobId = usageJobId('backfill', ctx.tenantId, reason, raws)
   const job = {
     jobId,
     kind: 'backfill',

@@ -100,7 +100,7 @@ export async function requestVoid(
     .map((event) => checkCorrection(event as never, { tenantId: ctx.tenantId, producer: 'collector' }))
     .find((checked) => !checked.ok)
   if (fault !== undefined && !fault.ok) return fault
-  const jobId = usageJobId('void', reason, [...targets.values()])
+  const jobId = usageJobId('void', ctx.tenantId, reason, [...targets.values()])
   const job = { jobId, kind: 'void', reason, requestedAtMs: nowMs, status: 'pending', events } as const
   const requested = await deps.usageJobs.request(ctx, job, trace)
   return requested.ok ? ok({ jobId, events: events.length, status: requested.value.status }) : requested

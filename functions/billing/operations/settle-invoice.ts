@@ -9,6 +9,7 @@ import { familyOf } from '../domain/invoice/stored-invoice.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { type Gathered, gatherPeriod } from './draft-period.ts'
 import { finalizeInvoice, StaleBook } from './finalize-invoice.ts'
+import type { MeasureDeps } from './measure-period.ts'
 import { periodOfInvoice } from './read-invoices.ts'
 import { rebillInvoice, voidInvoice } from './replace-invoice.ts'
 import { type SettleDeps, settleCrossHourConflicts } from './settle-conflicts.ts'
@@ -27,7 +28,7 @@ export const parseOrder: Parse<Order> = parser(
   }),
 )
 
-type Deps = Pick<BillingDeps, 'invoices' | 'usage' | 'plans' | 'taxRates'> & SettleDeps
+type Deps = MeasureDeps & Pick<BillingDeps, 'invoices' | 'taxRates'> & SettleDeps
 
 export type Settling = {
   readonly ctx: TenantContext

@@ -249,6 +249,13 @@ describe('amounts', () => {
     )
   })
 
+  test('of a price by transaction have a fee for each', () => {
+    const parameters = { rate_percent: '10', fixed_amount: '0.30' }
+    const plan = aPlan({ prices: [aPrice({ meter: 'agent_minutes', model: 'percentage', parameters })] })
+    const rows = [{ ...used('150'), transactions: [decimal('100'), decimal('50')] }]
+    expect(invoice(input(wholeMonth(plan), () => rows)).draft.total.minor).toBe(1_560)
+  })
+
   test('halves are rounded away from zero, once, on the line', () => {
     const plan = aPlan({ prices: [aPrice({ parameters: { unit_amount: '0.005' } })] })
     expect(invoice(input(wholeMonth(plan), () => [used('1')])).draft.lines[0]?.amount.minor).toBe(1)
