@@ -161,6 +161,16 @@ describe('usage that an operator takes back', () => {
     expect(await countedYearAgo()).toBe('0')
   })
 
+  test('of the same name in two tenants is two jobs', async () => {
+    const other = `${tenant}-twin`
+    await world.fact(aTenantFact({ tenant: other }))
+    const events = [target('a')]
+    const one = await voiding({ tenantId: tenant, reason: 'twins', events })
+    const two = await voiding({ tenantId: other, reason: 'twins', events })
+    expect([one.status, two.status]).toEqual([202, 202])
+    expect(one.json['jobId']).not.toBe(two.json['jobId'])
+  })
+
   test('is audited with who wanted it and why', async () => {
     await voiding({ tenantId: tenant, reason: 'billed by mistake', events: [target('a')] })
     const [job] = world.documents(`tenants/${tenant}/billing_usageJobs`)

@@ -22,11 +22,16 @@ export type UsageJob = {
 export type VoidTarget = { readonly source: string; readonly id: string }
 
 /**
- * What the same request is known by however often it is sent: its kind, its reason and the events in it,
- * in any order.
+ * What the same request is known by however often it is sent: its kind, its tenant, its reason and the
+ * events in it, in any order.
  */
-export function usageJobId(kind: UsageJobKind, reason: string, events: readonly unknown[]): string {
-  return hashedId('usage job', kind, reason, ...events.map(canonicalJson).sort())
+export function usageJobId(
+  kind: UsageJobKind,
+  tenantId: string,
+  reason: string,
+  events: readonly unknown[],
+): string {
+  return hashedId('usage job', kind, tenantId, reason, ...events.map(canonicalJson).sort())
 }
 
 /** Where corrections that operators ask for come from. */
