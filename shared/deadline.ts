@@ -40,6 +40,11 @@ export function nextRound(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
+/** Calls back after `ms` of real time; the returned function takes that back. */
+export function after(ms: number, run: () => void): () => void {
+  return timers.after(ms, run)
+}
+
 /** A signal that ends work after `limitMs` of real time; alone it keeps no process alive. */
 export function signalAfter(limitMs: number): AbortSignal {
   return timers.signalAfter(limitMs)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Route } from '../catalogue/routes.ts'
+import { after } from '../deadline.ts'
 import { ok, type Result, refuse } from '../result.ts'
 import { onBodyFault } from './body-fault.ts'
 
@@ -100,8 +101,8 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
     const chunks: Buffer[] = []
     let received = 0
     const settle = (result: Result<Buffer>): void => {
-      clearTimeout(silence)
-      clearTimeout(whole)
+      forgetSilence()
+      forgetWhole()
       request.off('data', onData).off('end', onEnd).off('close', onCutOff)
       unhear()
       // Whatever else comes is thrown away; a late error of the socket is nobody's business any more.
@@ -109,10 +110,11 @@ export function receiveBody(request: FrameworkRequest, maxBytes: number): Promis
       resolve(result)
     }
     const onLate = (): void => settle(refuse('request.timeout', 'the body did not arrive'))
-    const silence = setTimeout(onLate, MOST_SILENCE_MS)
-    const whole = setTimeout(onLate, MOST_BODY_MS)
+    let forgetSilence = after(MOST_SILENCE_MS, onLate)
+    const forgetWhole = after(MOST_BODY_MS, onLate)
     const onData = (chunk: Buffer): void => {
-      silence.refresh()
+      forgetSilence()
+      forgetSilence = after(MOST_SILENCE_MS, onLate)
       received += chunk.length
       if (received > maxBytes) settle(tooLarge)
       else chunks.push(chunk)

@@ -4,6 +4,7 @@ import type { FunctionId } from '#shared/catalogue/functions.ts'
 import { readConfig } from '#shared/config.ts'
 import type { Subscription } from '#shared/contracts/topics.ts'
 import { openDatabase } from '#shared/firestore/database.ts'
+import type { Outbox } from '#shared/firestore/outbox.ts'
 import type { FrameworkRequest } from '#shared/http/read-request.ts'
 import { silentLogger } from '#shared/log.ts'
 import { type EventHandlers, eventEdge } from '#shared/pubsub/event-edge.ts'
@@ -35,6 +36,8 @@ export type Wired = {
   readonly events?: Handler
   readonly billing?: BillingApi
   readonly tenants?: TenantsApi
+  /** What the sweep of auth publishes; the rest of it, keys and the audit's chain, is not simulated. */
+  readonly authOutbox?: Outbox
 }
 
 export type Ground = {
@@ -157,9 +160,9 @@ function wire(ground: Ground, mutant: Mutant, functionId: FunctionId, instance: 
   }
   const edge = (platform: Platform, handlers: EventHandlers): Handler =>
     (mutant.edge ?? same)(eventEdge(platform, functionId, handlers))
-  if (functionId === 'auth-events') {
+  if (functionId === 'auth-events' || functionId === 'auth') {
     const deps = wireAuth(CONFIG, parts)
-    return { events: edge(deps.platform, authEventHandlers(deps)) }
+    return { events: edge(deps.platform, authEventHandlers(deps)), authOutbox: deps.platform.outbox }
   }
   if (functionId === 'billing' || functionId === 'billing-api') {
     const { platform, deps: wired } = wireBilling(CONFIG, parts)

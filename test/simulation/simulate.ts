@@ -108,7 +108,7 @@ async function runUntilRest(
       return
     }
     time.after(2 * MINUTE_MS, tick)
-    for (const functionId of ['billing-api', 'tenants-api'] as const) {
+    for (const functionId of SWEPT) {
       if (simulation.plan.deliveryFault('missed-tick', time.now())) simulation.count('missed-tick')
       else sweep(fleet, functionId)
     }
@@ -118,12 +118,15 @@ async function runUntilRest(
   over = true
 }
 
-function sweep(fleet: Fleet, functionId: 'billing-api' | 'tenants-api'): void {
+const SWEPT = ['auth', 'billing-api', 'tenants-api'] as const
+
+function sweep(fleet: Fleet, functionId: (typeof SWEPT)[number]): void {
   fleet.request(
     functionId,
     `sweep of ${functionId}`,
     undefined,
-    async ({ billing, tenants }, instance) => {
+    async ({ authOutbox, billing, tenants }, instance) => {
+      if (functionId === 'auth') return authOutbox?.sweep()
       const run = functionId === 'billing-api' ? billing?.runBillingSweep : tenants?.runLifecycleSweep
       if (run === undefined) throw new TypeError('the function has no sweep')
       return run({ nowMs: instance.clock.now(), log: silentLogger } as Parameters<typeof run>[0])
