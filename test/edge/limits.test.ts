@@ -168,7 +168,7 @@ describe('pages in browsers', () => {
 
     expect(answer.status).toBe(204)
     expect(answer.headers.get('access-control-allow-origin')).toBe(CONSOLE)
-    expect(answer.headers.get('access-control-allow-methods')).toBe('GET')
+    expect(answer.headers.get('access-control-allow-methods')).toBe('GET, PATCH')
     expect(answer.headers.get('access-control-allow-headers')?.toLowerCase()).toContain('authorization')
     expect(answer.headers.get('vary')).toBe('Origin')
   })
