@@ -317,7 +317,7 @@ describe('wherever an id comes in', () => {
       const tenants = looksReal ? [client_id.split('_')[1] ?? ''] : []
       expectHarmless(
         await world.acting({ tenants }, () => world.ask('auth', 'POST', '/oauth2/token', { form })),
-        [400, 401],
+        [400, 401, 413],
       )
     }
   })
