@@ -1,8 +1,25 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/**
+ * Stories that take ten seconds and more each: `npm run test:long` plays them, and CI with it, so that
+ * `npm test` stays short. `LONG` or a choice of engines lets them in.
+ */
+const LONG_STORIES = [
+  'test/billing/close.test.ts',
+  'test/billing/crashes.test.ts',
+  'test/billing/heavy-reads.test.ts',
+  'test/e2e/damage.test.ts',
+  'test/e2e/kill.test.ts',
+  'test/isolation/sequences.test.ts',
+  'test/observability/stack.test.ts',
+  'test/simulation/mutants.test.ts',
+]
+const withLongStories = process.env['LONG'] !== undefined || process.env['ENGINES'] !== undefined
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(withLongStories ? [] : LONG_STORIES)],
     reporters: ['default', './test/support/closing-line.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     // Two cores: more workers only make every suite slower.
