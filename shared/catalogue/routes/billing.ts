@@ -1,0 +1,126 @@
+import {
+  billingOf,
+  invoices,
+  JSON_TYPE,
+  json,
+  KIB,
+  open,
+  operatorsBilling,
+  plan,
+  type Route,
+  scheduled,
+  secured,
+  USAGE_TYPES,
+  usage,
+} from '../route-forms.ts'
+
+/** What energent-billing-api answers. */
+export const BILLING_ROUTES = {
+  recordUsage: {
+    ...secured('POST', '/v1/usage', 'billing-api', 'usage:write'),
+    maxBodyBytes: 256 * KIB,
+    accepts: USAGE_TYPES,
+  },
+  backfillUsage: {
+    ...secured('POST', '/v1/usage/backfill', 'billing-api', 'platform:billing'),
+    maxBodyBytes: 256 * KIB,
+    accepts: JSON_TYPE,
+  },
+  voidUsage: {
+    ...secured('POST', '/v1/usage/void', 'billing-api', 'platform:billing'),
+    maxBodyBytes: 256 * KIB,
+    accepts: JSON_TYPE,
+  },
+  getUsageJob: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/usage/jobs/{jobId}',
+    'billing-api',
+    'usage:read',
+    'platform:read',
+  ),
+  getUsage: secured('GET', '/v1/tenants/{tenantId}/usage', 'billing-api', 'usage:read', 'platform:read'),
+  listUsageEvents: usage('GET', '/v1/tenants/{tenantId}/usage/events'),
+  listUsageConflicts: usage('GET', '/v1/tenants/{tenantId}/usage/conflicts'),
+  getUpcomingInvoice: secured(
+    'GET',
+    '/v1/tenants/{tenantId}/invoices/upcoming',
+    'billing-api',
+    'invoices:read',
+    'platform:read',
+  ),
+  listInvoices: invoices('GET', '/v1/tenants/{tenantId}/invoices'),
+  getInvoice: invoices('GET', '/v1/tenants/{tenantId}/invoices/{invoiceId}'),
+  explainInvoiceLine: invoices('GET', '/v1/tenants/{tenantId}/invoices/{invoiceId}/lines/{lineId}/explain'),
+  // What a tenant owes is not the tenant's to decide: these take an operator for billing.
+  finalizeInvoice: {
+    ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/finalize'),
+    ...json,
+  },
+  voidInvoice: { ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/void'), ...json },
+  rebillInvoice: {
+    ...operatorsBilling('POST', '/v1/tenants/{tenantId}/invoices/{invoiceId}/rebill'),
+    ...json,
+  },
+  createExport: {
+    ...secured('POST', '/v1/tenants/{tenantId}/exports', 'billing-api', 'invoices:read', 'platform:billing'),
+    ...json,
+  },
+  getExport: invoices('GET', '/v1/tenants/{tenantId}/exports/{exportId}'),
+  getRevenueReport: secured('GET', '/v1/reports/revenue', 'billing-api', 'platform:billing'),
+  getSubscription: billingOf('GET', '/v1/tenants/{tenantId}/subscription', 'billing:manage', 'platform:read'),
+  changeSubscription: {
+    ...billingOf('PUT', '/v1/tenants/{tenantId}/subscription', 'billing:manage', 'platform:billing'),
+    ...json,
+  },
+  previewSubscription: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/subscription/preview', 'billing:manage', 'platform:read'),
+    ...json,
+  },
+  // Credit is money: no tenant gives it to itself.
+  createGrant: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/grants', 'platform:billing', 'platform:billing'),
+    ...json,
+  },
+  listGrants: billingOf('GET', '/v1/tenants/{tenantId}/grants', 'invoices:read', 'platform:read'),
+  voidGrant: {
+    ...billingOf(
+      'POST',
+      '/v1/tenants/{tenantId}/grants/{grantId}/void',
+      'platform:billing',
+      'platform:billing',
+    ),
+    ...json,
+  },
+  getEntitlements: billingOf('GET', '/v1/tenants/{tenantId}/entitlements', 'usage:read', 'platform:read'),
+  checkEntitlement: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/entitlements/check', 'usage:read', 'platform:read'),
+    ...json,
+  },
+  acquireWorkflow: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/acquire', 'workflows:use'),
+    ...json,
+  },
+  renewWorkflow: { ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/renew', 'workflows:use'), ...json },
+  releaseWorkflow: {
+    ...billingOf('POST', '/v1/tenants/{tenantId}/workflows/release', 'workflows:use'),
+    ...json,
+  },
+  listPlans: billingOf('GET', '/v1/plans', 'platform:billing'),
+  createPlan: { ...billingOf('POST', '/v1/plans', 'platform:billing'), ...plan },
+  getPlan: billingOf('GET', '/v1/plans/{planId}', 'platform:billing'),
+  putPlan: { ...billingOf('PUT', '/v1/plans/{planId}', 'platform:billing'), ...plan },
+  retirePlan: billingOf('DELETE', '/v1/plans/{planId}', 'platform:billing'),
+  listPlanVersions: billingOf('GET', '/v1/plans/{planId}/versions', 'platform:billing'),
+  getPlanVersion: billingOf('GET', '/v1/plans/{planId}/versions/{version}', 'platform:billing'),
+  listMeters: billingOf('GET', '/v1/meters', 'platform:billing'),
+  createMeter: { ...billingOf('POST', '/v1/meters', 'platform:billing'), ...json },
+  getMeter: billingOf('GET', '/v1/meters/{meterId}', 'platform:billing'),
+  putMeter: { ...billingOf('PUT', '/v1/meters/{meterId}', 'platform:billing'), ...json },
+  listMeterVersions: billingOf('GET', '/v1/meters/{meterId}/versions', 'platform:billing'),
+  getMeterVersion: billingOf('GET', '/v1/meters/{meterId}/versions/{version}', 'platform:billing'),
+  getBillingHealth: open('GET', '/health/billing', 'billing-api'),
+  getBillingMetrics: secured('GET', '/metrics/billing', 'billing-api', 'platform:read'),
+  runBillingSweep: scheduled('/internal/sweep/run', 'billing-api'),
+  runBillingRollups: scheduled('/internal/rollups/run', 'billing-api'),
+  runBillingClose: scheduled('/internal/close/run', 'billing-api'),
+} as const satisfies Record<string, Route>
