@@ -10,11 +10,14 @@ export type MemoryCluster = Cluster & {
   fail: (call: string) => Failure | undefined
 }
 
-/** An API server in memory, as far as the steps look at one. Deleting takes effect at the second look. */
-export function memoryCluster(): MemoryCluster {
-  const objects = new Map<string, LiveObject>()
+/**
+ * An API server in memory, as far as the steps look at one. Deleting takes effect at the second look.
+ * `held` are the objects it begins with; they are never changed in place.
+ */
+export function memoryCluster(held: ReadonlyMap<string, LiveObject> = new Map()): MemoryCluster {
+  const objects = new Map(held)
   const calls: string[] = []
-  let uids = 0
+  let uids = held.size
   const key = ({ kind, namespace }: ClusterKind, name: string): string => `${kind}/${namespace ?? ''}/${name}`
   const inNamespace = (name: string): string[] =>
     [...objects.keys()].filter((path) => path.split('/')[1] === name)

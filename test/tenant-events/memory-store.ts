@@ -6,27 +6,49 @@ import type { Operation } from '../../functions/tenant-events/domain/operation.t
 import type { Tenant } from '../../functions/tenant-events/domain/tenant.ts'
 import type { Change, LifecycleStore, TenantDirectory } from '../../functions/tenant-events/ports.ts'
 
-export type MemoryStore = LifecycleStore &
-  TenantDirectory & {
-    readonly tenants: Map<string, Tenant>
-    readonly operations: Map<string, Operation>
-    readonly tombstones: Set<string>
-    /** Every event ever committed, in order. */
-    readonly outbox: OutgoingEvent[]
-    readonly audit: AuditEntry[]
+/** What is stored. Documents are never changed in place: a copy of the collections is a copy of it all. */
+export type MemoryDocuments = {
+  readonly tenants: Map<string, Tenant>
+  readonly operations: Map<string, Operation>
+  readonly tombstones: Set<string>
+  /** Every event ever committed, in order. */
+  readonly outbox: OutgoingEvent[]
+  readonly audit: AuditEntry[]
+  readonly claims: Map<string, { readonly digest: string; readonly answer: unknown }>
+}
+
+export type MemoryStore = LifecycleStore & TenantDirectory & MemoryDocuments
+
+/** How one call of the store travels: its effect happens in one moment, or not at all. */
+export type Link = <T>(what: string, effect: () => T) => Promise<T>
+
+/** Nothing happens to a call on its way; others may have a turn before it arrives. */
+const direct: Link = async (_what, effect) => {
+  await Promise.resolve()
+  return effect()
+}
+
+export function memoryDocuments(): MemoryDocuments {
+  return {
+    tenants: new Map(),
+    operations: new Map(),
+    tombstones: new Set(),
+    outbox: [],
+    audit: [],
+    claims: new Map(),
   }
+}
 
 /**
  * The lifecycle store in memory: conditional commits, claims, and an outbox that, as the real one,
- * takes no event id twice.
+ * takes no event id twice. Reading and committing are two calls, as they are of the real one.
  */
-export function memoryStore(now: () => number): MemoryStore {
-  const tenants = new Map<string, Tenant>()
-  const operations = new Map<string, Operation>()
-  const tombstones = new Set<string>()
-  const outbox: OutgoingEvent[] = []
-  const audit: AuditEntry[] = []
-  const claims = new Map<string, { digest: string; answer: unknown }>()
+export function memoryStore(
+  now: () => number,
+  documents: MemoryDocuments = memoryDocuments(),
+  link: Link = direct,
+): MemoryStore {
+  const { tenants, operations, tombstones, outbox, audit, claims } = documents
 
   const seen = (claim: Claim | undefined) => {
     const found = claim === undefined ? undefined : claims.get(claim.id)
@@ -54,49 +76,60 @@ export function memoryStore(now: () => number): MemoryStore {
   }
 
   return {
-    tenants,
-    operations,
-    tombstones,
-    outbox,
-    audit,
-    findTenant: async (ctx) => tenants.get(ctx.tenantId),
-    findOperation: async (ctx, operationId) => {
-      const operation = operations.get(operationId)
-      return operation?.tenantId === ctx.tenantId ? operation : undefined
-    },
+    ...documents,
+    findTenant: (ctx) => link('read tenant', () => tenants.get(ctx.tenantId)),
+    findOperation: (ctx, operationId) =>
+      link('read operation', () => {
+        const operation = operations.get(operationId)
+        return operation?.tenantId === ctx.tenantId ? operation : undefined
+      }),
     create: async (ctx, claim, decide) => {
-      const taken = { exists: tenants.has(ctx.tenantId), tombstone: tombstones.has(ctx.tenantId) }
-      const decided = decide(taken)
-      if (!decided.ok) return seen(claim) ?? decided
-      return seen(claim) ?? apply(claim, decided.value)
+      for (;;) {
+        const look = () => ({ exists: tenants.has(ctx.tenantId), tombstone: tombstones.has(ctx.tenantId) })
+        const taken = await link('read taken', look)
+        const decided = decide(taken)
+        const committed = await link('commit', () => {
+          if (!decided.ok) return seen(claim) ?? decided
+          const then = look()
+          if (then.exists !== taken.exists || then.tombstone !== taken.tombstone) return seen(claim)
+          return seen(claim) ?? apply(claim, decided.value)
+        })
+        if (committed !== undefined) return committed
+      }
     },
     changeTenant: async (ctx, claim, decide) => {
       for (;;) {
-        const tenant = tenants.get(ctx.tenantId)
+        const tenant = await link('read tenant', () => tenants.get(ctx.tenantId))
         if (tenant === undefined) return refuse('resource.not_found', 'no tenant')
         const decided = decide(tenant)
-        // Somebody else's turn between the read and the commit.
-        await Promise.resolve()
-        if (!decided.ok) return seen(claim) ?? decided
-        const stale = decided.value.tenant !== undefined && tenants.get(ctx.tenantId) !== tenant
-        if (!stale) return seen(claim) ?? apply(claim, decided.value)
+        const committed = await link('commit', () => {
+          if (!decided.ok) return seen(claim) ?? decided
+          const stale = decided.value.tenant !== undefined && tenants.get(ctx.tenantId) !== tenant
+          return stale ? undefined : (seen(claim) ?? apply(claim, decided.value))
+        })
+        if (committed !== undefined) return committed
       }
     },
     change: async (ctx, claim, operationId, decide) => {
       for (;;) {
-        const tenant = tenants.get(ctx.tenantId)
-        const operation = operations.get(operationId)
+        const [tenant, operation, readTimeMs] = await link('read', () => [
+          tenants.get(ctx.tenantId),
+          operations.get(operationId),
+          now(),
+        ])
         if (tenant === undefined || operation?.tenantId !== ctx.tenantId) {
           return refuse('resource.not_found', operationId)
         }
-        const decided = decide({ tenant, operation, readTimeMs: now() })
-        // Somebody else's turn between the read and the commit.
-        await Promise.resolve()
-        if (!decided.ok) return seen(claim) ?? decided
-        const stale =
-          (decided.value.tenant !== undefined && tenants.get(ctx.tenantId) !== tenant) ||
-          (decided.value.operation !== undefined && operations.get(operationId) !== operation)
-        if (!stale) return seen(claim) ?? apply(claim, decided.value)
+        const decided = decide({ tenant, operation, readTimeMs })
+        const committed = await link('commit', () => {
+          if (!decided.ok) return seen(claim) ?? decided
+          const { tenant: changedTenant, operation: changedOperation } = decided.value
+          const nothing = changedTenant === undefined && changedOperation === undefined
+          const stale = tenants.get(ctx.tenantId) !== tenant || operations.get(operationId) !== operation
+          if (stale && !(nothing && claim === undefined)) return undefined
+          return seen(claim) ?? apply(claim, decided.value)
+        })
+        if (committed !== undefined) return committed
       }
     },
     list: async (filter, pageSize, after) => {
@@ -108,10 +141,12 @@ export function memoryStore(now: () => number): MemoryStore {
       const page = all.slice(0, pageSize)
       return { tenants: page, next: all.length > pageSize ? page.at(-1)?.tenantId : undefined }
     },
-    due: async (nowMs, limit) =>
-      [...tenants.values()]
-        .filter((tenant) => tenant.op !== null && tenant.op.dueAtMs <= nowMs)
-        .sort((left, right) => (left.op?.dueAtMs ?? 0) - (right.op?.dueAtMs ?? 0))
-        .slice(0, limit),
+    due: (nowMs, limit) =>
+      link('read due', () =>
+        [...tenants.values()]
+          .filter((tenant) => tenant.op !== null && tenant.op.dueAtMs <= nowMs)
+          .sort((left, right) => (left.op?.dueAtMs ?? 0) - (right.op?.dueAtMs ?? 0))
+          .slice(0, limit),
+      ),
   }
 }
