@@ -148,9 +148,7 @@ function accessOf(open: Open): Pick<CloudPorts, 'iam' | 'secrets'> {
   return {
     secrets: {
       list: (tenantId) =>
-        answer(open(), `secrets.list ${tenantId}`, () =>
-          own(tenantId).map(([name, secret]) => ({ name, readers: [...secret.readers] })),
-        ),
+        answer(open(), `secrets.list ${tenantId}`, () => own(tenantId).map(([name]) => ({ name }))),
       ensure: (tenantId, secretId) =>
         answer(open(), `secrets.ensure ${secretId}`, () => {
           const name = `secrets/${secretId}`
@@ -162,6 +160,12 @@ function accessOf(open: Open): Pick<CloudPorts, 'iam' | 'secrets'> {
         answer(open(), `secrets.delete ${name}`, () => void open().secretsByName.delete(name)),
     },
     iam: {
+      isBound: (tenantId, secret) =>
+        answer(
+          open(),
+          `iam.isBound ${secret}`,
+          () => open().secretsByName.get(secret)?.readers.has(member(tenantId)) === true,
+        ),
       bind: (tenantId, secret) =>
         answer(open(), `iam.bind ${secret}`, () => {
           const found = open().secretsByName.get(secret)

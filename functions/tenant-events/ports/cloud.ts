@@ -49,8 +49,6 @@ export type KmsPort = {
 export type TenantSecret = {
   /** `projects/…/secrets/…`. */
   readonly name: string
-  /** Who is allowed to read it, as IAM spells members. */
-  readonly readers: readonly string[]
 }
 
 /** Secrets that carry a tenant's label; others are not seen and not touched. */
@@ -71,6 +69,8 @@ export type SecretsPort = {
  * that nobody's change beside us is lost: `cloud.aborted` says that somebody's came between.
  */
 export type IamPort = {
+  /** Whether the tenant's workload has any role on the secret; a secret that is gone gives nobody one. */
+  isBound(tenantId: TenantId, secret: string, signal: AbortSignal): Promise<CloudAnswer<boolean>>
   /** Lets the tenant's workload read the secret; it stays one entry however often it is asked for. */
   bind(tenantId: TenantId, secret: string, signal: AbortSignal): Promise<CloudAnswer<void>>
   /** Takes the workload out of every role on the secret; a secret that is gone is success. */
