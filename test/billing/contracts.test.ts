@@ -381,6 +381,94 @@ test.each(['tier-change-failed', 'tier-change-blocked'] as const)(
   },
 )
 
+// The facts of an operation that failed travel on another topic than the next operation's command.
+test.each([
+  ['now', 'now'],
+  ['period_end', 'now'],
+  ['period_end', 'period_end'],
+] as const)(
+  'a tier change (%s) that came to nothing is out of the next one (%s), whichever is heard of first',
+  async (first, second) => {
+    await aTenant()
+    const standing = (await call('GET', '/subscription')).json
+    await world.command(
+      aTierCharge({
+        id: `t.${tenant}`,
+        tenant,
+        operationId: `op_a_${tenant}`,
+        fromTier: 'standard',
+        effective: first,
+      }),
+    )
+    await world.command(
+      aTierCharge({
+        id: `u.${tenant}`,
+        tenant,
+        operationId: `op_b_${tenant}`,
+        fromTier: 'standard',
+        effective: second,
+      }),
+    )
+    const charges = factsOf(world).map(({ data }) => data['charge'])
+    if (first === second) expect(charges[1]).toEqual(charges[0])
+    const paid = (await call('GET', '/subscription')).json
+    expect(paid).toMatchObject(
+      second === 'now'
+        ? { tier: 'premium', pending: [] }
+        : { tier: 'standard', pending: [{ planId: 'example-premium' }] },
+    )
+    await world.fact(
+      aTenantFact({ tenant, kind: 'tier-change-failed', operationId: `op_a_${tenant}`, sequence: 8n }),
+    )
+    expect((await call('GET', '/subscription')).json).toMatchObject({
+      tier: paid['tier'],
+      pending: paid['pending'],
+    })
+    await world.fact(
+      aTenantFact({ tenant, kind: 'tier-change-failed', operationId: `op_b_${tenant}`, sequence: 9n }),
+    )
+    expect((await call('GET', '/subscription')).json).toMatchObject({
+      planId: standing['planId'],
+      pending: [],
+    })
+  },
+)
+
+test('a tier change that stood stays when the next one is charged', async () => {
+  await aTenant()
+  await world.command(
+    aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_a_${tenant}`, fromTier: 'standard' }),
+  )
+  await world.command(
+    aTierCharge({
+      id: `u.${tenant}`,
+      tenant,
+      operationId: `op_b_${tenant}`,
+      tier: 'enterprise',
+      fromTier: 'premium',
+      effective: 'period_end',
+    }),
+  )
+  expect((await call('GET', '/subscription')).json).toMatchObject({
+    tier: 'premium',
+    pending: [{ planId: 'example-enterprise' }],
+  })
+})
+
+test('a plan chosen in a tier that came to nothing goes with it', async () => {
+  await aTenant()
+  const plan = aPlan({ planId: 'premium-team', tier: 'premium', isDefault: false })
+  await asOperator('POST', '/v1/plans', plan)
+  await world.command(aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_a_${tenant}` }))
+  const chosen = await call('PUT', '/subscription', { planId: 'premium-team', effective: 'now' })
+  expect(chosen).toMatchObject({ status: 200, json: { planId: 'premium-team' } })
+  await world.fact(
+    aTenantFact({ tenant, kind: 'tier-change-failed', operationId: `op_a_${tenant}`, sequence: 8n }),
+  )
+  expect((await call('GET', '/subscription')).json).toMatchObject({ planId: 'example-standard', pending: [] })
+  await asOperator('DELETE', '/v1/plans/premium-team')
+})
+
 test('a charge is refused without a subscription, without a plan in the currency, and without the credit it takes', async () => {
   await aTenant()
   const reasonOf = async (fields: Parameters<typeof aTierCharge>[0]): Promise<unknown> => {

@@ -111,7 +111,9 @@ test('finalized invoices are archived with their lines, drafts are not', async (
 test('what a slower instance still stored goes with a later unit, and then nobody looks any more', async () => {
   await purge()
   await work()
-  const batch = await world.deps.slots.thaw(contextOf('acme'), 'op_late').then(() => left('acme'))
+  const batch = await world.deps.slots
+    .thaw(contextOf('acme'), { operationId: 'op_late' })
+    .then(() => left('acme'))
   expect(batch).toContain('billing_quota/workflows')
   const sweep = async () => {
     await world.request({ method: 'POST', path: '/internal/sweep/run', body: {} })

@@ -196,6 +196,33 @@ test.each(['tier-changed', 'tier-change-failed', 'tier-change-blocked'] as const
   },
 )
 
+// A suspension's own operation ends with the tenant suspended: its freeze ends with another operation's fact.
+test.each([
+  ['resumed', 'ACTIVE', 200],
+  ['offboarding-cancelled', 'ACTIVE', 200],
+  ['offboarding-cancelled', 'SUSPENDED', 402],
+] as const)('the fact %s that leaves a tenant %s ends its freeze, or not', async (kind, state, status) => {
+  await world.fact(aTenantFact({ kind: 'suspend-started', state: 'SUSPENDING', sequence: 5n }))
+  await world.command(aFreeze({ id: 'c1', operationId: 'op_suspend', sequence: '5' }))
+  await world.fact(aTenantFact({ kind, state, operationId: 'op_other', sequence: 7n }))
+  expect((await slot('acquire', { runId: 'a' })).status).toBe(status)
+})
+
+test('a freeze of before the resumption that comes after it freezes nothing, and tells nobody', async () => {
+  await world.fact(aTenantFact({ kind: 'resumed', operationId: 'op_resume', sequence: 7n }))
+  await world.command(aFreeze({ id: 'c1', operationId: 'op_suspend', sequence: '5' }))
+  expect((await slot('acquire', { runId: 'a' })).status).toBe(200)
+  expect(factsOf(world)).toEqual([])
+})
+
+test('an old resumption that is heard again leaves a newer freeze alone', async () => {
+  const resumed = aTenantFact({ kind: 'resumed', operationId: 'op_resume', sequence: 7n })
+  await world.fact(resumed)
+  await world.command(aFreeze({ id: 'c1', operationId: 'op_tier', sequence: '7' }))
+  await world.fact(resumed)
+  expect(await slot('acquire', { runId: 'a' })).toMatchObject({ json: { code: 'workflows.frozen' } })
+})
+
 /** Runs the sweep and does what it asked for. */
 async function sweep(): Promise<void> {
   await world.request({ method: 'POST', path: '/internal/sweep/run', body: {} })

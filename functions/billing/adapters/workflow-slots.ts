@@ -4,7 +4,15 @@ import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { canonicalJson } from '#shared/json.ts'
 import { ok, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { freezeSlots, isDrained, NO_SLOTS, parseSlots, type Slots, thawSlots } from '../domain/slots.ts'
+import {
+  freezeSlots,
+  isDrained,
+  NO_SLOTS,
+  parseSlots,
+  type Slots,
+  thawBefore,
+  thawSlots,
+} from '../domain/slots.ts'
 import { parseProjection } from '../domain/tenant-projection.ts'
 import type { DrainedFact, SlotState, WorkflowSlots } from '../ports/slots.ts'
 
@@ -72,11 +80,12 @@ export function firestoreWorkflowSlots(tenants: TenantFirestore): WorkflowSlots 
       if (stands?.operationId !== freeze.operationId) return ok('over')
       return ok(stands.drained === null ? 'waiting' : { toldBefore: stands.drained })
     },
-    thaw: async (ctx, operationId) => {
+    thaw: async (ctx, by) => {
       await made(ctx)
       await tenants.optimistic(ctx, undefined, async (db) => {
         const doc = await present(db)
-        const slots = thawSlots(doc.value, operationId)
+        const slots =
+          'sequence' in by ? thawBefore(doc.value, by.sequence) : thawSlots(doc.value, by.operationId)
         return ok({
           value: undefined,
           writes: slots === undefined ? [] : [db.update(SLOTS, doc, { ...slots })],

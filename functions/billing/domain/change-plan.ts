@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Tier } from '#shared/catalogue/tiers.ts'
 import { parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { CYCLE_INTERVALS, CYCLE_MODES } from './billing-cycle.ts'
@@ -42,6 +43,8 @@ export const parseWantedChange = parser<WantedChange>(
 )
 
 const MOST_CHANGES = 1_000
+/** What changes of plan within a tier are named by; operations on tenants have other names. */
+export const PLAN_CHANGE = 'chg_'
 /** Names that the runtime knows and IANA does not: an offset changes for nobody. */
 const OFFSET = /^[+-]/
 
@@ -105,17 +108,77 @@ export function changeTier(
   return withChange(current, { terms, atMs, proration: 'by_second', ...by })
 }
 
-/** Takes back what an operation changed, as if it had never been; undefined where it changed nothing. */
+/**
+ * Takes back what an operation changed, as if it had never been; undefined where it changed nothing. Plans of
+ * its tier that were chosen since go with it: nobody pays for a tier that came to nothing.
+ */
 export function undoChange(
   current: Subscription | undefined,
   operationId: string,
   nowMs: number,
 ): Subscription | undefined {
-  const changes = current?.history.filter((change) => change.operationId === operationId) ?? []
-  if (current === undefined || changes.at(-1)?.what !== 'changed') return undefined
+  if (current === undefined || !stands(current, operationId)) return undefined
+  const at = current.history.findLastIndex((change) => change.operationId === operationId)
+  const undone = without(current, [operationId], nowMs)
+  const { tier, atMs = 0 } = current.history[at] ?? {}
+  if (tier === termsAt({ ...current, history: current.history.slice(0, at) }, atMs).tier) return undone
+  const chosen = current.history
+    .slice(at + 1)
+    .filter((change) => change.tier === tier && isPlanChange(change.operationId))
+  return without(current, [operationId, ...chosen.map((change) => change.operationId)], nowMs)
+}
+
+/**
+ * The subscription without the changes of tier that came to nothing: whatever another operation made wait
+ * for its day, or has moved off the tier that the tenant has.
+ */
+export function withoutAbandoned(
+  current: Subscription,
+  by: { readonly operationId: string; readonly fromTier: Tier; readonly nowMs: number },
+): Subscription {
+  const { operationId, fromTier, nowMs } = by
+  const off = phasesOf(current)
+    .filter(({ fromMs }, index, phases) => (phases[index + 1]?.fromMs ?? Infinity) > nowMs || fromMs > nowMs)
+    .filter(({ terms }) => terms.tier !== fromTier)
+  const abandoned = current.history.filter(
+    (change) =>
+      change.operationId !== operationId &&
+      off.some(({ fromMs, terms }) => fromMs === change.atMs && terms.tier === change.tier) &&
+      stands(current, change.operationId),
+  )
+  if (abandoned.length === 0) return current
+  const next = without(
+    current,
+    abandoned.map((change) => change.operationId),
+    nowMs,
+  )
+  // One that was hidden behind another may have come to light.
+  return withoutAbandoned(next, by)
+}
+
+function isPlanChange(operationId: string): boolean {
+  return operationId.startsWith(PLAN_CHANGE)
+}
+
+/** Whether the last word of an operation is a change. */
+function stands({ history }: Subscription, operationId: string): boolean {
+  return history.findLast((change) => change.operationId === operationId)?.what === 'changed'
+}
+
+/** As if the operations had changed nothing. */
+function without(current: Subscription, operationIds: readonly string[], nowMs: number): Subscription {
   const { planId, planVersion } = current
-  const undone: Change = { atMs: nowMs, decidedAtMs: nowMs, what: 'undone', planId, planVersion, operationId }
-  return inForce({ ...current, history: [...current.history, undone], rev: current.rev + 1 }, nowMs)
+  const undone = [...new Set(operationIds)].map(
+    (operationId): Change => ({
+      atMs: nowMs,
+      decidedAtMs: nowMs,
+      what: 'undone',
+      planId,
+      planVersion,
+      operationId,
+    }),
+  )
+  return inForce({ ...current, history: [...current.history, ...undone], rev: current.rev + 1 }, nowMs)
 }
 
 /**

@@ -8,6 +8,8 @@ export type Freeze = {
   readonly operationId: string
   readonly causationId: string
   readonly correlationId: string
+  /** The tenant's last fact before it was asked for, a decimal. */
+  readonly after: string
   /** The fact that none runs any more, as it was published. */
   readonly drained: string | null
 }
@@ -19,9 +21,13 @@ export type Slots = {
   readonly freeze: Freeze | null
   /** The last operations that are over: a freeze that comes late for one of them is none. */
   readonly over: readonly string[]
+  /** The newest fact after which the tenant worked again: a freeze from before it is none. */
+  readonly endedBy: string
 }
 
-export const NO_SLOTS: Slots = { leases: {}, freeze: null, over: [] }
+export const NO_SLOTS: Slots = { leases: {}, freeze: null, over: [], endedBy: '0' }
+
+const sequence = z.string().regex(/^\d{1,19}$/)
 
 export const parseSlots = parser<Slots>(
   z.object({
@@ -31,10 +37,12 @@ export const parseSlots = parser<Slots>(
         operationId: z.string(),
         causationId: z.string(),
         correlationId: z.string(),
+        after: sequence.default('0'),
         drained: z.string().nullable(),
       })
       .nullable(),
     over: z.array(z.string()),
+    endedBy: sequence.default('0'),
   }),
 )
 
@@ -119,6 +127,7 @@ export function releaseSlot(
 export function freezeSlots(slots: Slots, freeze: Omit<Freeze, 'drained'>, atMs: number): Slots | undefined {
   if (slots.over.includes(freeze.operationId)) return undefined
   if (slots.freeze?.operationId === freeze.operationId) return undefined
+  if (BigInt(slots.endedBy) > BigInt(freeze.after)) return undefined
   return { ...slots, leases: liveLeases(slots, atMs), freeze: { ...freeze, drained: null } }
 }
 
@@ -127,6 +136,16 @@ export function thawSlots(slots: Slots, operationId: string): Slots | undefined 
   if (slots.over.includes(operationId)) return undefined
   const freeze = slots.freeze?.operationId === operationId ? null : slots.freeze
   return { ...slots, freeze, over: [...slots.over, operationId].slice(-MOST_OVER) }
+}
+
+/**
+ * Ends whichever freeze was asked for before the fact that the tenant works again, and any such that comes
+ * later: a suspension's freeze outlasts its own operation, and ends with another one.
+ */
+export function thawBefore(slots: Slots, sequence: string): Slots | undefined {
+  if (BigInt(sequence) <= BigInt(slots.endedBy)) return undefined
+  const stands = slots.freeze !== null && BigInt(slots.freeze.after) >= BigInt(sequence)
+  return { ...slots, freeze: stands ? slots.freeze : null, endedBy: sequence }
 }
 
 /** Whether an operation waits to be told that nothing runs, and nothing does. */

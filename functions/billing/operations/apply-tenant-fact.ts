@@ -9,7 +9,9 @@ import { beginErasure } from './erase-tenant.ts'
 import { redriveUsage } from './redrive-usage.ts'
 
 /** Facts that end an operation for which slots may be frozen. */
-const ENDS: readonly string[] = types('tier-changed', 'tier-change-blocked', 'tier-change-failed', 'resumed')
+const ENDS: readonly string[] = types('tier-changed', 'tier-change-blocked', 'tier-change-failed')
+/** Facts after which a tenant that was suspended or leaving may work again. */
+const WORKS_AGAIN: readonly string[] = types('resumed', 'offboarding-cancelled')
 /** Those of them after which the tenant has the tier that it had before. */
 const KEEPS_TIER: readonly string[] = types('tier-change-blocked', 'tier-change-failed')
 
@@ -34,7 +36,10 @@ export async function applyTenantFact(
   const { state, tier, revision, operationId } = event.data
   const known = await deps.tenants.apply(ctx, claim, { state, tier, revision, sequence: event.sequence })
   if (!known.ok) return known
-  if (operationId !== undefined && ENDS.includes(event.type)) await deps.slots.thaw(ctx, operationId)
+  if (operationId !== undefined && ENDS.includes(event.type)) await deps.slots.thaw(ctx, { operationId })
+  if (WORKS_AGAIN.includes(event.type) && state === 'ACTIVE') {
+    await deps.slots.thaw(ctx, { sequence: event.sequence })
+  }
   if (operationId !== undefined && KEEPS_TIER.includes(event.type)) {
     await undoCharge(deps, ctx, operationId, nowMs)
   }

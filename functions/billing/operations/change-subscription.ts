@@ -3,7 +3,7 @@ import { hashedId } from '#shared/ids.ts'
 import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { changePlan, effectiveMs, type WantedChange } from '../domain/change-plan.ts'
+import { changePlan, effectiveMs, PLAN_CHANGE, type WantedChange } from '../domain/change-plan.ts'
 import type { PlanVersion } from '../domain/plan.ts'
 import type { Subscription } from '../domain/subscription.ts'
 import { periodAt } from '../domain/subscription-phases.ts'
@@ -75,7 +75,7 @@ function decide(
   { ctx, wanted, nowMs }: Asked,
 ): Result<Subscription> {
   // A revision is changed once: the same decision about it has the same name.
-  const operationId = `chg_${hashedId(ctx.tenantId, String(current?.rev ?? 0), canonicalJson(wanted))}`
+  const operationId = `${PLAN_CHANGE}${hashedId(ctx.tenantId, String(current?.rev ?? 0), canonicalJson(wanted))}`
   return changePlan(current, plan, wanted, { operationId, nowMs })
 }
 

@@ -1,3 +1,4 @@
+import type { Tier } from '#shared/catalogue/tiers.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
 import { charged } from '#shared/contracts/events/charged.ts'
@@ -10,7 +11,14 @@ import type { ReceivedEvent } from '#shared/pubsub/types.ts'
 import type { RefusalCode } from '#shared/refusals.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { changeTier, chargeOfChange, effectiveMs, plansNamed, undoChange } from '../domain/change-plan.ts'
+import {
+  changeTier,
+  chargeOfChange,
+  effectiveMs,
+  plansNamed,
+  undoChange,
+  withoutAbandoned,
+} from '../domain/change-plan.ts'
 import { isStatable, minorDigits, money } from '../domain/currency.ts'
 import { balanceAt, type Grant, inBurnOrder } from '../domain/grant.ts'
 import type { PlanVersion } from '../domain/plan.ts'
@@ -36,7 +44,7 @@ export async function chargeTier(
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs } = received
   if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
-  const { operationId, tier, effective = 'now' } = event.data
+  const { operationId, tier, effective = 'now', fromTier } = event.data
   const before = await deps.subscriptions.findAnswer(ctx, keyOf(operationId))
   if (before?.outcome === 'cancelled') return ok('over already')
   if (before?.fact !== undefined) {
@@ -47,7 +55,12 @@ export async function chargeTier(
   const planOf = await plansOf(deps, await deps.subscriptions.find(ctx), plan)
   return deps.subscriptions.changeOnCredit(ctx, claim, keyOf(operationId), (current, answer, { grants }) => {
     if (answer !== undefined) return undefined
-    const decided = decide(current, plan, planOf, grants, { operationId, nowMs, effective })
+    const decided = decide(current, plan, planOf, grants, {
+      operationId,
+      nowMs,
+      effective,
+      fromTier,
+    })
     const fact = decided.ok ? chargedFact(received, decided.value) : refusedFact(received, decided.code)
     return {
       ...(decided.ok && decided.value.subscription !== current
@@ -86,6 +99,7 @@ type Occasion = {
   readonly operationId: string
   readonly nowMs: number
   readonly effective: 'now' | 'period_end'
+  readonly fromTier: Tier | undefined
 }
 
 function decide(
@@ -95,14 +109,15 @@ function decide(
   grants: readonly Grant[],
   occasion: Occasion,
 ): Result<Charge> {
-  const { nowMs } = occasion
+  const { nowMs, operationId, fromTier } = occasion
   if (current?.status !== 'active') return refuse('resource.not_found', 'no subscription')
   if (plan === undefined) return refuse('plan.unavailable', 'no plan of the tier')
-  const changed = changeTier(current, plan, occasion)
+  const base = fromTier === undefined ? current : withoutAbandoned(current, { operationId, fromTier, nowMs })
+  const changed = changeTier(base, plan, occasion)
   if (!changed.ok) return changed
-  const minor = chargeOfChange(current, changed.value, planOf, nowMs)
+  const minor = chargeOfChange(base, changed.value, planOf, nowMs)
   if (!isStatable(minor)) return refuse('invoice.out_of_range', `${minor} minor units`)
-  const { currency } = termsAt(current, nowMs)
+  const { currency } = termsAt(base, nowMs)
   const credit = inBurnOrder(grants)
     .filter(({ measure, scope }) => 'currency' in measure && measure.currency === currency && scope.fees)
     .map((grant) => balanceAt(grant, nowMs))

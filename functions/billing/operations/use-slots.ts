@@ -66,8 +66,13 @@ export async function freeze(
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs, trace } = received
   if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
-  const { operationId } = event.data
-  const wanted = { operationId, causationId: event.id, correlationId: event.correlationid ?? operationId }
+  const { operationId, sequence = '0' } = event.data
+  const wanted = {
+    operationId,
+    causationId: event.id,
+    correlationId: event.correlationid ?? operationId,
+    after: sequence,
+  }
   // Before the freeze: one that nobody looks at again would wait for ever.
   await deps.due.mark(ctx.tenantId, 'drain', operationId, nowMs)
   const frozen = await deps.slots.freeze(ctx, claim, wanted, factMaker({ ctx, nowMs, trace }))

@@ -36,10 +36,13 @@ export type WorkflowSlots = {
     freeze: Omit<Freeze, 'drained'>,
     drained: DrainedFact,
   ): Promise<Result<'drained' | 'waiting' | 'over' | { readonly toldBefore: string }>>
-  thaw(ctx: TenantContext, operationId: string): Promise<void>
+  /** Ends the freeze of an operation, or whichever was asked for before a fact of the tenant. */
+  thaw(ctx: TenantContext, by: ThawedBy): Promise<void>
   /** Tells a frozen tenant's operation if the last lease has ended by itself; true when nobody waits any more. */
   drain(ctx: TenantContext, drained: DrainedFact): Promise<boolean>
 }
+
+export type ThawedBy = { readonly operationId: string } | { readonly sequence: string }
 
 export const DUE_KINDS = ['drain', 'erase'] as const
 export type DueKind = (typeof DUE_KINDS)[number]

@@ -9,10 +9,22 @@ import { operationIdSchema } from '../operation-id.ts'
 export type SlotsFreezeRequested = {
   tenantId: string
   operationId: string
+  /**
+   * The `sequence` of the tenant's last fact before this was asked for. A later fact that the tenant works
+   * again ends the freeze, whichever operation that is of, and whichever of the two arrives first.
+   */
+  sequence?: string | undefined
 }
 
 export const slotsFreezeRequested = defineEvent<SlotsFreezeRequested>(
   'ai.energent.billing.slots-freeze-requested.v1',
-  z.object({ tenantId: z.string(), operationId: operationIdSchema }),
-  { tenantId: 'acme', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA' },
+  z.object({
+    tenantId: z.string(),
+    operationId: operationIdSchema,
+    sequence: z
+      .string()
+      .regex(/^\d{1,19}$/)
+      .optional(),
+  }),
+  { tenantId: 'acme', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', sequence: '12' },
 )

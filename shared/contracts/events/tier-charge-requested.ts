@@ -10,6 +10,11 @@ export type TierChargeRequested = {
   operationId: string
   /** From now on unless it says that the running period is left as it is. */
   effective?: 'now' | 'period_end' | undefined
+  /**
+   * The tier that the tenant has. Changes of tier that operations before this one were charged for, and that
+   * came to nothing, are taken back with this one: the facts that say so may arrive later.
+   */
+  fromTier?: Tier | undefined
 }
 
 export const tierChargeRequested = defineEvent<TierChargeRequested>(
@@ -19,6 +24,13 @@ export const tierChargeRequested = defineEvent<TierChargeRequested>(
     tier: z.enum(TIERS),
     operationId: operationIdSchema,
     effective: z.enum(['now', 'period_end']).optional(),
+    fromTier: z.enum(TIERS).optional(),
   }),
-  { tenantId: 'acme', tier: 'premium', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', effective: 'now' },
+  {
+    tenantId: 'acme',
+    tier: 'premium',
+    operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA',
+    effective: 'now',
+    fromTier: 'standard',
+  },
 )

@@ -4,15 +4,31 @@ import { NOW, type World } from './world.ts'
 
 type Command = { id: string; tenant?: string; operationId?: string }
 
-export function aFreeze({ id, tenant = 'acme', operationId = 'op_1' }: Command) {
-  return aCommand('slots-freeze-requested', { id, tenant }, { operationId })
+export function aFreeze({
+  id,
+  tenant = 'acme',
+  operationId = 'op_1',
+  sequence,
+}: Command & { sequence?: string }) {
+  const data = { operationId, ...(sequence === undefined ? {} : { sequence }) }
+  return aCommand('slots-freeze-requested', { id, tenant }, data)
 }
 
 export function aTierCharge(
-  fields: Command & { tier?: string; effective?: 'now' | 'period_end'; nowMs?: number },
+  fields: Command & {
+    tier?: string
+    effective?: 'now' | 'period_end'
+    fromTier?: string
+    nowMs?: number
+  },
 ) {
-  const { id, tenant = 'acme', operationId = 'op_1', tier = 'premium', effective } = fields
-  const data = { operationId, tier, ...(effective === undefined ? {} : { effective }) }
+  const { id, tenant = 'acme', operationId = 'op_1', tier = 'premium', effective, fromTier } = fields
+  const data = {
+    operationId,
+    tier,
+    ...(effective === undefined ? {} : { effective }),
+    ...(fromTier === undefined ? {} : { fromTier }),
+  }
   return aCommand('tier-charge-requested', { id, tenant }, data)
 }
 
