@@ -3,18 +3,18 @@ import { GROUPS, type Group } from '#shared/catalogue/functions.ts'
 import { TOPIC_NAMES, type TopicName } from '#shared/contracts/topics.ts'
 
 export const HELP = `Usage: npm run energent -- quarantine <list|show|redrive|discard> --group GROUP [ID ...] [options]
-       npm run energent -- dead-letters <list|redrive|discard> --topic TOPIC [ID ...] [options]
+       npm run energent -- dead-letters <list|show|redrive|discard> --topic TOPIC [ID ...] [options]
 
 Quarantine holds messages that a function refused for good, each with the reason. Dead letters are
 messages that failed so often that Pub/Sub gave up. Both wait until somebody decides.
 
   list       What is there.
-  show       One entry with its payload; it may hold personal data.
+  show       One of them with its payload; it may hold personal data.
   redrive    Send it to its topic again, as it came. An event that had its effect already has none again.
   discard    Give it up for good.
 
 Which
-  ID ...             These entries, by the ids that list prints.
+  ID ...             These, by the ids that list prints; of dead letters also those of the HTTP API.
   --all              All that list shows with the same options, 1,000 at most in a run.
   --group GROUP      ${GROUPS.join(', ')}
   --topic TOPIC      ${TOPIC_NAMES.join(', ')}
@@ -41,7 +41,7 @@ docs/runbooks/redrive.md says when to do what.`
 const STATUSES = ['waiting', 'redriven', 'discarded', 'awaiting-tenant'] as const
 const ACTIONS = {
   quarantine: ['list', 'show', 'redrive', 'discard'],
-  'dead-letters': ['list', 'redrive', 'discard'],
+  'dead-letters': ['list', 'show', 'redrive', 'discard'],
 } as const
 
 type Area = keyof typeof ACTIONS
@@ -133,7 +133,10 @@ function check(args: readonly string[]): Wanted | 'help' {
   if (values.code !== undefined || values.status !== undefined) {
     throw new Error('--code and --status are for quarantine: dead letters have neither.')
   }
-  return { ...common, area, topic: oneOf('--topic is one of', values.topic, TOPIC_NAMES) }
+  const topic = oneOf('--topic is one of', values.topic, TOPIC_NAMES)
+  // `{topic}.{id}` is how the HTTP API names them.
+  const own = ids.map((id) => (id.startsWith(`${topic}.`) ? id.slice(topic.length + 1) : id))
+  return { ...common, ids: own, area, topic }
 }
 
 function limitOf(text: string | undefined): number {

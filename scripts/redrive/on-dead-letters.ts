@@ -1,4 +1,5 @@
-import type { DeadLetter, DeadLetterBox } from '#shared/pubsub/dead-letters.ts'
+import { type DeadLetter, type DeadLetterBox, payloadOf } from '#shared/pubsub/dead-letters.ts'
+import { eachLetter, type Selection } from '#shared/pubsub/each-letter.ts'
 import { type RedriveDeps, settleLetter } from '#shared/pubsub/redrive.ts'
 import type { Surroundings } from '../command-line.ts'
 import type { Wanted } from './arguments.ts'
@@ -9,23 +10,22 @@ type LettersWanted = Extract<Wanted, { area: 'dead-letters' }>
 
 type Deps = RedriveDeps & { readonly box: DeadLetterBox; readonly open: OpenTenant }
 
-const PAGE = 100
-/** Pulls that bring nothing before the box counts as empty: Pub/Sub may answer one with less than it has. */
-const EMPTY_PULLS = 3
-
 /** Lists or settles a topic's dead letters; answers the exit code. What was only looked at is given back. */
 export async function runOnDeadLetters(deps: Deps, wanted: LettersWanted, io: Surroundings): Promise<number> {
   if (wanted.action === 'list') return list(deps, wanted, io)
+  if (wanted.action === 'show') return show(deps, wanted, io)
   const verdict = wanted.action === 'discard' ? VERDICTS.discard : VERDICTS.redrive
   const done: Done[] = []
-  await eachLetter(deps, wanted, async (letter) => {
+  await eachLetter(deps.box, selectionOf(wanted), async (letter) => {
     if (wanted.dryRun) {
       done.push({ id: letter.messageId, outcome: 'would be' })
       return 'back'
     }
     try {
       // A message does not prove whose it is, so the audit of all of them is the platform's own.
-      await settleLetter(deps, letter, verdict, { topic: wanted.topic, ctx: deps.open(undefined) })
+      const about = { topic: wanted.topic, ctx: deps.open(undefined) }
+      const settled = await settleLetter(deps, letter, verdict, about)
+      if (!settled.ok) throw new Error(`${settled.code}: ${settled.detail}`)
       done.push({ id: letter.messageId, outcome: 'done' })
       return 'gone'
     } catch (error) {
@@ -35,14 +35,13 @@ export async function runOnDeadLetters(deps: Deps, wanted: LettersWanted, io: Su
     }
   })
   const missing = wanted.ids.filter((id) => !done.some((one) => one.id === id))
-  const why = `There is no such dead letter of ${wanted.topic}; it may be redriven already, or just held by another run.`
-  done.push(...missing.map((id): Done => ({ id, outcome: 'failed', why })))
+  done.push(...missing.map((id): Done => ({ id, outcome: 'failed', why: missingText(wanted) })))
   return report(done, wanted, io, wanted.all && done.length === wanted.limit)
 }
 
 async function list(deps: Deps, wanted: LettersWanted, io: Surroundings): Promise<number> {
   const letters: DeadLetter[] = []
-  await eachLetter(deps, wanted, async (letter) => {
+  await eachLetter(deps.box, selectionOf(wanted), async (letter) => {
     letters.push(letter)
     return 'back'
   })
@@ -64,37 +63,29 @@ async function list(deps: Deps, wanted: LettersWanted, io: Surroundings): Promis
   return 0
 }
 
-/**
- * Gives each wanted letter to `act`, and back to Pub/Sub what it did not take, at the end: a letter given
- * back at once would come again with the next pull.
- */
-async function eachLetter(
-  { box }: Deps,
-  wanted: LettersWanted,
-  act: (letter: DeadLetter) => Promise<'gone' | 'back'>,
-): Promise<void> {
-  const held: DeadLetter[] = []
-  const seen = new Set<string>()
-  let taken = 0
-  try {
-    for (let empty = 0; empty < EMPTY_PULLS && taken < wanted.limit; ) {
-      const letters = await box.pull(PAGE)
-      empty = letters.length === 0 ? empty + 1 : 0
-      for (const letter of letters) {
-        const isWanted = taken < wanted.limit && !seen.has(letter.messageId) && selects(wanted, letter)
-        seen.add(letter.messageId)
-        if (!isWanted) {
-          held.push(letter)
-          continue
-        }
-        taken += 1
-        if ((await act(letter)) === 'back') held.push(letter)
-      }
-      if (wanted.ids.length > 0 && wanted.ids.every((id) => seen.has(id))) return
-    }
-  } finally {
-    for (let at = 0; at < held.length; at += PAGE) await box.giveBack(held.slice(at, at + PAGE))
+async function show(deps: Deps, wanted: LettersWanted, io: Surroundings): Promise<number> {
+  const letters: DeadLetter[] = []
+  await eachLetter(deps.box, selectionOf(wanted), async (letter) => {
+    letters.push(letter)
+    return 'back'
+  })
+  const [letter] = letters
+  if (letter === undefined) {
+    io.err(missingText(wanted))
+    return 1
   }
+  const { ackId: _ackId, data, ...rest } = letter
+  const shown = { ...rest, topic: wanted.topic, bytes: data.length, ...payloadOf(data) }
+  io.out(JSON.stringify(shown, undefined, wanted.json ? undefined : 2))
+  return 0
+}
+
+function missingText({ topic }: LettersWanted): string {
+  return `There is no such dead letter of ${topic}; it may be redriven already, or just held by another run.`
+}
+
+function selectionOf(wanted: LettersWanted): Selection {
+  return { ids: wanted.ids, limit: wanted.limit, selects: (letter) => selects(wanted, letter) }
 }
 
 function selects({ ids, tenant }: LettersWanted, { attributes, messageId }: DeadLetter): boolean {

@@ -1,3 +1,4 @@
+import { payloadOf } from '#shared/pubsub/dead-letters.ts'
 import type { Entry, QuarantineDesk } from '#shared/pubsub/quarantine-desk.ts'
 import { checkEntry, type RedriveDeps, settleEntry, type Verdict } from '#shared/pubsub/redrive.ts'
 import type { Surroundings } from '../command-line.ts'
@@ -60,11 +61,8 @@ async function show(deps: Deps, wanted: QuarantineWanted, io: Surroundings): Pro
     return 1
   }
   const { attributes, data, topic } = await deps.desk.messageOf(entry)
-  const payload = Buffer.from(data)
-  const text = payload.toString('utf8')
-  const readable = Buffer.from(text, 'utf8').equals(payload)
-  const shown = readable ? { payload: text } : { payloadBase64: payload.toString('base64') }
-  io.out(JSON.stringify({ ...entry, topic, attributes, ...shown }, undefined, wanted.json ? undefined : 2))
+  const shown = { ...entry, topic, attributes, ...payloadOf(Buffer.from(data)) }
+  io.out(JSON.stringify(shown, undefined, wanted.json ? undefined : 2))
   return 0
 }
 

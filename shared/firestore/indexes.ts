@@ -103,6 +103,8 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     field,
   })),
   { collectionGroup: 'auth_segments', field: 'entries' },
+  // Read by `atMs` alone, the newest first.
+  ...unindexed('lifecycle_segments', ['entries', 'root']),
   // Read by `at` alone, each with the others.
   ...['tenantId', 'kind', 'id', 'before', 'reason', 'commitId'].map((field) => ({
     collectionGroup: 'entries',
@@ -139,7 +141,7 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
   // Found by their day, and all else is read with them.
   ...unindexed('billing_rollups', [
     ...['tallies', 'repeats', 'root', 'digest', 'rev', 'batchCount', 'events', 'dupes', 'conflicts'],
-    ...['hour', 'commitId'],
+    ...['hour', 'commitId', 'newestMs', 'keys'],
   ]),
   ...unindexed('billing_rollupDays', ['tallies', 'repeats', 'hours', 'digest', 'rev', 'day', 'commitId']),
   ...unindexed('billing_usageConflicts', ['sides', 'source', 'id', 'key', 'meter']),

@@ -5,6 +5,7 @@ import type { TenantId } from '../ids.ts'
 import type { Parse } from '../json.ts'
 import { type Database, reach } from './database.ts'
 import {
+  auditCollectionPath,
   auditDocumentPath,
   type DocumentPath,
   systemDocumentPath,
@@ -60,6 +61,8 @@ export type ListOptions = {
   readonly limit: number
   /** Values of the orderBy fields after which to start. */
   readonly startAfter?: readonly unknown[]
+  /** Reads these fields of each document and no others; all of them unless given. */
+  readonly fields?: readonly string[]
 }
 
 /**
@@ -93,6 +96,8 @@ export type ScopedDb<S> = {
   createSystem(collection: string, id: string, fields: Fields, options?: { once?: boolean }): Write<S>
   /** Appends to the tenant's audit. */
   createAudit(id: string, fields: Fields): Write<S>
+  /** Reads what this group has put in the tenant's audit, segment by segment. */
+  listAudit<T>(options: ListOptions, parse: Parse<T>): Promise<Doc<S, T>[]>
 }
 
 const details = new WeakMap<AnyWrite, WriteDetail>()
@@ -148,6 +153,8 @@ export function scopedDb<S>(database: Database, group: Group, tenantId: TenantId
       }),
     createAudit: (id, fields) =>
       writeOf('create', { path: auditDocumentPath(tenantId, group, id), fields, once: false, tenantId }),
+    listAudit: async (options, parse) =>
+      listDocuments(database, auditCollectionPath(tenantId, group, 'segments'), options, parse),
   }
 }
 
@@ -207,6 +214,7 @@ export async function listDocuments<S, T>(
   for (const [field, operator, value] of options.where ?? []) query = query.where(field, operator, value)
   for (const [field, direction] of options.orderBy ?? []) query = query.orderBy(field, direction)
   if (options.startAfter !== undefined) query = query.startAfter(...options.startAfter)
+  if (options.fields !== undefined) query = query.select(...options.fields)
   const page = await withDeadline('firestore.query', CALL_DEADLINE_MS, query.limit(options.limit).get())
   return page.docs.map((snapshot) => toDoc(sdk, snapshot, `${path}/${snapshot.id}`, parse))
 }

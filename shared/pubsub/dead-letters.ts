@@ -81,6 +81,13 @@ function toDeadLetter({ ackId, message }: protos.google.pubsub.v1.IReceivedMessa
   }
 }
 
+/** A message's bytes for whoever looks at them: as text if they are text. */
+export function payloadOf(data: Buffer): { readonly payload: string } | { readonly payloadBase64: string } {
+  const text = data.toString('utf8')
+  const readable = Buffer.from(text, 'utf8').equals(data)
+  return readable ? { payload: text } : { payloadBase64: data.toString('base64') }
+}
+
 async function load(options: {
   readonly project: string
   readonly emulatorHost?: string | undefined

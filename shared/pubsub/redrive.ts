@@ -1,4 +1,4 @@
-import { requestClaim } from '../firestore/claim.ts'
+import { type Claim, requestClaim } from '../firestore/claim.ts'
 import type { TenantFirestore } from '../firestore/tenant-store.ts'
 import { sha256Hex } from '../ids.ts'
 import { ok, type Result, refuse } from '../result.ts'
@@ -32,14 +32,10 @@ export async function settleEntry(
   if (!settleable.ok) return settleable
   // Read first: bytes that are damaged must not leave an audit of something that never happened.
   const message = verdict === 'redriven' ? await deps.desk.messageOf(entry) : undefined
-  await audit(
-    deps,
-    by.ctx,
-    `quarantine.${verdict}`,
-    `quarantine/${entry.id}`,
-    String(entry.times),
-    entry.code,
-  )
+  const action = `quarantine.${verdict}`
+  const target = `quarantine/${entry.id}`
+  const audited = await auditOnce(deps, by.ctx, action, target, String(entry.times), entry.code)
+  if (!audited.ok) return audited
   if (message !== undefined) await deps.publisher.publish(message)
   const closed = await deps.desk.close(entry.id, verdict, by.nowMs)
   return closed
@@ -67,19 +63,30 @@ export function checkEntry(entry: Entry, verdict: Verdict): Result<Entry> {
 }
 
 /**
- * Sends a dead letter to its topic again, or gives it up. Acknowledged last: a run that is cut off
- * leaves the letter where it was.
+ * Sends a dead letter to its topic again, or gives it up. Published before it is acknowledged: a run that
+ * is cut off leaves the letter where it was. With the caller's own claim, its repetition is answered
+ * `answer`; the claim is taken with the audit, so that both are there before anything is sent.
  */
 export async function settleLetter(
   deps: RedriveDeps & { readonly box: DeadLetterBox },
   letter: DeadLetter,
   verdict: Verdict,
-  about: { readonly topic: string; readonly ctx: TenantContext },
-): Promise<void> {
+  about: {
+    readonly topic: string
+    readonly ctx: TenantContext
+    readonly claim?: Claim | undefined
+    readonly answer?: unknown
+  },
+): Promise<Result<void>> {
   const target = `dead-letters/${about.topic}/${letter.messageId}`
-  await audit(deps, about.ctx, `dead-letter.${verdict}`, target, sha256Hex(letter.data), letter.subscription)
+  const { subscription: outcome } = letter
+  const own = about.claim === undefined ? undefined : { claim: about.claim, answer: about.answer }
+  const action = `dead-letter.${verdict}`
+  const audited = await auditOnce(deps, about.ctx, action, target, sha256Hex(letter.data), outcome, own)
+  if (!audited.ok) return audited
   if (verdict === 'redriven') await deps.publisher.publish(messageOf(letter, about.topic))
   await deps.box.acknowledge([letter])
+  return ok(undefined)
 }
 
 function messageOf(letter: DeadLetter, topic: string): OutgoingMessage {
@@ -88,18 +95,19 @@ function messageOf(letter: DeadLetter, topic: string): OutgoingMessage {
 }
 
 /** One entry for one verdict on one message, however often the run is repeated. */
-async function audit(
+async function auditOnce(
   deps: RedriveDeps,
   ctx: TenantContext,
   action: string,
   target: string,
   occasion: string,
   outcome: string | undefined,
-): Promise<void> {
-  const claim = requestClaim(ctx.actor, action, `${target}#${occasion}`, occasion)
+  own?: { readonly claim: Claim; readonly answer: unknown },
+): Promise<Result<void>> {
+  const claim = own?.claim ?? requestClaim(ctx.actor, action, `${target}#${occasion}`, occasion)
   const entry = { action, target, ...(outcome === undefined ? {} : { outcome }) }
   const written = await deps.tenants.optimistic(ctx, claim, async () =>
-    ok({ value: action, writes: [], audit: [entry] }),
+    ok({ value: own?.answer ?? action, writes: [], audit: [entry] }),
   )
-  if (!written.ok) throw new Error(`the audit could not be written: ${written.code}`)
+  return written.ok ? ok(undefined) : written
 }

@@ -222,6 +222,19 @@ describe.each(inject('engines'))('with Pub/Sub of the %s engine', (engine) => {
       })
     })
 
+    test('one is shown with its payload, by either of its names, and stays', async () => {
+      await letters(2)
+      const [first] = (await deadLetters('list', '--json')).json()
+      const shown = await deadLetters('show', first.messageId)
+      const named = await deadLetters('show', `billing-events.${first.messageId}`, '--json')
+      const missing = await deadLetters('show', 'none')
+
+      expect(JSON.parse(shown.json().payload)).toMatchObject({ data: { value: '1' } })
+      expect(named.json()).toEqual(shown.json())
+      expect([missing.code, missing.err]).toEqual([1, expect.stringContaining('no such dead letter')])
+      expect((await deadLetters('list', '--json')).json()).toHaveLength(2)
+    })
+
     test('go back to their topic with their own attributes, and are gone; delivered they count once', async () => {
       await letters(3)
       const dry = await deadLetters('redrive', '--all', '--dry-run')
