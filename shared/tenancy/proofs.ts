@@ -21,6 +21,8 @@ export type AccessTokenClaims = {
   readonly expiresAt: number
   /** How the person signed in; missing where somebody else acts for them, and for machines. */
   readonly signIn?: SignIn | undefined
+  /** Of a machine of the operators: the person who answers for it. */
+  readonly owner?: string | undefined
   /** The key that the token is bound to; its holder has proven to have it. */
   readonly jkt?: string | undefined
 }

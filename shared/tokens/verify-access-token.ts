@@ -68,6 +68,7 @@ const parseClaims = parser(
     auth_time: z.number().int().nonnegative().optional(),
     acr: z.string().max(255).optional(),
     act: actors.optional(),
+    own: id(64).optional(),
     cnf: z.strictObject({ jkt: z.string().length(43) }).optional(),
   }),
   'token.invalid',
@@ -127,6 +128,7 @@ export function accessTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
         issuedAt: claims.iat,
         expiresAt: claims.exp,
         signIn: signInOf(claims),
+        ...(claims.own === undefined ? {} : { owner: claims.own }),
         ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
       }),
     )

@@ -271,6 +271,16 @@ test('a client has less than its tenant, the tenant its tier’s rate, and no ot
   expect(operator.status).toBe(200)
 })
 
+// A purge takes two people: two clients of one person are one.
+test('a token of an operator’s client says whose it is, and one of a tenant’s does not', async () => {
+  const claimsOf = async (client: typeof ACME) => {
+    const answer = (await (await askToken(stack, {}, client)).json()) as { access_token: string }
+    return JSON.parse(Buffer.from(answer.access_token.split('.')[1] ?? '', 'base64url').toString())
+  }
+  expect((await claimsOf(OPERATOR)).own).toMatch(/^usr_[0-9A-Z]{26}$/)
+  expect(await claimsOf(ACME)).not.toHaveProperty('own')
+})
+
 test('when the store is down, minting says so with 503 and not with a reason', async () => {
   stack.firestore.setFault(() => ({ mode: 'refuse' }))
   const response = await askToken(stack, {}, ACME)

@@ -31,6 +31,8 @@ export type OptionalClaims = {
   readonly cnf?: { readonly jkt: string }
   /** Who acts for the subject (RFC 8693 §4.1), three deep at most. */
   readonly act?: ActorClaim
+  /** Of an operators' machine: the person who answers for it, so that what takes two people finds two. */
+  readonly own?: string
   /** The workload behind an exchanged token. */
   readonly wl?: { readonly cluster: string; readonly ns: string; readonly sa: string; readonly pod?: string }
   /** The end that no further exchange can put off, in seconds. */

@@ -67,6 +67,14 @@ describe('an access token', () => {
     expect([...verified.value.claims.scopes]).toEqual(['tenant:read', 'usage:read'])
   })
 
+  test('of an operators’ machine says who answers for it, if that reads like an id', async () => {
+    const owned = await verifier()(await signAccess(accessClaims({ own: 'usr_1' })), undefined)
+    expect(owned).toMatchObject({ ok: true, value: { claims: { owner: 'usr_1' } } })
+    for (const own of ['', 'a b', 'x'.repeat(65), 7, null]) {
+      expect(await verifier()(await signAccess(accessClaims({ own })), undefined)).toMatchObject(REFUSED)
+    }
+  })
+
   test.each(Object.keys(accessClaims()))('without %s is refused', async (claim) => {
     expect(await verifier()(await signAccess(accessClaims({ [claim]: undefined })), undefined)).toMatchObject(
       REFUSED,

@@ -1,3 +1,4 @@
+import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result } from '#shared/result.ts'
 import { narrowScopes } from '../../domain/scope.ts'
 import type { GrantRequest, TokenAnswer } from '../grant-request.ts'
@@ -13,6 +14,8 @@ export async function clientCredentialsGrant(
   if (!asked.ok) return asked
   const scopes = scopesInState(state, client.roles, asked.value)
   if (!scopes.ok) return scopes
+  // Only among operators does it matter whose machine it is.
+  const owner = client.tenantId === PLATFORM_TENANT ? client.ownerUserId : null
   const { claims: _claims, ...minted } = await mintAccessToken(
     deps,
     {
@@ -21,6 +24,7 @@ export async function clientCredentialsGrant(
       scopes: scopes.value,
       roles: client.roles,
       jkt: request.jkt,
+      ...(owner === null ? {} : { claims: { own: owner } }),
     },
     request.nowMs,
   )
