@@ -1,7 +1,7 @@
 import type { Config } from '#shared/config.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
+import { cloudObjectStore } from '#shared/object-store.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
-import { cloudStorage } from './adapters/cloud-storage.ts'
 import { firestoreCorrections } from './adapters/corrections.ts'
 import { firestoreDueWork } from './adapters/due-work.ts'
 import { firestoreErasure } from './adapters/erasure-store.ts'
@@ -76,5 +76,5 @@ export function wireBilling(
 function objectsOf(config: Config, clock: Platform['clock']): BillingDeps['objects'] {
   const { STORAGE_BUCKET: bucket, STORAGE_API_URL: apiUrl, GCE_METADATA_HOST: host } = config
   if (bucket === undefined) return undefined
-  return cloudStorage({ apiUrl, bucket, tokens: metadataTokens(host, clock) })
+  return cloudObjectStore({ apiUrl, bucket, tokens: metadataTokens(host, clock) })
 }

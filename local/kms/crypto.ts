@@ -62,7 +62,7 @@ export function decrypt(key: KeyRecord, body: Body): object {
 }
 
 /** Base64 bytes and, when the caller sent it, their checksum. */
-function bytesOf(body: Body, member: string): Buffer {
+export function bytesOf(body: Body, member: string): Buffer {
   const value = body[member] ?? ''
   if (typeof value !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(value)) {
     throw new KmsError('INVALID_ARGUMENT', `Invalid value at '${member}' (TYPE_BYTES).`)

@@ -6,6 +6,7 @@ import { type Call, json, serveLoopback } from '../loopback.ts'
 import { decrypt, encrypt } from './crypto.ts'
 import { type KeyBook, keyBook, versionName } from './keys.ts'
 import { type KeyRecord, KmsError, type VersionRecord } from './model.ts'
+import { asymmetricSign, publicKey } from './signing.ts'
 
 type KmsOptions = {
   /** 0 or absent: any free port. */
@@ -22,7 +23,7 @@ type KmsOptions = {
 /** For `KMS_API_URL`, with the key ring for `KMS_KEY_RING`. */
 export type KmsServer = Loopback & { readonly keyRing: string }
 
-/** Serves symmetric keys over the part of Cloud KMS' REST API that wrapping keys takes, on the loopback interface. */
+/** Serves keys that wrap keys and keys that sign, over a part of Cloud KMS' REST API, on the loopback interface. */
 export async function startKms(options: KmsOptions): Promise<KmsServer> {
   const journal = openJournal(options.file)
   const book = keyBook(journal, options.keyRing, options.now ?? systemClock.now)
@@ -57,7 +58,7 @@ function authenticate(options: KmsOptions, call: Call): void {
 }
 
 const PATH = /^\/v1\/(projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/:]+)\/cryptoKeys(?:\/(.+))?$/
-const BELOW = /^([^/:]+)(?::(\w+)|\/cryptoKeyVersions(?:\/(\d+)(?::(\w+))?)?)?$/
+const BELOW = /^([^/:]+)(?::(\w+)|\/cryptoKeyVersions(?:\/(\d+)(?::(\w+)|(\/publicKey))?)?)?$/
 
 function route(keyRing: string, book: KeyBook, call: Call): object {
   const [, ring, below] = PATH.exec(decodeURI(call.url.pathname)) ?? []
@@ -67,10 +68,10 @@ function route(keyRing: string, book: KeyBook, call: Call): object {
     if (call.method !== 'POST') throw new KmsError('NOT_FOUND', 'Not Found')
     return keyView(book.create(call.url.searchParams.get('cryptoKeyId') ?? '', bodyOf(call)))
   }
-  const [, keyId, verb, number, versionVerb] = BELOW.exec(below) ?? []
+  const [, keyId, verb, number, versionVerb, publicPart] = BELOW.exec(below) ?? []
   if (keyId === undefined) throw new KmsError('NOT_FOUND', 'Not Found')
   const key = book.get(`${keyRing}/cryptoKeys/${keyId}`)
-  if (number !== undefined) return onVersion(book, key, Number(number), versionVerb, call)
+  if (number !== undefined) return onVersion(book, key, Number(number), versionVerb ?? publicPart, call)
   return below.includes('/cryptoKeyVersions') ? onVersions(book, key, call) : onKey(book, key, verb, call)
 }
 
@@ -103,6 +104,8 @@ function onVersion(
   const asked = `${call.method} ${verb ?? ''}`
   if (asked === 'GET ') return versionView(key, version)
   if (asked === 'PATCH ') return versionView(key, book.setState(key, version, bodyOf(call)['state']))
+  if (asked === 'GET /publicKey') return publicKey(key, version)
+  if (asked === 'POST asymmetricSign') return asymmetricSign(key, version, bodyOf(call))
   if (asked === 'POST destroy') return versionView(key, book.destroy(key, version))
   if (asked === 'POST restore') return versionView(key, book.restore(key, version))
   throw new KmsError('NOT_FOUND', 'Not Found')
@@ -117,13 +120,14 @@ function bodyOf(call: Call): Record<string, unknown> {
 }
 
 function keyView(key: KeyRecord): object {
-  const primary = key.versions.find((version) => version.number === key.primary)
+  const encrypts = key.purpose === undefined
+  const primary = key.versions.find((version) => encrypts && version.number === key.primary)
   return {
     name: key.name,
     ...(primary === undefined ? {} : { primary: versionView(key, primary) }),
-    purpose: 'ENCRYPT_DECRYPT',
+    purpose: key.purpose ?? 'ENCRYPT_DECRYPT',
     createTime: key.createTime,
-    versionTemplate: { protectionLevel: 'SOFTWARE', algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' },
+    versionTemplate: { protectionLevel: 'SOFTWARE', algorithm: algorithmOf(key) },
     destroyScheduledDuration: `${key.destroyAfterSeconds}s`,
   }
 }
@@ -133,10 +137,14 @@ function versionView(key: KeyRecord, version: VersionRecord): object {
     name: versionName(key, version.number),
     state: version.state,
     protectionLevel: 'SOFTWARE',
-    algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION',
+    algorithm: algorithmOf(key),
     createTime: version.createTime,
     ...(version.destroyAtMs === undefined
       ? {}
       : { destroyTime: new Date(version.destroyAtMs).toISOString() }),
   }
+}
+
+function algorithmOf({ purpose }: KeyRecord): string {
+  return purpose === undefined ? 'GOOGLE_SYMMETRIC_ENCRYPTION' : 'EC_SIGN_P256_SHA256'
 }

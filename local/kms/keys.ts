@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { asRecord } from '#shared/json.ts'
 import type { Journal } from '../journal.ts'
 import { type KeyRecord, KmsError, type VersionRecord, type VersionState } from './model.ts'
 
@@ -27,10 +28,10 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
     save({ ...key, versions: key.versions.map((old) => (old.number === version.number ? version : old)) })
     return version
   }
-  const newVersion = (number: number): VersionRecord => ({
+  const newVersion = (number: number, purpose: KeyRecord['purpose']): VersionRecord => ({
     number,
     state: 'ENABLED',
-    material: randomBytes(32).toString('base64'),
+    material: (purpose === undefined ? randomBytes(32) : signingKey()).toString('base64'),
     createTime: new Date(now()).toISOString(),
   })
   return {
@@ -39,27 +40,29 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
     create: (keyId: string, body: Readonly<Record<string, unknown>>): KeyRecord => {
       if (!KEY_ID.test(keyId))
         throw new KmsError('INVALID_ARGUMENT', `The crypto_key_id ${keyId} is invalid.`)
-      if (body['purpose'] !== 'ENCRYPT_DECRYPT') {
-        throw new KmsError('INVALID_ARGUMENT', 'The stand-in has keys of purpose ENCRYPT_DECRYPT alone.')
-      }
+      const purpose = purposeOf(body)
       const name = `${keyRing}/cryptoKeys/${keyId}`
       if (journal.get(name) !== undefined)
         throw new KmsError('ALREADY_EXISTS', `CryptoKey ${name} already exists.`)
       return save({
         name,
+        ...(purpose === undefined ? {} : { purpose }),
         createTime: new Date(now()).toISOString(),
         primary: 1,
         destroyAfterSeconds: secondsOf(body['destroyScheduledDuration']),
-        versions: [newVersion(1)],
+        versions: [newVersion(1, purpose)],
       })
     },
     /** A new version, which does not become primary by itself. */
     addVersion: (key: KeyRecord): VersionRecord => {
-      const version = newVersion(key.versions.length + 1)
+      const version = newVersion(key.versions.length + 1, key.purpose)
       save({ ...key, versions: [...key.versions, version] })
       return version
     },
     setPrimary: (key: KeyRecord, number: number): KeyRecord => {
+      if (key.purpose !== undefined) {
+        throw new KmsError('INVALID_ARGUMENT', 'Only keys that encrypt have a primary version.')
+      }
       versionOf(key, number)
       return save({ ...key, primary: number })
     },
@@ -104,6 +107,20 @@ function isDue(version: VersionRecord, nowMs: number): boolean {
 
 function destroyed(version: VersionRecord, nowMs: number): VersionRecord {
   return isDue(version, nowMs) ? { ...version, state: 'DESTROYED', material: '' } : version
+}
+
+function purposeOf(body: Readonly<Record<string, unknown>>): KeyRecord['purpose'] {
+  if (body['purpose'] === 'ENCRYPT_DECRYPT') return undefined
+  const algorithm = asRecord(body['versionTemplate'])?.['algorithm']
+  if (body['purpose'] === 'ASYMMETRIC_SIGN' && algorithm === 'EC_SIGN_P256_SHA256') return 'ASYMMETRIC_SIGN'
+  throw new KmsError('INVALID_ARGUMENT', 'The stand-in has keys that encrypt, or sign EC_SIGN_P256_SHA256.')
+}
+
+function signingKey(): Buffer {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+    type: 'pkcs8',
+    format: 'der',
+  })
 }
 
 /** From 24 hours to 120 days; 30 days unless told. */

@@ -13,6 +13,8 @@ export type VersionRecord = {
 
 export type KeyRecord = {
   readonly name: string
+  /** Keys that sign, on P-256 with SHA-256; those without it encrypt. */
+  readonly purpose?: 'ASYMMETRIC_SIGN'
   readonly createTime: string
   readonly primary: number
   readonly destroyAfterSeconds: number

@@ -3,6 +3,7 @@ import { asRecord } from '#shared/json.ts'
 import type { Loopback } from '../bind-loopback.ts'
 import { type Answer, type Call, json, serveLoopback } from '../loopback.ts'
 import { createBucket, deleteBucket, describeBucket, getBucket, updateBucket } from './buckets.ts'
+import { composeObjects } from './compose.ts'
 import { type BucketRecord, errorBody, type ObjectRecord, storageError } from './model.ts'
 import { checkPreconditions, describeObject, getObject, listObjects, updateObject } from './objects.ts'
 import { type ObjectStore, openObjectStore } from './store.ts'
@@ -53,6 +54,10 @@ function route(exchange: Exchange): Answer {
   const bucket = getBucket(store, decode(bucketName))
   if (objects === undefined) return answerBucket(exchange, bucket)
   if (kind === 'upload/' && call.method === 'POST') return found(upload(store, bucket, call))
+  const composed = /^([^/]+)\/compose$/.exec(objectName ?? '')?.[1]
+  if (composed !== undefined && call.method === 'POST') {
+    return found(composeObjects(store, bucket, decode(composed), fieldsOf(call), call.url.searchParams))
+  }
   if (objectName !== undefined) {
     return answerObject(exchange, bucket, decode(objectName), kind === 'download/')
   }

@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startStorage } from '#local/storage/index.ts'
-import { cloudStorage } from '../../functions/billing/adapters/cloud-storage.ts'
 import { csvLine } from '../../functions/billing/domain/export/csv.ts'
 import { workUnits } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
@@ -139,24 +134,4 @@ test.each([
   ['two\nlines', '"two\nlines"'],
 ])('the cell %j cannot be a formula', (cell, written) => {
   expect(csvLine([cell])).toBe(`${written}\r\n`)
-})
-
-test('an object is written once, and what is there already stays', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'exports-'))
-  const storage = await startStorage({ folder, bucket: 'exports' })
-  try {
-    const tokens = { token: async () => 'token', forget: () => {} }
-    const objects = cloudStorage({ apiUrl: storage.url, bucket: 'exports', tokens })
-    await objects.put('a/b c.ndjson', Buffer.from('one'), 'application/x-ndjson')
-    await objects.put('a/b c.ndjson', Buffer.from('two'), 'application/x-ndjson')
-    const read = await fetch(
-      `${storage.url}/storage/v1/b/exports/o/${encodeURIComponent('a/b c.ndjson')}?alt=media`,
-    )
-    expect(await read.text()).toBe('one')
-    const missing = cloudStorage({ apiUrl: storage.url, bucket: 'none', tokens })
-    await expect(missing.put('x', Buffer.of(), 'text/csv')).rejects.toThrow('404')
-  } finally {
-    await storage.close()
-    rmSync(folder, { recursive: true, force: true })
-  }
 })
