@@ -1,73 +1,136 @@
-import type { ClusterObject } from '../../functions/tenant-events/domain/kubernetes-objects.ts'
+import { asRecord } from '#shared/json.ts'
+import { type ClusterObject, SPEC_REVISION } from '../../functions/tenant-events/domain/kubernetes-objects.ts'
 import type { Failure } from '../../functions/tenant-events/domain/operation.ts'
-import type { Cluster, ClusterKind, LiveObject } from '../../functions/tenant-events/ports.ts'
+import type {
+  AccessQuestion,
+  Applied,
+  Cluster,
+  ClusterAnswer,
+  LiveObject,
+} from '../../functions/tenant-events/ports/cluster.ts'
+import { type Objects, pathIn, runControllers, vanish } from './memory-controllers.ts'
 
 export type MemoryCluster = Cluster & {
-  readonly objects: Map<string, LiveObject>
+  /** By `Kind/namespace/name`; the namespace is empty for what is cluster-wide. */
+  readonly objects: Objects
   /** Every call, as `verb Kind/name`. */
   readonly calls: string[]
   /** Consulted before each call; a failure is the answer. */
   fail: (call: string) => Failure | undefined
+  /** Somebody changes an object beside us; a field manager of that name then owns the change. */
+  edit(path: string, change: (body: Record<string, unknown>) => void, manager: string): void
+  /** Somebody puts an object there beside us. */
+  put(object: { kind: string; metadata: { name: string } }, namespace?: string): LiveObject
 }
 
-/**
- * An API server in memory, as far as the steps look at one. Deleting takes effect at the second look.
- * `held` are the objects it begins with; they are never changed in place.
- */
-export function memoryCluster(held: ReadonlyMap<string, LiveObject> = new Map()): MemoryCluster {
-  const objects = new Map(held)
+/** An API server in memory, as far as the steps look at one. What takes time to go is gone at the second look. */
+export function memoryCluster(): MemoryCluster {
+  const objects: Objects = new Map()
+  const editors = new Map<string, string>()
   const calls: string[] = []
-  let uids = held.size
-  const key = ({ kind, namespace }: ClusterKind, name: string): string => `${kind}/${namespace ?? ''}/${name}`
-  const inNamespace = (name: string): string[] =>
-    [...objects.keys()].filter((path) => path.split('/')[1] === name)
+  let uids = 0
+  const store = (path: string, live: Omit<LiveObject, 'uid'>, uid?: string): LiveObject => {
+    if (uid === undefined) uids += 1
+    const stored = { ...live, uid: uid ?? `uid-${uids}` }
+    objects.set(path, stored)
+    return stored
+  }
+  const judge = (object: ClusterObject): ClusterAnswer<{ path: string; old: LiveObject | undefined }> => {
+    const path = pathOf(object)
+    const old = objects.get(path)
+    const failure = refusalOf(objects, object, old)
+    return failure === undefined ? { ok: true, value: { path, old } } : { ok: false, failure }
+  }
+  const merged = (object: ClusterObject, old: LiveObject | undefined): LiveObject => {
+    const labels = { ...old?.labels, ...object.metadata.labels }
+    const body = structuredClone({ ...object, metadata: { ...object.metadata, labels } })
+    const { name } = object.metadata
+    return { name, uid: old?.uid ?? '', labels, terminating: old?.terminating ?? false, body }
+  }
+  const takenFrom = (path: string): string[] => {
+    const editor = editors.get(path)
+    return editor === undefined ? [] : [editor]
+  }
   const cluster: MemoryCluster = {
     objects,
     calls,
     fail: () => undefined,
+    edit: (path, change, manager) => {
+      const live = objects.get(path)
+      if (live === undefined) throw new Error(`no ${path}`)
+      const body = structuredClone(live.body) as Record<string, unknown>
+      change(body)
+      objects.set(path, { ...live, body })
+      editors.set(path, manager)
+    },
+    put: (object, namespace) => {
+      const path = `${object.kind}/${namespace ?? ''}/${object.metadata.name}`
+      const labels = asRecord(asRecord(object.metadata)?.['labels']) ?? {}
+      return store(path, {
+        name: object.metadata.name,
+        labels: Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)])),
+        terminating: false,
+        body: { ...object },
+      })
+    },
     apply: async (object) => {
       const failure = noted(`apply ${object.kind}/${object.metadata.name}`)
       if (failure) return { ok: false, failure }
-      const path = key({ ...object, ...namespaceOf(object) }, object.metadata.name)
-      const old = objects.get(path)
-      if (object.metadata.uid !== undefined && object.metadata.uid !== old?.uid) {
-        return { ok: false, failure: { kind: 'transient', code: 'cluster.conflict', text: 'uid' } }
-      }
-      uids += old === undefined ? 1 : 0
-      const live: LiveObject = {
-        name: object.metadata.name,
-        uid: old?.uid ?? `uid-${uids}`,
-        labels: { ...old?.labels, ...object.metadata.labels },
-        terminating: old?.terminating ?? false,
-        body: structuredClone(object),
-      }
-      objects.set(path, live)
-      return { ok: true, value: { object: live, takenFrom: [] } }
+      const judged = judge(object)
+      if (!judged.ok) return judged
+      const { path, old } = judged.value
+      const live = store(path, merged(object, old), old?.uid)
+      const applied: Applied = { object: live, takenFrom: takenFrom(path) }
+      editors.delete(path)
+      runControllers(objects, object.metadata.namespace ?? object.metadata.name, store)
+      return { ok: true, value: applied }
+    },
+    preview: async (object) => {
+      const failure = noted(`preview ${object.kind}/${object.metadata.name}`)
+      if (failure) return { ok: false, failure }
+      const judged = judge(object)
+      if (!judged.ok) return judged
+      const { path, old } = judged.value
+      return { ok: true, value: { object: merged(object, old), takenFrom: takenFrom(path) } }
     },
     find: async (kind, name) => {
       const failure = noted(`find ${kind.kind}/${name}`)
       if (failure) return { ok: false, failure }
-      const live = objects.get(key(kind, name))
-      if (live?.terminating === true) {
-        for (const path of [key(kind, name), ...inNamespace(name)]) objects.delete(path)
-      }
+      const live = objects.get(pathIn(kind, name))
+      if (live?.terminating === true) vanish(objects, pathIn(kind, name), store)
       return { ok: true, value: live }
     },
-    list: async (kind) => {
-      const failure = noted(`list ${kind.kind}`)
+    list: async (selection) => {
+      const failure = noted(`list ${selection.kind}`)
       if (failure) return { ok: false, failure }
-      const found = [...objects].filter(([path]) => path.startsWith(`${kind.kind}/${kind.namespace ?? ''}/`))
+      const { kind, labels = {}, namespace } = selection
+      const found = [...objects].filter(
+        ([path, live]) =>
+          path.startsWith(namespace === undefined ? `${kind}/` : `${kind}/${namespace}/`) &&
+          Object.entries(labels).every(([key, value]) => live.labels[key] === value),
+      )
+      for (const [path, live] of found) if (live.terminating) vanish(objects, path, store)
       return { ok: true, value: found.map(([, live]) => ({ ...live, body: asListItem(live.body) })) }
     },
     delete: async (kind, name, uid) => {
       const failure = noted(`delete ${kind.kind}/${name}`)
       if (failure) return { ok: false, failure }
-      const live = objects.get(key(kind, name))
-      if (live !== undefined && live.uid !== uid) {
+      const path = pathIn(kind, name)
+      const live = objects.get(path)
+      if (live === undefined) return { ok: true, value: undefined }
+      if (live.uid !== uid) {
         return { ok: false, failure: { kind: 'transient', code: 'cluster.conflict', text: 'uid' } }
       }
-      if (live !== undefined) objects.set(key(kind, name), { ...live, terminating: true })
+      // A pod takes its time to end, a namespace to be emptied.
+      if (kind.kind === 'Pod' || kind.kind === 'Namespace') objects.set(path, { ...live, terminating: true })
+      else objects.delete(path)
+      runControllers(objects, kind.namespace ?? name, store)
       return { ok: true, value: undefined }
+    },
+    review: async (questions) => {
+      const failure = noted(`review ${questions.length}`)
+      if (failure) return { ok: false, failure }
+      return { ok: true, value: questions.map((question) => isAllowed(objects, question)) }
     },
     ping: async () => {},
   }
@@ -78,9 +141,43 @@ export function memoryCluster(held: ReadonlyMap<string, LiveObject> = new Map())
   return cluster
 }
 
-function namespaceOf(object: ClusterObject): { namespace?: string } {
-  const { namespace } = object.metadata
-  return namespace === undefined ? {} : { namespace }
+function pathOf({ apiVersion, kind, metadata }: ClusterObject): string {
+  const { name, namespace } = metadata
+  return pathIn({ apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) }, name)
+}
+
+/** What the server would not take: another uid, an older state of ours, or no namespace to be in. */
+function refusalOf(
+  objects: Objects,
+  object: ClusterObject,
+  old: LiveObject | undefined,
+): Failure | undefined {
+  const { namespace, uid, annotations } = object.metadata
+  if (uid !== undefined && uid !== old?.uid) {
+    return { kind: 'transient', code: 'cluster.conflict', text: 'uid' }
+  }
+  const before = asRecord(asRecord(old?.body['metadata'])?.['annotations'])?.[SPEC_REVISION]
+  if (before !== undefined && Number(annotations[SPEC_REVISION]) < Number(before)) {
+    return { kind: 'permanent', code: 'cluster.invalid', text: 'stale spec-rev' }
+  }
+  if (namespace === undefined || namespace === 'velero') return undefined
+  const home = objects.get(`Namespace//${namespace}`)
+  if (home === undefined) return { kind: 'permanent', code: 'cluster.not_found', text: namespace }
+  if (!home.terminating || old !== undefined) return undefined
+  return { kind: 'wait', code: 'cluster.forbidden', text: 'the namespace is being terminated' }
+}
+
+/** What the role of a tenant's workloads grants, once it is bound. */
+function isAllowed(objects: Objects, question: AccessQuestion): boolean {
+  const { account, verb, group, resource, namespace } = question
+  return (
+    account.name === 'tenant-workload' &&
+    account.namespace === namespace &&
+    objects.has(`RoleBinding/${namespace}/tenant-runtime`) &&
+    group === '' &&
+    ['pods', 'configmaps'].includes(resource) &&
+    ['get', 'list', 'watch'].includes(verb)
+  )
 }
 
 /** As in a real list, whose items do not repeat their kind. */

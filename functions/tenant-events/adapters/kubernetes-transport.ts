@@ -4,7 +4,7 @@ import https from 'node:https'
 import { asRecord } from '#shared/json.ts'
 
 export type KubernetesRequest = {
-  readonly method: 'GET' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'PATCH' | 'POST' | 'DELETE'
   /** Path and query below the API server's address. */
   readonly path: string
   readonly token: string
@@ -28,22 +28,23 @@ const MOST_ANSWER_BYTES = 8 * 1024 * 1024
 
 /**
  * Talks to one API server over kept-alive connections, trusting only the cluster's own authority when
- * `caFile` is given: a certificate of a public authority for the same address is then refused.
+ * one is given, as PEM or as a file of it: a certificate of a public authority for the same address is
+ * then refused.
  *
  * Node's own client rather than `fetch`, which cannot pin an authority.
  */
 export function kubernetesTransport(options: {
   readonly url: string
   readonly caFile?: string | undefined
+  readonly caCertificate?: string | null | undefined
 }): KubernetesTransport {
   const secure = options.url.startsWith('https:')
   const client = secure ? https : http
   const agentOptions = { keepAlive: true, maxSockets: 20 }
+  const ca =
+    options.caCertificate ?? (options.caFile === undefined ? undefined : readFileSync(options.caFile))
   const agent = secure
-    ? new https.Agent({
-        ...agentOptions,
-        ...(options.caFile === undefined ? {} : { ca: readFileSync(options.caFile) }),
-      })
+    ? new https.Agent({ ...agentOptions, ...(ca === undefined ? {} : { ca }) })
     : new http.Agent(agentOptions)
   return ({ method, path, token, body, signal }) => {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body.value))

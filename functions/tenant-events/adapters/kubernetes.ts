@@ -1,26 +1,35 @@
-import { asRecord } from '#shared/json.ts'
 import type { AccessTokenSource } from '#shared/metadata-token.ts'
-import { type ClusterStatus, classifyClusterFailure, clusterUnreachable } from '../domain/cluster-failure.ts'
+import { clusterUnreachable } from '../domain/cluster-failure.ts'
 import type { ClusterObject } from '../domain/kubernetes-objects.ts'
-import type { Applied, Cluster, ClusterAnswer, ClusterKind, LiveObject } from '../ports.ts'
+import type {
+  AccessQuestion,
+  Applied,
+  Cluster,
+  ClusterAnswer,
+  ClusterSelection,
+  LiveObject,
+} from '../ports/cluster.ts'
+import {
+  continuationOf,
+  isMissing,
+  itemsOf,
+  managersInConflict,
+  successOf,
+  verdictOf,
+  withObject,
+} from './kubernetes-answers.ts'
+import { accessReview, applyPath, listPath, pathOf } from './kubernetes-requests.ts'
 import type { KubernetesReply, KubernetesRequest, KubernetesTransport } from './kubernetes-transport.ts'
-
-const FIELD_MANAGER = 'energent-tenant-events'
-
-/** The plural each kind is addressed by; whatever is not listed is not ours to touch. */
-const PLURALS: Readonly<Record<string, string>> = {
-  Namespace: 'namespaces',
-  NetworkPolicy: 'networkpolicies',
-  ResourceQuota: 'resourcequotas',
-  LimitRange: 'limitranges',
-  ServiceAccount: 'serviceaccounts',
-  RoleBinding: 'rolebindings',
-}
 
 type Exchange = (request: Omit<KubernetesRequest, 'token'>) => Promise<ClusterAnswer<KubernetesReply>>
 
+/** Reviews asked at the same time: quick, and far below what one caller is granted. */
+const REVIEWS_AT_ONCE = 8
+/** More pages than any cluster of ours has; a server that never ends its list is given up. */
+const MOST_PAGES = 1_000
+
 /**
- * A workload cluster's API server: server-side apply, get, list and delete, and nothing else.
+ * A workload cluster's API server: server-side apply, get, list, delete and access reviews, no more.
  *
  * What the server says is classified once, here; no call is repeated except with a new token after a
  * 401. A call without an answer may have taken effect: every step looks before it acts.
@@ -28,32 +37,28 @@ type Exchange = (request: Omit<KubernetesRequest, 'token'>) => Promise<ClusterAn
 export function kubernetesCluster(transport: KubernetesTransport, tokens: AccessTokenSource): Cluster {
   const exchange = exchangeWith(transport, tokens)
   return {
-    apply: async (object, signal) => {
-      const first = await exchange(applyRequest(object, false, signal))
-      const takenFrom = first.ok ? managersInConflict(first.value) : []
-      const answered = takenFrom.length === 0 ? first : await exchange(applyRequest(object, true, signal))
-      return withObject(answered, (live): Applied => ({ object: live, takenFrom }))
-    },
+    apply: (object, signal) => applyWith(exchange, object, false, signal),
+    preview: (object, signal) => applyWith(exchange, object, true, signal),
     find: async (kind, name, signal) => {
       const answered = await exchange({ method: 'GET', path: pathOf(kind, name), signal })
-      if (answered.ok && answered.value.status === 404) return { ok: true, value: undefined }
+      if (answered.ok && isMissing(answered.value, name)) return { ok: true, value: undefined }
       return withObject(answered, (live) => live)
     },
-    list: async (kind, signal) => {
-      const answered = successOf(await exchange({ method: 'GET', path: `${pathOf(kind)}?limit=500`, signal }))
-      if (!answered.ok) return answered
-      const items = answered.value.body['items']
-      const objects = Array.isArray(items) ? items.map(liveObject) : []
-      return { ok: true, value: objects.filter((object) => object !== undefined) }
-    },
-    delete: async (kind, name, uid, signal) => {
-      const value = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } }
+    list: (selection, signal) => listWith(exchange, selection, signal),
+    delete: async (kind, name, uid, signal, graceSeconds) => {
+      const value = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        preconditions: { uid },
+        ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
+      }
       const body = { contentType: 'application/json', value }
       const answered = await exchange({ method: 'DELETE', path: pathOf(kind, name), body, signal })
-      if (answered.ok && answered.value.status === 404) return { ok: true, value: undefined }
+      if (answered.ok && isMissing(answered.value, name)) return { ok: true, value: undefined }
       const done = successOf(answered)
       return done.ok ? { ok: true, value: undefined } : done
     },
+    review: (questions, signal) => reviewWith(exchange, questions, signal),
     ping: async () => {
       const answered = successOf(
         await exchange({ method: 'GET', path: '/readyz', signal: AbortSignal.timeout(2_000) }),
@@ -81,87 +86,58 @@ function exchangeWith(transport: KubernetesTransport, tokens: AccessTokenSource)
   }
 }
 
-function applyRequest(
+/** Without force first: only a refusal names those whose fields would be taken. */
+async function applyWith(
+  exchange: Exchange,
   object: ClusterObject,
-  force: boolean,
+  dryRun: boolean,
   signal: AbortSignal,
-): Omit<KubernetesRequest, 'token'> {
-  const { apiVersion, kind, metadata } = object
-  const { name, namespace } = metadata
-  const path = pathOf({ apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) }, name)
-  const query = `fieldManager=${FIELD_MANAGER}&force=${force}&fieldValidation=Strict`
+): Promise<ClusterAnswer<Applied>> {
   const body = { contentType: 'application/apply-patch+yaml', value: object }
-  return { method: 'PATCH', path: `${path}?${query}`, body, signal }
+  const attempt = (force: boolean) =>
+    exchange({ method: 'PATCH', path: applyPath(object, { force, dryRun }), body, signal })
+  const first = await attempt(false)
+  const takenFrom = first.ok ? managersInConflict(first.value) : []
+  const answered = takenFrom.length === 0 ? first : await attempt(true)
+  return withObject(answered, (live): Applied => ({ object: live, takenFrom }))
 }
 
-function pathOf({ apiVersion, kind, namespace }: ClusterKind, name?: string): string {
-  const plural = PLURALS[kind]
-  if (plural === undefined) throw new TypeError(`${kind} is not a kind this function may touch`)
-  return [
-    apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`,
-    ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
-    plural,
-    ...(name === undefined ? [] : [encodeURIComponent(name)]),
-  ].join('/')
-}
-
-/** Who else owns fields of what we apply; empty for every other 409 and every other answer. */
-function managersInConflict(reply: KubernetesReply): string[] {
-  if (reply.status !== 409) return []
-  const managers = causesOf(reply)
-    .filter((cause) => cause.reason === 'FieldManagerConflict')
-    .map((cause) => /conflict with "([^"]*)"/.exec(cause.message)?.[1] ?? 'unknown')
-  return [...new Set(managers)]
-}
-
-function withObject<T>(
-  answered: ClusterAnswer<KubernetesReply>,
-  use: (live: LiveObject) => T,
-): ClusterAnswer<T> {
-  const done = successOf(answered)
-  if (!done.ok) return done
-  const live = liveObject(done.value.body)
-  if (live === undefined) return { ok: false, failure: clusterUnreachable('the answer is not an object') }
-  return { ok: true, value: use(live) }
-}
-
-function successOf(answered: ClusterAnswer<KubernetesReply>): ClusterAnswer<KubernetesReply> {
-  if (!answered.ok || (answered.value.status >= 200 && answered.value.status < 300)) return answered
-  const { status: code, body, retryAfterMs } = answered.value
-  const status: ClusterStatus = {
-    code,
-    reason: textOf(body['reason']),
-    message: textOf(body['message']),
-    causes: causesOf(answered.value),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+async function listWith(
+  exchange: Exchange,
+  selection: ClusterSelection,
+  signal: AbortSignal,
+): Promise<ClusterAnswer<readonly LiveObject[]>> {
+  const objects: LiveObject[] = []
+  let after: string | undefined
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const answered = successOf(await exchange({ method: 'GET', path: listPath(selection, after), signal }))
+    if (!answered.ok) return answered
+    const items = itemsOf(answered.value)
+    // Nothing is proven gone by a list that cannot be read.
+    if (items === undefined) return { ok: false, failure: clusterUnreachable('the answer is not a list') }
+    objects.push(...items)
+    after = continuationOf(answered.value)
+    if (after === undefined) return { ok: true, value: objects }
   }
-  return { ok: false, failure: classifyClusterFailure(status) }
+  return { ok: false, failure: clusterUnreachable('the list does not end') }
 }
 
-function causesOf({ body }: KubernetesReply): { reason: string; message: string }[] {
-  const causes = asRecord(body['details'])?.['causes']
-  return (Array.isArray(causes) ? causes : []).map((cause: unknown) => ({
-    reason: textOf(asRecord(cause)?.['reason']),
-    message: textOf(asRecord(cause)?.['message']),
-  }))
-}
-
-function liveObject(raw: unknown): LiveObject | undefined {
-  const body = asRecord(raw)
-  const metadata = asRecord(body?.['metadata'])
-  const name = textOf(metadata?.['name'])
-  const uid = textOf(metadata?.['uid'])
-  if (body === undefined || name === '' || uid === '') return undefined
-  const labels = Object.entries(asRecord(metadata?.['labels']) ?? {})
-  return {
-    name,
-    uid,
-    labels: Object.fromEntries(labels.map(([key, value]) => [key, textOf(value)])),
-    terminating: metadata?.['deletionTimestamp'] !== undefined,
-    body,
+async function reviewWith(
+  exchange: Exchange,
+  questions: readonly AccessQuestion[],
+  signal: AbortSignal,
+): Promise<ClusterAnswer<readonly boolean[]>> {
+  const verdicts: boolean[] = []
+  for (let at = 0; at < questions.length; at += REVIEWS_AT_ONCE) {
+    const chunk = questions.slice(at, at + REVIEWS_AT_ONCE)
+    const answers = await Promise.all(chunk.map((question) => exchange(accessReview(question, signal))))
+    for (const answered of answers) {
+      const done = successOf(answered)
+      if (!done.ok) return done
+      const verdict = verdictOf(done.value)
+      if (verdict === undefined) return { ok: false, failure: clusterUnreachable('a review without verdict') }
+      verdicts.push(verdict)
+    }
   }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+  return { ok: true, value: verdicts }
 }

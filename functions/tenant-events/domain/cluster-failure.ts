@@ -43,6 +43,8 @@ function kindOf({ code, reason, message, causes }: ClusterStatus): Failure['kind
   if (code === 409) {
     return reason === 'AlreadyExists' && message.includes('object is being deleted') ? 'wait' : 'transient'
   }
+  // A list that took too long to read to its end is read anew.
+  if (code === 410 && reason === 'Expired') return 'transient'
   if (code === 429 || code === 408) return 'transient'
   if (code === 500) return OUR_MISTAKE.some((words) => message.includes(words)) ? 'permanent' : 'transient'
   return code >= 500 ? 'transient' : 'permanent'

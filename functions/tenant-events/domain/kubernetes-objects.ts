@@ -21,6 +21,8 @@ export type ClusterSpec = {
   readonly tenantId: TenantId
   readonly tier: Tier
   readonly specRevision: number
+  /** Whether the tenant is to stand still: no pod may start and nothing leaves. */
+  readonly suspended?: boolean
 }
 
 export const TENANT_LABEL = 'energent.ai/tenant-id'
@@ -30,12 +32,17 @@ export const SPEC_REVISION = 'energent.ai/spec-rev'
 
 const PLATFORM_CLASS = 'energent-platform'
 /** Quotas name every tenant class: scoped to the current one, old pods would go uncounted after a tier change. */
-const TENANT_CLASSES = TIERS.map((tier) => `energent-tenant-${tier}`)
+export const TENANT_CLASSES: readonly string[] = TIERS.map(priorityClassOf)
 /** The most one container can get on the nodes tenants run on (n2-standard-4 less its own overhead). */
 const NODE_MILLICPU = 3500
 const NODE_MEMORY_GIB = 12
-const STORAGE_CLASS = 'filestore-multishare-rwx'
+export const STORAGE_CLASS = 'filestore-multishare-rwx'
 const FOREIGN_STORAGE_CLASSES = ['standard-rwo', 'premium-rwo']
+
+/** The priority class of a tier's pods. */
+export function priorityClassOf(tier: Tier): string {
+  return `energent-tenant-${tier}`
+}
 
 /** The tenant's namespace, closed to privileged pods. */
 export function namespaceObject(spec: ClusterSpec): ClusterObject {
@@ -57,9 +64,23 @@ export function namespaceObject(spec: ClusterSpec): ClusterObject {
   }
 }
 
-/** What keeps a tenant apart and within its tier: network policies first, then quotas and limits. */
-export function guardrailObjects(spec: ClusterSpec): ClusterObject[] {
-  return [...networkPolicies(spec), ...resourceQuotas(spec), limitRange(spec)]
+/** What keeps a tenant within its tier. Of a suspended tenant no pod may start; those that run stay. */
+export function quotaObjects(spec: ClusterSpec): ClusterObject[] {
+  return [...resourceQuotas(spec), limitRange(spec)]
+}
+
+/** The quota that counts the tenant's own pods. */
+export function computeQuota(spec: ClusterSpec): ClusterObject {
+  const limits = TIER_LIMITS[spec.tier]
+  const hard = {
+    'requests.cpu': `${limits.vcpu}`,
+    'limits.cpu': `${limits.vcpu}`,
+    'requests.memory': `${limits.memoryGib}Gi`,
+    'limits.memory': `${limits.memoryGib}Gi`,
+    // Twice the workflow slots, so that a pod can start before the one it follows has ended.
+    pods: spec.suspended === true ? '0' : `${limits.concurrentWorkflows * 2}`,
+  }
+  return quota(spec, 'tenant-compute', hard, priority('In', TENANT_CLASSES))
 }
 
 /** Whom the tenant's workloads run as; no account gets a token mounted by itself. */
@@ -80,102 +101,13 @@ export function identityObjects(spec: ClusterSpec): ClusterObject[] {
   ]
 }
 
-function networkPolicies(spec: ClusterSpec): ClusterObject[] {
-  const policy = (name: string, body: Readonly<Record<string, unknown>>): ClusterObject =>
-    objectOf(spec, 'networking.k8s.io/v1', 'NetworkPolicy', name, { spec: body })
-  const everyPod = { podSelector: {} }
-  return [
-    policy('default-deny', { ...everyPod, policyTypes: ['Ingress', 'Egress'] }),
-    policy('allow-same-namespace', {
-      ...everyPod,
-      policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ from: [everyPod] }],
-      egress: [{ to: [everyPod] }],
-    }),
-    policy('allow-dns', {
-      ...everyPod,
-      policyTypes: ['Egress'],
-      egress: [
-        {
-          to: [
-            {
-              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
-              podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
-            },
-            block('169.254.20.10/32'),
-          ],
-          ports: [port(53, 'UDP'), port(53)],
-        },
-      ],
-    }),
-    policy('allow-gke-metadata', {
-      ...everyPod,
-      policyTypes: ['Egress'],
-      egress: [
-        { to: [block('169.254.169.252/32')], ports: [port(988)] },
-        { to: [block('169.254.169.254/32')], ports: [port(80)] },
-      ],
-    }),
-    policy('allow-platform-ingress', {
-      podSelector: { matchLabels: { 'energent.ai/expose': 'platform' } },
-      policyTypes: ['Ingress'],
-      ingress: [
-        {
-          from: [
-            { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'energent-ingress' } } },
-          ],
-          ports: [port(8080)],
-        },
-      ],
-    }),
-    policy('allow-internet-egress', {
-      podSelector: { matchLabels: { 'energent.ai/egress': 'internet' } },
-      policyTypes: ['Egress'],
-      egress: [{ to: [PUBLIC_INTERNET], ports: [port(443), port(80)] }],
-    }),
-  ]
-}
-
-const PUBLIC_INTERNET = {
-  ipBlock: {
-    cidr: '0.0.0.0/0',
-    except: [
-      '10.0.0.0/8',
-      '100.64.0.0/10',
-      '169.254.0.0/16',
-      '172.16.0.0/12',
-      '192.168.0.0/16',
-      '224.0.0.0/4',
-    ],
-  },
-}
-
 function resourceQuotas(spec: ClusterSpec): ClusterObject[] {
   const limits = TIER_LIMITS[spec.tier]
   const storage = `${limits.storageGib}Gi`
-  const quota = (name: string, hard: Readonly<Record<string, string>>, scope?: object): ClusterObject =>
-    objectOf(spec, 'v1', 'ResourceQuota', name, {
-      spec: { hard, ...(scope === undefined ? {} : { scopeSelector: { matchExpressions: [scope] } }) },
-    })
-  const priority = (operator: 'In' | 'NotIn', values: readonly string[]) => ({
-    scopeName: 'PriorityClass',
-    operator,
-    values,
-  })
   return [
+    computeQuota(spec),
     quota(
-      'tenant-compute',
-      {
-        'requests.cpu': `${limits.vcpu}`,
-        'limits.cpu': `${limits.vcpu}`,
-        'requests.memory': `${limits.memoryGib}Gi`,
-        'limits.memory': `${limits.memoryGib}Gi`,
-        // Twice the workflow slots, so that a pod can start before the one it follows has ended.
-        pods: `${limits.concurrentWorkflows * 2}`,
-      },
-      priority('In', TENANT_CLASSES),
-    ),
-    quota(
+      spec,
       'tenant-system',
       {
         pods: '4',
@@ -186,8 +118,8 @@ function resourceQuotas(spec: ClusterSpec): ClusterObject[] {
       },
       priority('In', [PLATFORM_CLASS]),
     ),
-    quota('deny-other-priority', { pods: '0' }, priority('NotIn', [...TENANT_CLASSES, PLATFORM_CLASS])),
-    quota('tenant-objects', {
+    quota(spec, 'deny-other-priority', { pods: '0' }, priority('NotIn', [...TENANT_CLASSES, PLATFORM_CLASS])),
+    quota(spec, 'tenant-objects', {
       'requests.storage': storage,
       [storageOf(STORAGE_CLASS)]: storage,
       ...Object.fromEntries(FOREIGN_STORAGE_CLASSES.map((name) => [storageOf(name), '0'])),
@@ -201,6 +133,25 @@ function resourceQuotas(spec: ClusterSpec): ClusterObject[] {
       'count/deployments.apps': '20',
     }),
   ]
+}
+
+function quota(
+  spec: ClusterSpec,
+  name: string,
+  hard: Readonly<Record<string, string>>,
+  scope?: object,
+): ClusterObject {
+  return objectOf(spec, 'v1', 'ResourceQuota', name, {
+    spec: { hard, ...(scope === undefined ? {} : { scopeSelector: { matchExpressions: [scope] } }) },
+  })
+}
+
+function priority(operator: 'In' | 'NotIn', values: readonly string[]) {
+  return { scopeName: 'PriorityClass', operator, values }
+}
+
+function storageOf(storageClass: string): string {
+  return `${storageClass}.storageclass.storage.k8s.io/requests.storage`
 }
 
 function limitRange(spec: ClusterSpec): ClusterObject {
@@ -226,7 +177,8 @@ function limitRange(spec: ClusterSpec): ClusterObject {
   })
 }
 
-function objectOf(
+/** An object of the tenant's namespace, with what all of them carry. */
+export function objectOf(
   spec: ClusterSpec,
   apiVersion: string,
   kind: string,
@@ -248,16 +200,4 @@ function objectOf(
     },
     ...body,
   }
-}
-
-function storageOf(storageClass: string): string {
-  return `${storageClass}.storageclass.storage.k8s.io/requests.storage`
-}
-
-function block(cidr: string) {
-  return { ipBlock: { cidr } }
-}
-
-function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP') {
-  return { port: number, protocol }
 }

@@ -28,11 +28,14 @@ export function simulatedCluster(simulation: Simulation): SimulatedCluster {
   const port: Cluster = {
     apply: (object, signal) =>
       call(`apply ${object.kind}/${object.metadata.name}`, signal, () => memory.apply(object, signal)),
+    preview: (object, signal) =>
+      call(`preview ${object.kind}/${object.metadata.name}`, signal, () => memory.preview(object, signal)),
     find: (kind, name, signal) =>
       call(`find ${kind.kind}/${name}`, signal, () => memory.find(kind, name, signal)),
     list: (kind, signal) => call(`list ${kind.kind}`, signal, () => memory.list(kind, signal)),
     delete: (kind, name, uid, signal) =>
       call(`delete ${kind.kind}/${name}`, signal, () => memory.delete(kind, name, uid, signal)),
+    review: (questions, signal) => call('review', signal, () => memory.review(questions, signal)),
     ping: () => memory.ping(),
   }
   return { port, memory }

@@ -8,10 +8,10 @@ import { kubernetesCluster } from '../../../functions/tenant-events/adapters/kub
 import { kubernetesTransport } from '../../../functions/tenant-events/adapters/kubernetes-transport.ts'
 import {
   type ClusterObject,
-  guardrailObjects,
   identityObjects,
   namespaceObject,
 } from '../../../functions/tenant-events/domain/kubernetes-objects.ts'
+import { guardrailObjects } from '../../../functions/tenant-events/domain/tenant-objects.ts'
 import type { Cluster, ClusterAnswer } from '../../../functions/tenant-events/ports.ts'
 import { ACME } from '../world.ts'
 

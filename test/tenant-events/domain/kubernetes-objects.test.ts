@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { TIERS } from '#shared/catalogue/tiers.ts'
 import {
   type ClusterObject,
-  guardrailObjects,
   identityObjects,
   namespaceObject,
 } from '../../../functions/tenant-events/domain/kubernetes-objects.ts'
+import { guardrailObjects } from '../../../functions/tenant-events/domain/tenant-objects.ts'
 import { ACME } from '../world.ts'
 
 const all = (tier: (typeof TIERS)[number]): ClusterObject[] => {

@@ -1,4 +1,4 @@
-import { guardrailObjects } from '../../domain/kubernetes-objects.ts'
+import { guardrailObjects } from '../../domain/tenant-objects.ts'
 import { applyObjects, clusterSpecOf } from './apply-objects.ts'
 import { nothingToUndo, type Step } from './step.ts'
 
