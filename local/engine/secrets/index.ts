@@ -2,6 +2,8 @@ import type { FaultHook } from '#local/faults.ts'
 import { systemClock } from '#shared/clock.ts'
 import { startGrpcServer } from '../grpc.ts'
 import { getService, loadServices } from '../protos.ts'
+import type { Policy } from './model.ts'
+import { policyHandlers } from './policies.ts'
 import { openRotations, type Rotations, type SecretNotification } from './rotation.ts'
 import { type SecretDeps, secretHandlers } from './secrets.ts'
 import { openSecretStore } from './store.ts'
@@ -26,8 +28,17 @@ export type SecretManagerEngine = Rotations & {
   setFault(hook: FaultHook | undefined): void
   /** What the hook is asked about. */
   readonly rpcs: readonly string[]
+  /** The secrets with their labels and readers, without anything they hold. */
+  dump(): readonly SecretDump[]
   reset(): void
   close(): Promise<void>
+}
+
+/** What can be seen of a secret from outside. */
+export type SecretDump = {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly bindings: Policy['bindings']
 }
 
 /** Starts Secret Manager in this process for Google's unchanged client over plain-text gRPC. */
@@ -44,7 +55,7 @@ export async function startSecretManagerEngine(
     services: [
       {
         definition: getService(services, 'google.cloud.secretmanager.v1.SecretManagerService'),
-        handlers: { unary: { ...secretHandlers(deps), ...versionHandlers(deps) } },
+        handlers: { unary: { ...secretHandlers(deps), ...versionHandlers(deps), ...policyHandlers(deps) } },
       },
     ],
   })
@@ -56,6 +67,12 @@ export async function startSecretManagerEngine(
       fault = hook
     },
     rpcs: server.rpcs,
+    dump: () =>
+      [...store.all()].map(({ config: { labels, name }, policy }) => ({
+        name,
+        labels,
+        bindings: policy?.bindings ?? [],
+      })),
     reset: store.reset,
     close: async () => {
       await server.close()

@@ -32,4 +32,22 @@ export type Version = {
   readonly data: Buffer | null
 }
 
-export type Secret = { readonly config: SecretConfig; readonly versions: readonly Version[] }
+export type PolicyBinding = {
+  readonly role: string
+  readonly members: readonly string[]
+  readonly condition?: unknown
+}
+
+/** An IAM policy as it was written; the etag in base64. */
+export type Policy = {
+  readonly version: number
+  readonly bindings: readonly PolicyBinding[]
+  readonly etag: string
+}
+
+export type Secret = {
+  readonly config: SecretConfig
+  readonly versions: readonly Version[]
+  /** Absent until one is written. */
+  readonly policy?: Policy
+}

@@ -92,7 +92,7 @@ export function declareSecret(
     versionAliases: {},
   }
   const config = completeSecret(deps, { ...(existing?.config ?? fresh), ...declared })
-  deps.store.save({ config, versions: existing?.versions ?? [] })
+  deps.store.save({ ...existing, config, versions: existing?.versions ?? [] })
 }
 
 /** Checks a secret as written, turns a ttl into the expiry it means, and gives it a new etag. */

@@ -1,5 +1,5 @@
 import { openSqlite } from '../sqlite.ts'
-import type { Secret, SecretConfig, Version } from './model.ts'
+import type { Policy, Secret, SecretConfig, Version } from './model.ts'
 
 export type SecretStore = {
   find(name: string): Secret | undefined
@@ -44,17 +44,23 @@ export function openSecretStore(file: string | undefined): SecretStore {
   }
 }
 
-function stringify({ config, versions }: Secret): string {
+function stringify({ config, policy, versions }: Secret): string {
   return JSON.stringify({
     config,
+    policy,
     versions: versions.map((version) => ({ ...version, data: version.data?.toString('base64') ?? null })),
   })
 }
 
 function parse(text: string): Secret {
-  const stored = JSON.parse(text) as { config: SecretConfig; versions: StoredVersion[] }
+  const stored = JSON.parse(text) as {
+    config: SecretConfig
+    versions: StoredVersion[]
+    policy?: Policy
+  }
   return {
     config: stored.config,
+    ...(stored.policy === undefined ? {} : { policy: stored.policy }),
     versions: stored.versions.map((version) => ({
       ...version,
       data: version.data === null ? null : Buffer.from(version.data, 'base64'),
