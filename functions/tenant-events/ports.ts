@@ -7,17 +7,24 @@ import type { Ids, TenantId } from '#shared/ids.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { OutgoingEvent } from './domain/facts.ts'
-import type { ClusterObject } from './domain/kubernetes-objects.ts'
-import type { Failure, Operation } from './domain/operation.ts'
-import type { Work } from './domain/saga.ts'
+import type { Operation } from './domain/operation.ts'
 import type { Tenant } from './domain/tenant.ts'
+import type { Standing, Timer, Work } from './domain/work.ts'
+import type { CloudPorts } from './ports/cloud.ts'
+import type { Cluster } from './ports/cluster.ts'
+import type { Burial, PurgePorts } from './ports/purge.ts'
 
 /** What becomes true together. Documents left out stay as they are. */
 export type Change<T> = {
   readonly value: T
   readonly tenant?: Tenant
-  readonly operation?: Operation
+  /** New ones are created, those that were read are changed. */
+  readonly operations?: readonly Operation[]
+  readonly timers?: readonly Timer[]
+  /** The tenant's end: its document and its operations go, and what stays of it is written. */
+  readonly burial?: Burial
   readonly events?: readonly OutgoingEvent[]
+  /** Facts among the events are written to the audit by themselves. */
   readonly audit?: readonly AuditEntry[]
 }
 
@@ -29,13 +36,23 @@ export type LifecycleStore = {
   create<T>(
     ctx: TenantContext,
     claim: Claim | undefined,
-    decide: (taken: { exists: boolean; tombstone: boolean }) => Result<Required<Change<T>>>,
+    decide: (taken: { exists: boolean; tombstone: boolean }) => Result<NewTenant<T>>,
   ): Promise<Result<Committed<T>>>
   /** Changes a tenant's own document, if it is as `decide` saw it; a missing one is `resource.not_found`. */
   changeTenant<T>(
     ctx: TenantContext,
     claim: Claim | undefined,
-    decide: (tenant: Tenant) => Result<Omit<Change<T>, 'operation'>>,
+    decide: (tenant: Tenant) => Result<Pick<Change<T>, 'value' | 'tenant' | 'events' | 'audit'>>,
+  ): Promise<Result<Committed<T>>>
+  /**
+   * Changes a tenant and any of its operations that are not over, each only if it is as `decide` saw it;
+   * `named` is read besides. Without a tenant `decide` is not asked: `resource.not_found`.
+   */
+  changeStanding<T>(
+    ctx: TenantContext,
+    claim: Claim | undefined,
+    named: string | undefined,
+    decide: (standing: Standing) => Result<Change<T>>,
   ): Promise<Result<Committed<T>>>
   /**
    * Changes a tenant and one of its operations, each only if it is as `decide` saw it. A tenant or
@@ -49,6 +66,14 @@ export type LifecycleStore = {
   ): Promise<Result<Committed<T>>>
 }
 
+export type NewTenant<T> = {
+  readonly value: T
+  readonly tenant: Tenant
+  readonly operation: Operation
+  readonly events: readonly OutgoingEvent[]
+  readonly audit: readonly AuditEntry[]
+}
+
 export type TenantFilter = { readonly state?: TenantState; readonly tier?: Tier }
 
 /** `next` is the id after which the next page starts; undefined on the last. */
@@ -60,60 +85,43 @@ export type TenantDirectory = {
   list(filter: TenantFilter, pageSize: number, after: string | undefined): Promise<DirectoryPage>
   /** Tenants whose operation is due: parked long enough, or left by a worker. The longest due first. */
   due(nowMs: number, limit: number): Promise<readonly Tenant[]>
+  /** One tenant, without the right to touch it: for the timers. */
+  find(tenantId: TenantId): Promise<Tenant | undefined>
 }
+
+/** What is due in days or weeks. Timers are written with the commit that makes them needed. */
+export type TimerBook = {
+  /** The longest due first. */
+  due(nowMs: number, limit: number): Promise<readonly Timer[]>
+  /** Missing is success. */
+  drop(timer: Timer): Promise<void>
+}
+
+/** What a step reaches besides Kubernetes and the tenant's own documents. */
+export type World = CloudPorts & PurgePorts
 
 /** Publishes work that no commit caused. Rejects when it may not have been published. */
 export type WorkQueue = {
   enqueue(tenantId: TenantId, event: OutgoingEvent): Promise<void>
 }
 
-export type ClusterAnswer<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly failure: Failure }
-
-/** A live object, as far as we look into it. */
-export type LiveObject = {
-  readonly name: string
-  readonly uid: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly terminating: boolean
-  /** The whole object, to compare with what was applied. */
-  readonly body: Readonly<Record<string, unknown>>
-}
-
-export type Applied = {
-  readonly object: LiveObject
-  /** Managers whose fields were taken back: somebody changed the object beside us. */
-  readonly takenFrom: readonly string[]
-}
-
-/** Which kind of objects, and where. */
-export type ClusterKind = {
-  readonly apiVersion: string
-  readonly kind: string
-  readonly namespace?: string
-}
-
-/**
- * A tenant cluster's API server. Failures are values: the saga writes them down and decides.
- * `signal` ends a call early; then it is not known whether it took effect.
- */
-export type Cluster = {
-  /** Server-side apply of the fields we own; fields others took are taken back and their owners named. */
-  apply(object: ClusterObject, signal: AbortSignal): Promise<ClusterAnswer<Applied>>
-  find(kind: ClusterKind, name: string, signal: AbortSignal): Promise<ClusterAnswer<LiveObject | undefined>>
-  list(kind: ClusterKind, signal: AbortSignal): Promise<ClusterAnswer<readonly LiveObject[]>>
-  /** Deletes this very object: one of the same name and another uid stays. Missing is success. */
-  delete(kind: ClusterKind, name: string, uid: string, signal: AbortSignal): Promise<ClusterAnswer<void>>
-  /** Whether the API server is ready; rejects when it is not. */
-  ping(): Promise<void>
-}
+export type {
+  AccessQuestion,
+  Applied,
+  Cluster,
+  ClusterAnswer,
+  ClusterKind,
+  ClusterSelection,
+  LiveObject,
+} from './ports/cluster.ts'
 
 /** What the operations of this group need. */
 export type LifecycleDeps = {
   readonly store: LifecycleStore
   readonly directory: TenantDirectory
   readonly queue: WorkQueue
+  readonly timers: TimerBook
+  readonly world: World
   /** The cluster of that name, or undefined when this function has no way to it. */
   readonly clusterNamed: (name: string) => Cluster | undefined
   readonly clock: Clock

@@ -9,8 +9,9 @@ import { kubernetesCluster } from './adapters/kubernetes.ts'
 import { kubernetesTransport } from './adapters/kubernetes-transport.ts'
 import { firestoreLifecycleStore } from './adapters/lifecycle-store.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
+import { firestoreTimerBook } from './adapters/timer-book.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
-import type { LifecycleDeps } from './ports.ts'
+import type { LifecycleDeps, World } from './ports.ts'
 
 export type Lifecycle = {
   readonly platform: Platform
@@ -36,6 +37,8 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     store: firestoreLifecycleStore(tenants, system),
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
+    timers: firestoreTimerBook(system),
+    world: notWired(),
     clusterNamed: (name) => (name === config.DEFAULT_CLUSTER ? cluster : undefined),
     clock,
     ids,
@@ -53,4 +56,13 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
       pubsub: publishCheck(publisher, 'tenant-work'),
     },
   }
+}
+
+/** Until the adapters of the cloud are there: a step that reaches for one fails, and says for which. */
+function notWired(): World {
+  return new Proxy({} as World, {
+    get: (_world, port) => {
+      throw new Error(`${String(port)} is not wired`)
+    },
+  })
 }

@@ -2,7 +2,7 @@ import { REFUSAL_HELP } from '#shared/refusal-help.ts'
 import { REFUSALS, type RefusalCode } from '#shared/refusals.ts'
 import { OAUTH_ERRORS } from '../../functions/auth/oauth-reply.ts'
 import { FAILURE_CODES } from '../../functions/tenant-events/domain/failure-codes.ts'
-import { PLANS } from '../../functions/tenant-events/domain/provisioning.ts'
+import { PLANS } from '../../functions/tenant-events/domain/plans.ts'
 import { code, MADE, page, table } from './page.ts'
 
 /** `docs/errors.md`: every public code, and the codes that operations show beside their steps. */

@@ -15,7 +15,7 @@ import { LOG_FIELDS, LOG_MESSAGES, type LogMessage } from '#shared/observability
 import { METRICS, type MetricSpec, mostSeries } from '#shared/observability/metrics-table.ts'
 import { ok, refuse } from '#shared/result.ts'
 import { GRANTS } from '../../functions/auth/domain/client.ts'
-import { STEP_KEYS } from '../../functions/tenant-events/domain/provisioning.ts'
+import { STEP_KEYS } from '../../functions/tenant-events/domain/plans.ts'
 import { closeServer, listen, START_MS, testConfig, testPlatform } from '../shared/support/platform.ts'
 import { parsePrometheus, type Sample, seriesOf } from '../support/prometheus.ts'
 

@@ -1,23 +1,35 @@
 import type { Claim } from '#shared/firestore/claim.ts'
 import type { AuditEntry } from '#shared/firestore/tenant-store.ts'
-import { ok, refuse } from '#shared/result.ts'
-import type { OutgoingEvent } from '../../functions/tenant-events/domain/facts.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import type { Burial, StoredCertificate } from '../../functions/tenant-events/domain/burial.ts'
+import { factsForAudit, type OutgoingEvent } from '../../functions/tenant-events/domain/facts.ts'
 import type { Operation } from '../../functions/tenant-events/domain/operation.ts'
 import type { Tenant } from '../../functions/tenant-events/domain/tenant.ts'
-import type { Change, LifecycleStore, TenantDirectory } from '../../functions/tenant-events/ports.ts'
+import { timerId } from '../../functions/tenant-events/domain/timers.ts'
+import type { Timer } from '../../functions/tenant-events/domain/work.ts'
+import type {
+  Change,
+  LifecycleStore,
+  TenantDirectory,
+  TimerBook,
+} from '../../functions/tenant-events/ports.ts'
 
 /** What is stored. Documents are never changed in place: a copy of the collections is a copy of it all. */
 export type MemoryDocuments = {
   readonly tenants: Map<string, Tenant>
   readonly operations: Map<string, Operation>
   readonly tombstones: Set<string>
+  readonly certificates: Map<string, StoredCertificate>
+  readonly timers: Map<string, Timer>
   /** Every event ever committed, in order. */
   readonly outbox: OutgoingEvent[]
   readonly audit: AuditEntry[]
   readonly claims: Map<string, { readonly digest: string; readonly answer: unknown }>
 }
 
-export type MemoryStore = LifecycleStore & TenantDirectory & MemoryDocuments
+export type MemoryStore = LifecycleStore &
+  TenantDirectory &
+  MemoryDocuments & { readonly timerBook: TimerBook }
 
 /** How one call of the store travels: its effect happens in one moment, or not at all. */
 export type Link = <T>(what: string, effect: () => T) => Promise<T>
@@ -33,6 +45,8 @@ export function memoryDocuments(): MemoryDocuments {
     tenants: new Map(),
     operations: new Map(),
     tombstones: new Set(),
+    certificates: new Map(),
+    timers: new Map(),
     outbox: [],
     audit: [],
     claims: new Map(),
@@ -48,7 +62,7 @@ export function memoryStore(
   documents: MemoryDocuments = memoryDocuments(),
   link: Link = direct,
 ): MemoryStore {
-  const { tenants, operations, tombstones, outbox, audit, claims } = documents
+  const { tenants, operations, tombstones, certificates, timers, outbox, audit, claims } = documents
 
   const seen = (claim: Claim | undefined) => {
     const found = claim === undefined ? undefined : claims.get(claim.id)
@@ -57,6 +71,13 @@ export function memoryStore(
       return refuse(claim.kind === 'event' ? 'event.id_reused' : 'request.idempotency_mismatch', 'claim')
     }
     return ok({ duplicate: true as const, answer: found.answer })
+  }
+  const bury = ({ tombstone, certificate }: Burial) => {
+    const { tenantId } = tombstone
+    tenants.delete(tenantId)
+    for (const [id, operation] of operations) if (operation.tenantId === tenantId) operations.delete(id)
+    tombstones.add(tenantId)
+    certificates.set(tenantId, certificate)
   }
   const apply = <T>(claim: Claim | undefined, change: Change<T>) => {
     for (const { event } of change.events ?? []) {
@@ -69,10 +90,20 @@ export function memoryStore(
       claims.set(claim.id, { digest: claim.digest, answer })
     }
     if (change.tenant !== undefined) tenants.set(change.tenant.tenantId, change.tenant)
-    if (change.operation !== undefined) operations.set(change.operation.operationId, change.operation)
+    for (const operation of change.operations ?? []) operations.set(operation.operationId, operation)
+    for (const timer of change.timers ?? []) timers.set(timerId(timer), timer)
     outbox.push(...(change.events ?? []))
-    audit.push(...(change.audit ?? []))
+    audit.push(...(change.audit ?? []), ...factsForAudit(change.events ?? []))
+    if (change.burial !== undefined) bury(change.burial)
     return ok({ duplicate: false as const, value: change.value })
+  }
+
+  /** Undefined when somebody else was faster: read and decide again. */
+  const commit = <T>(claim: Claim | undefined, decided: Result<Change<T>>, stale: boolean) => {
+    if (!decided.ok) return seen(claim) ?? decided
+    const nothing = decided.value.tenant === undefined && decided.value.operations === undefined
+    if (stale && !(nothing && claim === undefined)) return undefined
+    return seen(claim) ?? apply(claim, decided.value)
   }
 
   return {
@@ -92,7 +123,8 @@ export function memoryStore(
           if (!decided.ok) return seen(claim) ?? decided
           const then = look()
           if (then.exists !== taken.exists || then.tombstone !== taken.tombstone) return seen(claim)
-          return seen(claim) ?? apply(claim, decided.value)
+          const { operation, ...created } = decided.value
+          return seen(claim) ?? apply(claim, { ...created, operations: [operation] })
         })
         if (committed !== undefined) return committed
       }
@@ -120,17 +152,44 @@ export function memoryStore(
         if (tenant === undefined || operation?.tenantId !== ctx.tenantId) {
           return refuse('resource.not_found', operationId)
         }
-        const decided = decide({ tenant, operation, readTimeMs })
-        const committed = await link('commit', () => {
-          if (!decided.ok) return seen(claim) ?? decided
-          const { tenant: changedTenant, operation: changedOperation } = decided.value
-          const nothing = changedTenant === undefined && changedOperation === undefined
-          const stale = tenants.get(ctx.tenantId) !== tenant || operations.get(operationId) !== operation
-          if (stale && !(nothing && claim === undefined)) return undefined
-          return seen(claim) ?? apply(claim, decided.value)
-        })
+        const waiting = tenant.queue.flatMap((entry) => operations.get(entry.operationId) ?? [])
+        const decided = decide({ tenant, operation, waiting, readTimeMs })
+        const stale = () =>
+          tenants.get(ctx.tenantId) !== tenant ||
+          [operation, ...waiting].some((read) => operations.get(read.operationId) !== read)
+        const committed = await link('commit', () => commit(claim, decided, stale()))
         if (committed !== undefined) return committed
       }
+    },
+    changeStanding: async (ctx, claim, named, decide) => {
+      for (;;) {
+        const [tenant, known, readTimeMs] = await link('read', () => {
+          const found = tenants.get(ctx.tenantId)
+          const ids = new Set([
+            ...(found === undefined || found.op === null ? [] : [found.op.operationId]),
+            ...(found?.queue ?? []).map(({ operationId }) => operationId),
+            ...(named === undefined ? [] : [named]),
+          ])
+          const read = [...ids].flatMap((id) => operations.get(id) ?? [])
+          return [found, read.filter(({ tenantId }) => tenantId === ctx.tenantId), now()] as const
+        })
+        if (tenant === undefined) return refuse('resource.not_found', 'no tenant')
+        const decided = decide({ tenant, operations: known, readTimeMs })
+        const stale = () =>
+          tenants.get(ctx.tenantId) !== tenant ||
+          known.some((read) => operations.get(read.operationId) !== read)
+        const committed = await link('commit', () => commit(claim, decided, stale()))
+        if (committed !== undefined) return committed
+      }
+    },
+    find: async (tenantId) => tenants.get(tenantId),
+    timerBook: {
+      due: async (nowMs, limit) =>
+        [...timers.values()]
+          .filter(({ dueAtMs }) => dueAtMs <= nowMs)
+          .sort((left, right) => left.dueAtMs - right.dueAtMs)
+          .slice(0, limit),
+      drop: async (timer) => void timers.delete(timerId(timer)),
     },
     list: async (filter, pageSize, after) => {
       const all = [...tenants.values()]

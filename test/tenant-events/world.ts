@@ -11,7 +11,9 @@ import { createTenant } from '../../functions/tenant-events/operations/create-te
 import { recordBillingAnswer } from '../../functions/tenant-events/operations/record-billing-answer.ts'
 import { resumeDueOperations } from '../../functions/tenant-events/operations/resume-due-operations.ts'
 import type { LifecycleDeps } from '../../functions/tenant-events/ports.ts'
+import { type MemoryCloud, memoryCloud } from './memory-cloud.ts'
 import { type MemoryCluster, memoryCluster } from './memory-cluster.ts'
+import { memoryLeaving, memoryPurge } from './memory-purge.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 import { type ManualClock, type Message, manualClockAt } from './messages.ts'
 
@@ -26,6 +28,7 @@ export type World = {
   readonly clock: ManualClock
   readonly store: MemoryStore
   readonly cluster: MemoryCluster
+  readonly cloud: MemoryCloud
   /** What billing answers to a subscription request; undefined leaves it unanswered. */
   billing: 'ready' | 'refused' | undefined
   /** Parts of a process that crashes at its `at`-th call of a port, before or after the call's effect. */
@@ -40,20 +43,25 @@ export function aWorld(): World {
   const clock = manualClockAt('2026-11-23T09:00:00Z')
   const store = memoryStore(clock.now)
   const cluster = memoryCluster()
+  const cloud = memoryCloud(clock.now)
+  const leaving = { ...memoryLeaving(), certificates: store.certificates }
   const queued: Message[] = []
   let taken = 0
   const world: World = {
     clock,
     store,
     cluster,
+    cloud,
     billing: 'ready',
     process: (crash) => {
       const guard = crashing(crash)
       const guarded = guard(cluster, ['apply', 'find', 'list', 'delete'])
       return {
-        store: guard(store, ['create', 'change']),
+        store: guard(store, ['create', 'change', 'changeStanding']),
         directory: store,
         queue: { enqueue: async (_tenantId, outgoing) => void queued.push(outgoing) },
+        timers: store.timerBook,
+        world: { ...cloud, ...memoryPurge(store, leaving) },
         clusterNamed: (name) => (name === 'energent-shared' ? guarded : undefined),
         clock,
         ids: systemIds,

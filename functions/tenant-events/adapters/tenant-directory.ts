@@ -24,6 +24,10 @@ export function firestoreTenantDirectory(index: TenantIndex, log: Logger): Tenan
       const page = found.slice(0, pageSize)
       return { tenants: readable(page), next: found.length > pageSize ? page.at(-1)?.id : undefined }
     },
+    find: async (tenantId) => {
+      const where: Filter[] = [['tenantId', '==', tenantId]]
+      return readable(await index.list({ where, limit: 1 }, parseTenant))[0]
+    },
     // A tenant without a running operation has no such field and so is not in this index at all.
     due: async (nowMs, limit) =>
       readable(

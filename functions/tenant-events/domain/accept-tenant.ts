@@ -21,7 +21,11 @@ export function acceptTenant(
   if (!requested.ok) return requested
   const { tenantId, desired } = requested.value
   const { operationId, nowMs } = occasion
-  const operation = newOperation({ operationId, tenantId, kind: 'provision', desired }, nowMs)
+  const from = { tier: null, state: 'REQUESTED' as const }
+  const operation = newOperation(
+    { operationId, tenantId, kind: 'provision', desired, request: {}, from },
+    nowMs,
+  )
   const first = nextStep(operation)
   if (first === undefined) throw new Error('provisioning has no steps')
   const announced = announce(requested.value, ['requested'], occasion)

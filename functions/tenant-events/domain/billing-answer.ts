@@ -1,7 +1,8 @@
 import type { Occasion, OutgoingEvent } from './facts.ts'
 import { parked } from './lease.ts'
-import type { BillingAnswer } from './operation.ts'
-import { continuation, type Work } from './saga.ts'
+import type { Answers } from './operation.ts'
+import { continuation } from './saga.ts'
+import type { Work } from './work.ts'
 
 /**
  * Keeps what billing said, whatever step the operation is at, and wakes the operation if it sleeps.
@@ -11,12 +12,13 @@ import { continuation, type Work } from './saga.ts'
  */
 export function keepBillingAnswer(
   work: Work,
-  answer: BillingAnswer,
+  answer: Partial<Answers>,
   occasion: Occasion,
 ): Pick<Work, 'tenant' | 'operation'> & { readonly events: readonly OutgoingEvent[] } {
   const { tenant, operation } = work
-  if (operation.billing !== null) return { tenant, operation, events: [] }
-  const answered = { ...operation, billing: answer }
+  const known = Object.entries(answer).every(([kind]) => operation.answers[kind as keyof Answers] !== null)
+  if (known) return { tenant, operation, events: [] }
+  const answered = { ...operation, answers: { ...operation.answers, ...answer } }
   const { op } = tenant
   const sleeping = op !== null && op.operationId === operation.operationId && op.leaseUntilMs === 0
   if (!sleeping) return { tenant, operation: answered, events: [] }

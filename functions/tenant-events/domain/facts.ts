@@ -54,6 +54,23 @@ export function announce(
   return { tenant: next, events }
 }
 
+/**
+ * The facts among events as a tenant's audit keeps them, so that one read of it tells the tenant's life:
+ * `fact.{kind}` about `facts/{revision}.{n}`, and the state it told of.
+ */
+export function factsForAudit(
+  events: readonly OutgoingEvent[],
+): { action: string; target: string; outcome: string }[] {
+  return events
+    .filter(({ topic }) => topic === 'tenant-facts')
+    .map(({ event }) => {
+      const [kind] = event.type.replace('ai.energent.tenant.', '').split('.')
+      const [, revision, at] = event.id.split('.')
+      const { state } = event.data as TenantFact
+      return { action: `fact.${kind}`, target: `facts/${revision}.${at}`, outcome: state }
+    })
+}
+
 /** The whole projection a listener needs. The cluster is empty until one is allocated. */
 function projectionOf(tenant: Tenant, occasion: Occasion): TenantFact {
   return {

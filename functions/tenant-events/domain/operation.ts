@@ -1,6 +1,8 @@
+import type { Tier } from '#shared/catalogue/tiers.ts'
+import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { TenantId } from '#shared/ids.ts'
-import { type OperationKind, PLANS, type PlannedStep, STEP_KEYS, type StepKey } from './provisioning.ts'
-import type { Desired } from './tenant.ts'
+import { type OperationKind, type PlannedStep, STEP_KEYS, type StepKey, stepsOf } from './plans.ts'
+import type { Desired, SuspensionMode } from './tenant.ts'
 
 /**
  * What came of a step's last try.
@@ -16,6 +18,8 @@ export type Failure = {
   /** For operators: never a token, a body or personal data. */
   readonly text: string
   readonly retryAfterMs?: number
+  /** The tenant itself is in the way, by what it uses: a tier change is then blocked, not failed. */
+  readonly blocked?: boolean
 }
 
 export type Evidence = Readonly<Record<string, string>>
@@ -32,24 +36,88 @@ export type StepRecord = {
   readonly evidence: Evidence
 }
 
-/** What billing said about this operation, kept whatever step the operation is at. */
-export type BillingAnswer =
+/** What billing said about the subscription that an operation asked for. */
+export type SubscriptionAnswer =
   | { readonly kind: 'ready'; readonly subscriptionId: string; readonly planId: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
+/** What billing said about the tier that an operation asked it to bill by. */
+export type ChargeAnswer =
+  | { readonly kind: 'charged'; readonly tier: Tier; readonly planId: string; readonly effectiveAtMs: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** How many documents a group erased, by collection, and how many it must keep by law. */
+export type ErasedAnswer = {
+  readonly counts: Readonly<Record<string, number>>
+  readonly archived: number
+  readonly atMs: number
+}
+
+/** What others answered to an operation: kept whatever step it is at; the first answer of each kind counts. */
+export type Answers = {
+  readonly subscription: SubscriptionAnswer | null
+  readonly charge: ChargeAnswer | null
+  readonly slots: { readonly drainedAtMs: number } | null
+  readonly authErased: ErasedAnswer | null
+  readonly billingErased: ErasedAnswer | null
+}
+
+export const NO_ANSWERS: Answers = {
+  subscription: null,
+  charge: null,
+  slots: null,
+  authErased: null,
+  billingErased: null,
+}
+
+/** What was ordered, as it was ordered; each kind has its own members. */
+export type OperationRequest = {
+  readonly toTier?: Tier | undefined
+  readonly effective?: 'now' | 'period_end' | undefined
+  readonly mode?: SuspensionMode | undefined
+  readonly reason?: string | undefined
+  readonly graceDays?: number | undefined
+  readonly export?: boolean | undefined
+  readonly scope?: string | undefined
+}
+
+/** Queued: accepted, and waiting for another. Scheduled: begun, and waiting for its day. */
+export const OPERATION_STATUSES = [
+  'queued',
+  'scheduled',
+  'running',
+  'compensating',
+  'succeeded',
+  'failed',
+  'superseded',
+  'cancelled',
+] as const
+export type OperationStatus = (typeof OPERATION_STATUSES)[number]
+
+/** What an operation's steps follow from. None of it changes while it lives. */
+export type OperationInputs = {
+  readonly kind: OperationKind
+  /** What the operation is to bring about; of a tier change, `tier` is the tier it leads to. */
+  readonly desired: Desired
+  readonly request: OperationRequest
+  /** The tenant as it was when the operation began. */
+  readonly from: { readonly tier: Tier | null; readonly state: TenantState }
+}
+
 /** One operation on a tenant, `tenants/{t}/lifecycle_operations/{operationId}`. */
-export type Operation = {
+export type Operation = OperationInputs & {
   readonly operationId: string
   readonly tenantId: TenantId
-  readonly kind: OperationKind
-  readonly status: 'running' | 'compensating' | 'succeeded' | 'failed'
-  /** What the operation is to bring about, as it was ordered. */
-  readonly desired: Desired
+  readonly status: OperationStatus
   readonly steps: Readonly<Partial<Record<StepKey, StepRecord>>>
-  readonly billing: BillingAnswer | null
+  readonly answers: Answers
   /** Why the operation turned round. */
-  readonly failure: { readonly step: StepKey; readonly code: string } | null
+  readonly failure: { readonly step: StepKey; readonly code: string; readonly blocked: boolean } | null
+  /** When a scheduled operation goes on. */
+  readonly resumeAtMs: number | null
   readonly startedAtMs: number
+  /** From when on it has had time to come to an end; a retry gives it new time. */
+  readonly patientSinceMs: number
   /** When it was said to be stuck, once. */
   readonly stuckAtMs: number | null
   readonly endedAtMs: number | null
@@ -66,16 +134,18 @@ const UNTOUCHED: StepRecord = {
 }
 
 export function newOperation(
-  fields: Pick<Operation, 'operationId' | 'tenantId' | 'kind' | 'desired'>,
+  fields: OperationInputs & Pick<Operation, 'operationId' | 'tenantId'>,
   nowMs: number,
 ): Operation {
   return {
     ...fields,
     status: 'running',
     steps: {},
-    billing: null,
+    answers: NO_ANSWERS,
     failure: null,
+    resumeAtMs: null,
     startedAtMs: nowMs,
+    patientSinceMs: nowMs,
     stuckAtMs: null,
     endedAtMs: null,
   }
@@ -95,7 +165,7 @@ export function withStep(operation: Operation, key: StepKey, fields: Partial<Ste
 
 /** What to do next: the first step not done; when compensating, the last one whose undoing is owed. */
 export function nextStep(operation: Operation): PlannedStep | undefined {
-  const { steps } = PLANS[operation.kind]
+  const steps = stepsOf(operation)
   if (operation.status === 'running') return steps.find(({ key }) => stepOf(operation, key).status !== 'done')
   if (operation.status === 'compensating') {
     return steps.findLast(({ key }) => stepOf(operation, key).undo === 'owed')
@@ -104,8 +174,10 @@ export function nextStep(operation: Operation): PlannedStep | undefined {
 }
 
 /** The step of the plan with this key; a key that left the plan is a bug, not a state. */
-export function plannedStep(kind: OperationKind, key: StepKey): PlannedStep {
-  const planned = PLANS[kind].steps.find((step) => step.key === key)
-  if (planned === undefined) throw new Error(`${kind} has no step ${key}; known are ${STEP_KEYS.join(', ')}`)
+export function plannedStep(operation: OperationInputs, key: StepKey): PlannedStep {
+  const planned = stepsOf(operation).find((step) => step.key === key)
+  if (planned === undefined) {
+    throw new Error(`${operation.kind} has no step ${key}; known are ${STEP_KEYS.join(', ')}`)
+  }
   return planned
 }

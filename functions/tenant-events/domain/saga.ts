@@ -2,11 +2,16 @@ import { stepContinue } from '#shared/contracts/events/step-continue.ts'
 import type { TenantFactKind } from '#shared/contracts/events/tenant-fact.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import { backoffMs } from './backoff.ts'
+import type { Burial } from './burial.ts'
 import { announce, type Occasion, type OutgoingEvent, SOURCE } from './facts.ts'
 import { held, parked } from './lease.ts'
 import { type Evidence, type Failure, nextStep, type Operation, stepOf, withStep } from './operation.ts'
-import { PLANS, type PlannedStep, type StepKey } from './provisioning.ts'
+import { PLANS, type PlannedStep, type StepKey } from './plans.ts'
 import type { RunningOperation, Tenant } from './tenant.ts'
+import type { Work } from './work.ts'
+
+/** What a step can wait for; nobody waits in a function. */
+export type Awaited = 'billing' | 'auth' | 'slots' | 'cluster' | 'cloud' | 'volume' | 'key'
 
 /** How a step's try ended. `change` and `facts` become true in the commit that records it. */
 export type StepOutcome =
@@ -16,22 +21,19 @@ export type StepOutcome =
       readonly change?: (tenant: Tenant) => Tenant
       readonly facts?: readonly TenantFactKind[]
       readonly events?: readonly OutgoingEvent[]
+      /** With the last step of a purge alone. */
+      readonly burial?: Burial
     }
   | {
       readonly kind: 'waiting'
-      readonly waitingFor: 'billing' | 'cluster'
+      readonly waitingFor: Awaited
+      /** When it is worth looking again; the usual back-off unless given. An answer wakes it before. */
+      readonly dueAtMs?: number
       readonly evidence?: Evidence
       readonly events?: readonly OutgoingEvent[]
+      readonly change?: (tenant: Tenant) => Tenant
     }
   | { readonly kind: 'failed'; readonly failure: Failure }
-
-/** A tenant and its operation as they stood at one moment of the store. */
-export type Work = {
-  readonly tenant: Tenant
-  readonly operation: Operation
-  /** The store's time of the read. */
-  readonly readTimeMs: number
-}
 
 /** What becomes true together, and whether the worker goes on with the next step. */
 export type Progress = {
@@ -73,7 +75,9 @@ export function intend(work: Work, op: RunningOperation): Pick<Progress, 'tenant
   const { runningState } = PLANS[operation.kind]
   const { tenant } = work
   const moved =
-    tenant.state === runningState ? tenant : { ...tenant, state: runningState, revision: tenant.revision + 1 }
+    runningState === null || tenant.state === runningState
+      ? tenant
+      : { ...tenant, state: runningState, revision: tenant.revision + 1 }
   return { tenant: { ...moved, op: { ...op, step: step.key, attempt } }, operation }
 }
 
@@ -106,7 +110,7 @@ export function settle(
   const back: Operation = {
     ...operation,
     status: 'compensating',
-    failure: { step: step.key, code: failure.code },
+    failure: { step: step.key, code: failure.code, blocked: failure.blocked === true },
   }
   return advance({ ...work, operation: back }, { ...op, attempt: 0 }, {}, options)
 }
@@ -159,13 +163,12 @@ function end(
 ): Progress {
   const { operation } = work
   const failed = operation.status === 'compensating'
-  const plan = PLANS[operation.kind]
   const ended: Tenant = {
     ...work.tenant,
     op: null,
-    ...(failed ? { state: plan.failedState } : {}),
+    ...(failed ? { state: 'PROVISION_FAILED' as const } : {}),
   }
-  const announced = announce(ended, failed ? [...facts, plan.failedFact] : facts, options)
+  const announced = announce(ended, failed ? [...facts, 'provision-failed'] : facts, options)
   return {
     tenant: announced.tenant,
     operation: { ...operation, status: failed ? 'failed' : 'succeeded', endedAtMs: options.nowMs },
@@ -182,7 +185,7 @@ function wait(
   outcome: StepOutcome & { kind: 'waiting' },
   options: SettleOptions,
 ): Progress {
-  const answered = outcome.waitingFor === 'billing' && work.operation.billing !== null
+  const answered = outcome.waitingFor === 'billing' && work.operation.answers.subscription !== null
   if (answered) return advance(work, op, {}, options)
   const record = stepOf(work.operation, step.key)
   const operation = withStep(work.operation, step.key, {

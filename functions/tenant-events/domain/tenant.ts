@@ -2,14 +2,29 @@ import type { DeploymentModel, Tier } from '#shared/catalogue/tiers.ts'
 import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { RESERVED_TENANT_IDS, type TenantId } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import type { OperationKind, StepKey } from './provisioning.ts'
+import type { OperationKind, StepKey } from './plans.ts'
 
-/** What was ordered. Requests change it; operations drive the world towards it. */
-export type Desired = {
+/** Soft: what runs may end, nothing begins. Hard: everything stops now. */
+export const SUSPENSION_MODES = ['soft', 'hard'] as const
+export type SuspensionMode = (typeof SUSPENSION_MODES)[number]
+
+export const SUSPENSION_REASONS = ['payment_failed', 'abuse', 'security', 'admin'] as const
+export type SuspensionReason = (typeof SUSPENSION_REASONS)[number]
+
+export type Suspension = { readonly mode: SuspensionMode; readonly reason: SuspensionReason }
+
+/** What a new tenant is ordered with. */
+export type TenantOrder = {
   readonly tier: Tier
   readonly deploymentModel: DeploymentModel
   readonly region: string
   readonly trialEndsAt: string | null
+}
+
+/** What was ordered. Requests change it; operations drive the world towards it. */
+export type Desired = TenantOrder & {
+  /** The hardest of the holds; null when nobody holds the tenant. */
+  readonly suspension: Suspension | null
 }
 
 /** Where a tenant's workloads run. */
@@ -20,6 +35,7 @@ export type Observed = {
   readonly tier: Tier | null
   readonly subscriptionId: string | null
   readonly planId: string | null
+  readonly suspension: Suspension | null
 }
 
 /**
@@ -42,6 +58,28 @@ export type RunningOperation = {
   readonly dueAtMs: number
 }
 
+/** An operation that was accepted and waits for the running one, for another state, or for its day. */
+export type WaitingOperation = {
+  readonly operationId: string
+  readonly kind: OperationKind
+  /** Not before then; null: as soon as it may. */
+  readonly notBeforeMs: number | null
+}
+
+/** Who holds a tenant suspended: paying a bill ends billing's hold and no operator's. */
+export type Hold = Suspension & { readonly by: 'billing' | 'operator' }
+
+/** One person's word that a tenant may be purged. `approver` is a hash of who it is. */
+export type PurgeApproval = { readonly approver: string; readonly atMs: number; readonly reason: string }
+
+/** The last archive of the tenant's data that was delivered. */
+export type ExportRecord = {
+  readonly operationId: string
+  readonly object: string
+  readonly sha256: string
+  readonly atMs: number
+}
+
 /** A tenant's own document, `tenants/{tenantId}`. */
 export type Tenant = {
   readonly tenantId: TenantId
@@ -58,11 +96,40 @@ export type Tenant = {
   readonly placement: Placement | null
   readonly namespaceUid: string | null
   readonly op: RunningOperation | null
+  /** In the order they were accepted; at most one of each kind. */
+  readonly queue: readonly WaitingOperation[]
+  readonly holds: readonly Hold[]
+  /** A tenant under legal hold is never purged. */
+  readonly legalHold: { readonly reference: string; readonly atMs: number } | null
+  readonly purgeApprovals: readonly PurgeApproval[]
+  /** The highest `commandseq` seen of each source, decimal. */
+  readonly commandSeq: Readonly<Record<string, string>>
+  /** Until when a tenant in GRACE can come back. */
+  readonly graceEndsAtMs: number | null
+  /** The state that cancelling an offboarding leads back to. */
+  readonly before: 'ACTIVE' | 'SUSPENDED' | null
+  /** The tenant's Cloud KMS key, once there is one. */
+  readonly keyName: string | null
+  readonly export: ExportRecord | null
   readonly createdAtMs: number
 }
 
+/** What a tenant begins with; also what documents written before these members existed are read as. */
+export const NEW_TENANT = {
+  op: null,
+  queue: [],
+  holds: [],
+  legalHold: null,
+  purgeApprovals: [],
+  commandSeq: {},
+  graceEndsAtMs: null,
+  before: null,
+  keyName: null,
+  export: null,
+} as const satisfies Partial<Tenant>
+
 /** A request for a new tenant, its fields checked one by one. */
-export type TenantRequestBody = Desired & { readonly tenantId: TenantId; readonly displayName: string }
+export type TenantRequestBody = TenantOrder & { readonly tenantId: TenantId; readonly displayName: string }
 
 /**
  * Takes an id for a new tenant.
@@ -80,7 +147,7 @@ export function requestTenant(
   if (body.trialEndsAt !== null && Date.parse(body.trialEndsAt) <= nowMs) {
     return refuse('request.malformed', 'trial in the past', 'trialEndsAt: must be in the future')
   }
-  const { tenantId, displayName, ...desired } = body
+  const { tenantId, displayName, ...order } = body
   return ok({
     tenantId,
     displayName,
@@ -88,11 +155,11 @@ export function requestTenant(
     revision: 0,
     factSequence: 0,
     specRevision: 1,
-    desired,
-    observed: { tier: null, subscriptionId: null, planId: null },
+    desired: { ...order, suspension: null },
+    observed: { tier: null, subscriptionId: null, planId: null, suspension: null },
     placement: null,
     namespaceUid: null,
-    op: null,
+    ...NEW_TENANT,
     createdAtMs: nowMs,
   })
 }

@@ -1,6 +1,6 @@
 import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import { type Operation, stepOf } from './operation.ts'
-import { PLANS } from './provisioning.ts'
+import { stepsOf } from './plans.ts'
 import type { Tenant } from './tenant.ts'
 
 /** A tenant as the API shows it. */
@@ -65,7 +65,7 @@ export function operationView(operation: Operation): OperationView {
     tenantId: operation.tenantId,
     kind: operation.kind,
     status: operation.status,
-    steps: PLANS[operation.kind].steps.map(({ key, code }) => {
+    steps: stepsOf(operation).map(({ key, code }) => {
       const { status, attempts, waitingFor, lastError } = stepOf(operation, key)
       const shown = lastError === null ? null : { code: lastError.code, retriable: lastError.retriable }
       return { key, code, status, attempts, waitingFor, lastError: shown }

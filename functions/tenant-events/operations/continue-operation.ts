@@ -5,7 +5,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import { holds, type NotTaken, takeOver } from '../domain/lease.ts'
 import { type Operation, plannedStep } from '../domain/operation.ts'
-import type { StepKey } from '../domain/provisioning.ts'
+import type { StepKey } from '../domain/plans.ts'
 import { intend, type Progress, type StepOutcome, settle } from '../domain/saga.ts'
 import type { RunningOperation, Tenant } from '../domain/tenant.ts'
 import type { LifecycleDeps } from '../ports.ts'
@@ -63,7 +63,8 @@ async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Res
     const op = takeOver(work.tenant.op, { operationId, leaseBy }, work.readTimeMs, deps.clock.now())
     if (typeof op === 'string') return ok({ value: op })
     const intended = intend(work, op)
-    return ok({ value: heldBy(intended), ...intended })
+    const { tenant, operation } = intended
+    return ok({ value: heldBy(intended), tenant, operations: [operation] })
   })
   return committedValue(committed)
 }
@@ -79,6 +80,8 @@ async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Hel
     tenant: state.tenant,
     operation: state.operation,
     cluster,
+    world: deps.world,
+    ctx: request.ctx,
     defaultCluster: deps.defaultCluster,
     nowMs: deps.clock.now(),
     trace: request.trace,
@@ -109,7 +112,7 @@ async function record(
   mayContinue: boolean,
 ): Promise<Result<Held | Continued>> {
   const { ctx, operationId, trace } = request
-  const step = plannedStep(state.operation.kind, state.op.step)
+  const step = plannedStep(state.operation, state.op.step)
   const chance = deps.ids.bytes(2).readUInt16BE() / 65_536
   const nowMs = deps.clock.now()
   const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
@@ -118,7 +121,8 @@ async function record(
     const progress = settle(work, op, step, outcome, { operationId, nowMs, trace, chance, mayContinue })
     const { tenant, operation, events, next } = progress
     const value = next === 'continue' ? heldBy(progress) : next
-    return ok({ value, tenant, operation, events, audit: auditOf(state, step.key, outcome, progress) })
+    const audit = auditOf(state, step.key, outcome, progress)
+    return ok({ value, tenant, operations: [operation], events, audit })
   })
   log(request, state, outcome)
   return committedValue(committed)

@@ -3,14 +3,14 @@ import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import { keepBillingAnswer } from '../domain/billing-answer.ts'
-import type { BillingAnswer } from '../domain/operation.ts'
+import type { SubscriptionAnswer } from '../domain/operation.ts'
 import type { LifecycleDeps } from '../ports.ts'
 
 export type RecordBillingAnswer = {
   readonly ctx: TenantContext
   readonly claim: Claim
   readonly operationId: string
-  readonly answer: BillingAnswer
+  readonly answer: SubscriptionAnswer
   readonly nowMs: number
   readonly trace: Trace
 }
@@ -22,10 +22,10 @@ export async function recordBillingAnswer(
 ): Promise<Result<unknown>> {
   const { ctx, claim, operationId, answer, nowMs, trace } = request
   return deps.store.change(ctx, claim, operationId, (work) => {
-    const kept = keepBillingAnswer(work, answer, { operationId, nowMs, trace })
+    const kept = keepBillingAnswer(work, { subscription: answer }, { operationId, nowMs, trace })
     return ok({
       value: answer.kind,
-      ...(kept.operation === work.operation ? {} : { operation: kept.operation }),
+      ...(kept.operation === work.operation ? {} : { operations: [kept.operation] }),
       ...(kept.tenant === work.tenant ? {} : { tenant: kept.tenant }),
       events: kept.events,
     })

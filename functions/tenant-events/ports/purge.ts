@@ -1,4 +1,7 @@
 import type { TenantContext } from '#shared/tenancy/context.ts'
+import type { Signature, StoredCertificate } from '../domain/burial.ts'
+
+export type { Burial, Signature, StoredCertificate, Tombstone } from '../domain/burial.ts'
 
 /** One version of an object in the bucket; `live` is the current one of its name. */
 export type ObjectVersion = {
@@ -64,13 +67,6 @@ export type SigningKey = {
   readonly jwk: { readonly kty: 'EC'; readonly crv: 'P-256'; readonly x: string; readonly y: string }
 }
 
-export type Signature = {
-  readonly alg: 'ES256'
-  readonly kid: string
-  /** Base64url of r and s, as JOSE writes them (RFC 7518 §3.4). */
-  readonly value: string
-}
-
 /** Signs what leaves us as evidence; the private key never leaves Cloud KMS. Throws when it cannot. */
 export type Signer = {
   sign(bytes: Uint8Array): Promise<Signature>
@@ -78,30 +74,6 @@ export type Signer = {
   key(): Promise<SigningKey>
   /** All keys whose signatures are to be believed, the one that signs now first. */
   keys(): Promise<readonly SigningKey[]>
-}
-
-/** What stays of an id that was purged: that it is never given again. */
-export type Tombstone = {
-  readonly tenantId: string
-  readonly operationId: string
-  readonly certificateId: string
-  readonly purgedAtMs: number
-}
-
-/** A deletion certificate as it is stored and handed out: the text that was signed, and its signature. */
-export type StoredCertificate = {
-  readonly certificateId: string
-  readonly tenantId: string
-  readonly issuedAtMs: number
-  /** Canonical JSON (RFC 8785), the very bytes that were signed. */
-  readonly certificate: string
-  readonly signature: Signature
-}
-
-/** What becomes true with the last commit of a purge, in which the tenant's document goes. */
-export type Burial = {
-  readonly tombstone: Tombstone
-  readonly certificate: StoredCertificate
 }
 
 /** Certificates of tenants that are gone. */

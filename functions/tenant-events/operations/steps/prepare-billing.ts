@@ -16,7 +16,7 @@ import type { Step, StepWork } from './step.ts'
  */
 export const prepareBilling: Step = {
   run: async (work) => {
-    const { billing } = work.operation
+    const billing = work.operation.answers.subscription
     if (billing?.kind === 'ready') {
       const { subscriptionId, planId } = billing
       return {
@@ -44,8 +44,8 @@ export const prepareBilling: Step = {
   /** What was never asked for, or was refused, needs no cancelling. */
   undo: async (work) => {
     const asked = stepOf(work.operation, 'prepare-billing').evidence['commandId'] !== undefined
-    const wanted = work.operation.billing?.kind === 'ready' || asked
-    if (!wanted || work.operation.billing?.kind === 'refused') return { kind: 'done' }
+    const wanted = work.operation.answers.subscription?.kind === 'ready' || asked
+    if (!wanted || work.operation.answers.subscription?.kind === 'refused') return { kind: 'done' }
     return {
       kind: 'done',
       events: [cancelSubscription(work)],

@@ -1,15 +1,21 @@
 import type { Logger } from '#shared/log.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import type { Operation } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import type { Tenant } from '../../domain/tenant.ts'
-import type { Cluster } from '../../ports.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { World } from '../../ports.ts'
 
 /** What a step sees: the documents as its intent was committed, and the world through ports. */
 export type StepWork = {
   readonly tenant: Tenant
   readonly operation: Operation
+  /** Of the tenant, for the store's ports that take nothing less. */
+  readonly ctx: TenantContext
   readonly cluster: Cluster
+  /** What is outside Kubernetes and the two documents. */
+  readonly world: World
   readonly defaultCluster: string
   readonly nowMs: number
   readonly trace: Trace
