@@ -116,6 +116,40 @@ test('a finalized line is explained as it was then, also when usage came late', 
   expect(verify(proven)).toBe('included: true, rounded once: true')
 })
 
+// The index of keys is of now, the invoice of then: what was taken back or moved since must still be found.
+test('an event that was voided or moved after the close is still proven by its bare key', async () => {
+  await runs(30, 'a')
+  world.clock.set(Date.parse('2026-12-02T01:00:00Z'))
+  await world.rollUp()
+  await world.request({ method: 'POST', path: '/internal/close/run', body: {} })
+  for (const unit of workUnits(world)) await world.push('billing-work-to-billing', unit)
+  const { items } = await get<{ items: { invoiceId: string }[] }>('')
+  const invoiceId = items[0]?.invoiceId ?? ''
+  const line = runsLine(await get<{ lines: Line[] }>(invoiceId))
+  world.clock.set(Date.parse('2026-12-03T01:00:00Z'))
+  const source = '//agents.example/pods/agent-7'
+  const correct = (kind: string, data: Record<string, unknown>) => ({
+    ...aUsageEvent({ id: `${kind}1`, time: '2026-12-03T00:00:00Z' }),
+    type: `ai.energent.usage.${kind}.v1`,
+    data,
+  })
+  await world.usage([
+    correct('void', { voids: { source, id: 'a1' } }),
+    correct('replace', { replaces: { source, id: 'a2' }, time: '2026-11-20T08:00:00Z' }),
+  ])
+  await world.rollUp()
+  await world.rollUp()
+  const path = `${invoiceId}/lines/${line.lineId}/explain`
+  const explained = await get<Explained>(`${path}?pageSize=500`)
+  expect(explained.merkle).toMatchObject({ root: line.evidence.root, matches: true })
+  for (const id of ['a1', 'a2', 'a3']) {
+    const { key } = explained.events.find((event) => event.id === id) ?? {}
+    const proven = await get<Explained>(`${path}?event=${key}`)
+    expect(proven.events).toMatchObject([{ id }])
+    expect(verify(proven)).toBe('included: true, rounded once: true')
+  }
+})
+
 test('a fee is explained by its share, and has no events to prove', async () => {
   const invoice = await get<{ invoiceId: string; lines: Line[] }>('upcoming')
   const fee = invoice.lines.find(({ kind }) => kind === 'fee')

@@ -39,14 +39,25 @@ const hourSchema = z.object({
   events: z.number(),
   root: z.string(),
   digest: z.string(),
+  newestMs: z.number().optional(),
   repeats: repeatsSchema,
   tallies: z.array(tallySchema).optional(),
 })
 
+/** All that an hour's roll-up is read for but its index of keys, which is large and seldom asked for. */
+export const HOUR_FIELDS: readonly string[] = Object.keys(hourSchema.shape)
+
+export const parseKeyedHour = parser(
+  z.object({ batchCount: z.number(), keys: z.instanceof(Uint8Array).optional() }),
+)
+
 const daySchema = z.object({
   day: z.string(),
   rev: z.number(),
-  hours: z.record(z.string(), z.object({ batchCount: z.number(), rev: z.number() })),
+  hours: z.record(
+    z.string(),
+    z.object({ batchCount: z.number(), rev: z.number(), newestMs: z.number().optional() }),
+  ),
   digest: z.string(),
   repeats: repeatsSchema,
   tallies: z.array(tallySchema).optional(),

@@ -7,7 +7,15 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import { addRepeats, type Repeats } from '../domain/repeats.ts'
 import { addTallies, type Tally } from '../domain/tally.ts'
 import type { DayRollup, HourFold, HourRollup, RollupStore, UsageConflict } from '../ports.ts'
-import { parseConflict, parseDay, parseHour, readTallies, tallyFields } from './rollup-documents.ts'
+import {
+  HOUR_FIELDS,
+  parseConflict,
+  parseDay,
+  parseHour,
+  parseKeyedHour,
+  readTallies,
+  tallyFields,
+} from './rollup-documents.ts'
 
 const HOURS = 'billing_rollups'
 const DAYS = 'billing_rollupDays'
@@ -25,6 +33,11 @@ export function firestoreRollups(tenants: TenantFirestore): RollupStore {
     foldHour: (ctx, hour, fold) => foldHour(tenants, ctx, hour, fold),
     foldDay: (ctx, day) => foldDay(tenants, ctx, day),
     hours: (ctx, day) => tenants.withTenant(ctx, (db) => hoursOf(db, day)),
+    keys: async (ctx, day) => {
+      const select = { where: ofDay(day), limit: HOURS_OF_DAY, fields: ['batchCount', 'keys'] }
+      const found = await tenants.withTenant(ctx, (db) => db.list([HOURS], select, parseKeyedHour))
+      return new Map(found.map(({ id, value }) => [id, value]))
+    },
     days: async (ctx, first, last) => {
       const days = new Map<string, DayRollup>()
       for (let startAfter = before(first); ; ) {
@@ -117,7 +130,10 @@ async function foldDay(tenants: TenantFirestore, ctx: TenantContext, day: string
     const repeats = addRepeats(hours.map((hour) => hour.repeats))
     const parts = hours.flatMap(({ tallies }) => (tallies === undefined ? [] : [tallies]))
     const stored = parts.length < hours.length ? undefined : fits(addTallies(parts))
-    const counted = hours.map(({ hour, batchCount, rev }) => [hour.slice(8), { batchCount, rev }] as const)
+    const counted = hours.map(({ hour, batchCount, rev, newestMs }) => {
+      const known = { batchCount, rev, ...(newestMs === undefined ? {} : { newestMs }) }
+      return [hour.slice(8), known] as const
+    })
     const fields = { day, hours: Object.fromEntries(counted), repeats, tallies: stored }
     const digest = digestOf(fields)
     if (current?.value.digest === digest) return ok({ value: false, writes: [] })
@@ -128,22 +144,31 @@ async function foldDay(tenants: TenantFirestore, ctx: TenantContext, day: string
 }
 
 async function hoursOf<S>(db: ScopedDb<S>, day: string): Promise<Map<string, HourRollup>> {
-  const where = [['day', '==', day]] as const
-  const found = await db.list([HOURS], { where, limit: HOURS_OF_DAY }, parseHour)
+  const options = { where: ofDay(day), limit: HOURS_OF_DAY, fields: HOUR_FIELDS }
+  const found = await db.list([HOURS], options, parseHour)
   const sorted = found.toSorted((left, right) => (left.id < right.id ? -1 : 1))
   return new Map(sorted.map(({ id, value }) => [id, readTallies(value)]))
+}
+
+function ofDay(day: string) {
+  return [['day', '==', day]] as const
 }
 
 function put<S>(
   db: ScopedDb<S>,
   path: readonly string[],
   current: Doc<S, unknown> | undefined,
-  { tallies, ...fields }: Record<string, unknown>,
+  fields: Record<string, unknown>,
 ): Write<S> {
-  // An update leaves the fields that it does not name: tallies that no longer fit must not stay.
+  const named = Object.entries(fields)
   if (current === undefined)
-    return db.create(path, { ...fields, ...(tallies === undefined ? {} : { tallies }) })
-  return db.update(path, current, { ...fields, tallies: tallies ?? removed() })
+    return db.create(path, Object.fromEntries(named.filter(([, value]) => value !== undefined)))
+  // An update leaves the fields that it does not name: tallies that no longer fit must not stay.
+  return db.update(
+    path,
+    current,
+    Object.fromEntries(named.map(([name, value]) => [name, value ?? removed()])),
+  )
 }
 
 function isSame(

@@ -1,22 +1,22 @@
 import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { formatInstant, hourKey } from '../domain/calendar.ts'
+import { formatInstant } from '../domain/calendar.ts'
 import { dimensionsOf, groupIn, pricesBeside } from '../domain/invoice/assign-usage.ts'
 import { formulaOf } from '../domain/invoice/explain-line.ts'
 import { type InvoiceLine, lineKeyOf } from '../domain/invoice/line.ts'
-import { lineTree, type ProofLevel } from '../domain/invoice/line-tree.ts'
+import { lineTree } from '../domain/invoice/line-tree.ts'
 import { type PricePart, partsOf } from '../domain/invoice/parts.ts'
 import type { Segment } from '../domain/invoice/terms.ts'
-import { merklePath } from '../domain/merkle.ts'
 import { priceFor } from '../domain/plan.ts'
 import { formatDecimal } from '../domain/rational.ts'
-import { hourOf } from '../domain/spans.ts'
-import { tallyEvents, tallyKey } from '../domain/tally.ts'
+import { tallyEvents } from '../domain/tally.ts'
+import type { CountedEvent } from '../domain/usage-event.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
-import { dayLeaves, type EvidenceQuery, eventsOfHour, hourLeaves, hoursWithUsage } from './line-evidence.ts'
+import { dayLeaves, type EvidenceQuery, eventsOfHour, openEvidence } from './line-evidence.ts'
 import { measurePeriod, segmentsIn } from './measure-period.ts'
 import { previewLines } from './preview-lines.ts'
+import { type EventName, parseEventName, proveEvent } from './prove-event.ts'
 import { findInvoice, periodOfInvoice } from './read-invoices.ts'
 
 type Deps = Pick<
@@ -44,26 +44,21 @@ export type ExplainRequest = {
   readonly reading: Reading
 }
 
-/** A key alone is looked for hour by hour; with its hour, as the list has it, it is found at once. */
-const EVENT_KEY = /^(?:(\d{10})\.)?([0-9a-f]{64})$/
+/** Events looked at for one page: a line that holds few of them gives short pages, never slow ones. */
+const MOST_LOOKED_AT = 20_000
 
 /**
  * Explains a line down to its events: the formula, the roll-ups, the keys of the events and their Merkle
- * root; with `event`, the proof that one of them is in it. Of a finalized invoice as of when it was made:
- * what arrived later is in a correction.
+ * root; with `event`, that one alone and the proof that it is in the line. Of a finalized invoice as of when
+ * it was made: what arrived later is in a correction.
  */
 export async function explainLine(
   deps: Deps,
   request: ExplainRequest,
 ): Promise<Result<{ readonly json: Record<string, unknown>; readonly next: string | undefined }>> {
-  const { ctx, lineId, event, nowMs } = request
-  if (event !== undefined && !EVENT_KEY.test(event)) {
-    return refuse(
-      'request.malformed',
-      'event',
-      'event: must be the key of an event, or its hour, a point and the key',
-    )
-  }
+  const { ctx, lineId, nowMs } = request
+  const event = request.event === undefined ? ok(undefined) : parseEventName(request.event)
+  if (!event.ok) return event
   const subscription = await deps.subscriptions.find(ctx)
   const period =
     subscription === undefined ? undefined : periodOfInvoice(ctx, subscription, request.invoiceId, nowMs)
@@ -77,12 +72,13 @@ export async function explainLine(
   const part = partOfLine(line, segments)
   const head = { invoiceId: request.invoiceId, line, formula: formulaOf(line, part?.price) }
   if (part === undefined) {
-    if (event !== undefined) return refuse('resource.not_found', 'a line without events')
+    if (event.value !== undefined) return refuse('resource.not_found', 'a line without events')
     return ok({ json: { ...head, rollups: [], merkle: null, events: [] }, next: undefined })
   }
   const measured = await measurePeriod(deps, { ...request, subscription, period })
   if (!measured.ok) return measured
-  const evidence = await evidenceOf(deps, request, { line, part, segments, asOfMs: found.value.asOfMs })
+  const { asOfMs } = found.value
+  const evidence = await evidenceOf(deps, request, { line, part, segments, asOfMs, event: event.value })
   if (!evidence.ok) return evidence
   const { next, ...shown } = evidence.value
   return ok({
@@ -119,6 +115,7 @@ type OfLine = {
   readonly part: PricePart
   readonly segments: readonly Segment[]
   readonly asOfMs: number | undefined
+  readonly event: EventName | undefined
 }
 
 type Evidence = {
@@ -133,30 +130,30 @@ async function evidenceOf(deps: Deps, request: ExplainRequest, of: OfLine): Prom
   const prices = pricesBeside(part, segments)
   const names = dimensionsOf(part, segments)
   const group = canonicalJson(line.group)
-  const query = (atMs: number | undefined): EvidenceQuery => ({
-    ctx: request.ctx,
-    period: part.period,
-    isIn: (tally) =>
-      tally.meter === part.price.meter &&
-      priceFor(prices, tally.meter, tally.group)?.priceId === part.price.priceId &&
-      (line.parent === null || canonicalJson(groupIn(part.price, tally.group)) === group),
-    asOfMs: atMs,
-    reading: request.reading,
-  })
+  const open = (atMs: number | undefined): Promise<EvidenceQuery> =>
+    openEvidence(deps, {
+      ctx: request.ctx,
+      period: part.period,
+      isIn: (tally) =>
+        tally.meter === part.price.meter &&
+        priceFor(prices, tally.meter, tally.group)?.priceId === part.price.priceId &&
+        (line.parent === null || canonicalJson(groupIn(part.price, tally.group)) === group),
+      asOfMs: atMs,
+      reading: request.reading,
+    })
   const rowGroup = (tally: { readonly group: Readonly<Record<string, string>> }) =>
     Object.fromEntries(names.map((name) => [name, tally.group[name] ?? '']))
   // The roll-ups are of now: where late usage has changed them, the ledger tells what there was.
   const tries = asOfMs === undefined ? [undefined] : [undefined, asOfMs]
   for (const atMs of tries) {
-    const days = await dayLeaves(deps, query(atMs))
+    const query = await open(atMs)
+    const days = await dayLeaves(deps, query)
     if (!days.ok) return days
     const tree = lineTree(days.value, rowGroup)
     const isLast = atMs === tries.at(-1)
     if (line.evidence.root !== null && tree.root !== line.evidence.root && !isLast) continue
-    const keys = await pageOfEvents(deps, query(asOfMs), request.page)
-    if (!keys.ok) return keys
-    const proof = await proofOf(deps, query(atMs), request.event, tree)
-    if (!proof.ok) return proof
+    const shown = await shownEvents(deps, query, of.event, request.page, tree)
+    if (!shown.ok) return shown
     return ok({
       merkle: {
         root: tree.root,
@@ -165,28 +162,49 @@ async function evidenceOf(deps: Deps, request: ExplainRequest, of: OfLine): Prom
         tree: 'RFC 9162 over SHA-256: event keys of an hour, hours of a day, days, groups',
         asOf: asOfMs === undefined ? null : formatInstant(asOfMs),
       },
-      events: keys.value.items,
-      ...(proof.value === undefined ? {} : { proof: { ...proof.value, root: tree.root } }),
-      next: keys.value.next,
+      ...shown.value,
     })
   }
   throw new Error('unreachable')
 }
 
-/** The events of a line by hour, then key; a page begins behind `hour.key`. */
+type Shown = Pick<Evidence, 'events' | 'proof' | 'next'>
+
+/** A page of a line's events, or the one that is to be proven, with its proof. */
+async function shownEvents(
+  deps: Deps,
+  query: EvidenceQuery,
+  name: EventName | undefined,
+  page: ExplainRequest['page'],
+  tree: ReturnType<typeof lineTree>,
+): Promise<Result<Shown>> {
+  if (name === undefined) return pageOfEvents(deps, query, page)
+  const proven = await proveEvent(deps, query, name, tree)
+  if (!proven.ok) return proven
+  const { event, hour, levels } = proven.value
+  const { key, source, id, timeMs } = event
+  const proof = { event: { key, source, id, time: formatInstant(timeMs) }, levels, root: tree.root }
+  return ok({ events: [listed(event, hour)], proof, next: undefined })
+}
+
+/**
+ * The events of a line by hour, then key; a page begins behind `hour.key`. One may be short, or empty, and
+ * still have a next.
+ */
 async function pageOfEvents(
   deps: Deps,
   query: EvidenceQuery,
   { pageSize, after }: ExplainRequest['page'],
-): Promise<
-  Result<{ readonly items: readonly Record<string, unknown>[]; readonly next: string | undefined }>
-> {
+): Promise<Result<Shown>> {
   const [firstHour = '', firstKey = ''] = (after ?? '').split('.')
   const items: Record<string, unknown>[] = []
-  for (const hour of (await hoursWithUsage(deps, query)).keys()) {
+  let looked = 0
+  for (const hour of query.hours.keys()) {
     if (hour < firstHour) continue
+    if (looked > MOST_LOOKED_AT) return ok({ events: items, next: `${hour}.` })
     const events = await eventsOfHour(deps, query, hour)
     if (!events.ok) return events
+    looked += events.value.length
     const own = events.value.filter((event) =>
       tallyEvents([event], deps.versionOf).some((tally) => query.isIn(tally)),
     )
@@ -194,64 +212,14 @@ async function pageOfEvents(
       if (hour === firstHour && event.key <= firstKey) continue
       const last = items.at(-1)
       if (items.length === pageSize)
-        return ok({ items, next: `${String(last?.['hour'])}.${String(last?.['key'])}` })
-      const { key, source, id, timeMs, value } = event
-      items.push({
-        key,
-        source,
-        id,
-        time: formatInstant(timeMs),
-        value: value === undefined ? null : formatDecimal(value),
-        hour,
-      })
+        return ok({ events: items, next: `${String(last?.['hour'])}.${String(last?.['key'])}` })
+      items.push(listed(event, hour))
     }
   }
-  return ok({ items, next: undefined })
+  return ok({ events: items, next: undefined })
 }
 
-/** The way from an event's key to the root of its line. */
-async function proofOf(
-  deps: Deps,
-  query: EvidenceQuery,
-  named: string | undefined,
-  tree: ReturnType<typeof lineTree>,
-): Promise<Result<Record<string, unknown> | undefined>> {
-  if (named === undefined) return ok(undefined)
-  const [, ofHour, key = ''] = EVENT_KEY.exec(named) ?? []
-  for (const hour of (await hoursWithUsage(deps, query)).keys()) {
-    if (ofHour !== undefined && hour !== ofHour) continue
-    const events = await eventsOfHour(deps, query, hour)
-    if (!events.ok) return events
-    const event = events.value.find((one) => one.key === key)
-    const tally = event === undefined ? undefined : tallyEvents([event], deps.versionOf).find(query.isIn)
-    if (event === undefined || tally === undefined) continue
-    const name = tallyKey(tally)
-    const ofTally = events.value.filter((one) =>
-      tallyEvents([one], deps.versionOf).some((t) => tallyKey(t) === name),
-    )
-    const keys = ofTally.map((one) => one.key).sort()
-    const day = hourKey(hourOf(event.timeMs).fromMs).slice(0, 8)
-    const hours = [...(await hoursWithUsage(deps, query)).keys()].filter((one) => one.startsWith(day))
-    const leaves = await hourLeaves(deps, query, hours)
-    if (!leaves.ok) return leaves
-    const roots = leaves.value.flatMap((one) =>
-      one.tallies.filter((t) => tallyKey(t) === name).map((t) => ({ hour: one.hour, root: t.root })),
-    )
-    const above = tree.pathFrom(day, name)
-    if (above === undefined) continue
-    const levels: ProofLevel[] = [
-      { over: 'events', path: merklePath(keys, keys.indexOf(key)) },
-      {
-        over: 'hours',
-        path: merklePath(
-          roots.map(({ root }) => root),
-          roots.findIndex((one) => one.hour === hour),
-        ),
-      },
-      ...above,
-    ]
-    const { source, id } = event
-    return ok({ event: { key, source, id, time: formatInstant(event.timeMs) }, levels })
-  }
-  return refuse('resource.not_found', 'no such event', 'The line holds no event with this key.')
+function listed({ key, source, id, timeMs, value }: CountedEvent, hour: string): Record<string, unknown> {
+  const text = value === undefined ? null : formatDecimal(value)
+  return { key, source, id, time: formatInstant(timeMs), value: text, hour }
 }

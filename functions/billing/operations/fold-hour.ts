@@ -3,6 +3,7 @@ import { type Corrections, correctionsOf, countedAtMs } from '../domain/apply-co
 import { hourKey } from '../domain/calendar.ts'
 import { contradictions } from '../domain/find-conflicts.ts'
 import { type FoldedHour, foldingHour } from '../domain/fold-hour.ts'
+import { keyIndexOf } from '../domain/key-index.ts'
 import { merkleRoot } from '../domain/merkle.ts'
 import { countRepeats } from '../domain/repeats.ts'
 import { periodOfHour } from '../domain/spans.ts'
@@ -31,7 +32,7 @@ export async function rollUpHour(
     const events = batches.flatMap((batch) => batch.events)
     const folded = await run.reading.work(foldingHour(events, periodOfHour(hour), corrections))
     moved = movedFrom(hour, batches, folded, corrections)
-    return hourFold(deps, batches, folded)
+    return hourFold(deps, batches, folded, keysSaidOf(hour, batches, corrections))
   })
   for (const { event, to } of moved) await deps.corrections.copyTo(ctx, event, to, run.nowMs)
   return changed
@@ -41,6 +42,7 @@ function hourFold(
   deps: Pick<BillingDeps, 'versionOf'>,
   batches: readonly LedgerBatch[],
   folded: FoldedHour,
+  keys: Iterable<string>,
 ): HourFold {
   const said = batches.flatMap(({ batchId, events }) => events.map((event) => ({ event, batchId })))
   return {
@@ -50,7 +52,20 @@ function hourFold(
     root: merkleRoot(folded.events.map(({ key }) => key).sort()),
     events: folded.events.length,
     conflicts: contradictions(said, folded.said, folded.conflicts),
+    newestMs: batches.reduce((newest, { receivedAtMs }) => Math.max(newest, receivedAtMs), 0),
+    keys: keyIndexOf(keys),
   }
+}
+
+/** The keys of all that counts in the hour, has counted or could: an older invoice may rest on what is void now. */
+function keysSaidOf(hour: string, batches: readonly LedgerBatch[], corrections: Corrections): string[] {
+  const { fromMs, toMs } = periodOfHour(hour)
+  const isHere = (timeMs: number): boolean => timeMs >= fromMs && timeMs < toMs
+  return batches.flatMap(({ events }) =>
+    events
+      .filter(({ key, timeMs }) => isHere(timeMs) || corrections.timesGiven(key).some(isHere))
+      .map(({ key }) => key),
+  )
 }
 
 type Moved = { readonly event: { readonly batch: string; readonly key: string }; readonly to: string }

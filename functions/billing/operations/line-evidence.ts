@@ -19,11 +19,26 @@ export type EvidenceQuery = {
   readonly isIn: (tally: Pick<Tally, 'meter' | 'group'>) => boolean
   /** What was received later is left out; everything is in it where undefined. */
   readonly asOfMs: number | undefined
+  /** As of then. */
+  readonly corrections: Corrections
+  /** The hours of the period in which something is, ascending. */
+  readonly hours: ReadonlyMap<string, LiveHour>
   readonly reading: Reading
 }
 
-/** The hours of a period in which something is, ascending. */
-export async function hoursWithUsage(
+/** Reads what every step of a question about a line needs. */
+export async function openEvidence(
+  deps: Pick<EvidenceDeps, 'corrections' | 'live'>,
+  query: Omit<EvidenceQuery, 'corrections' | 'hours'>,
+): Promise<EvidenceQuery> {
+  const [hours, corrections] = await Promise.all([
+    hoursWithUsage(deps, query),
+    correctionsAsOf(deps, query.ctx, query.asOfMs),
+  ])
+  return { ...query, hours, corrections }
+}
+
+async function hoursWithUsage(
   deps: Pick<EvidenceDeps, 'live'>,
   { ctx, period }: Pick<EvidenceQuery, 'ctx' | 'period'>,
 ): Promise<ReadonlyMap<string, LiveHour>> {
@@ -38,23 +53,16 @@ export async function hoursWithUsage(
 /** By UTC day the tallies of a line with their roots: from the roll-ups of days, else hour by hour. */
 export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promise<Result<DayLeaves[]>> {
   const { ctx, period, isIn } = query
-  const live = await hoursWithUsage(deps, query)
-  const rollups =
-    query.asOfMs === undefined
-      ? await deps.rollups.days(ctx, dayKey(period.fromMs), dayKey(period.toMs - 1))
-      : new Map<string, never>()
+  const rollups = await deps.rollups.days(ctx, dayKey(period.fromMs), dayKey(period.toMs - 1))
   const leaves: DayLeaves[] = []
-  for (const [day, hours] of Map.groupBy(live.keys(), (hour) => hour.slice(0, 8))) {
+  for (const [day, hours] of Map.groupBy(query.hours.keys(), (hour) => hour.slice(0, 8))) {
     const rollup = rollups.get(day)
-    const whole = hours.every((hour) => isWhole(hour, period))
-    const exact =
-      rollup?.tallies !== undefined &&
-      hours.every((hour) => rollup.hours[hour.slice(8)]?.batchCount === live.get(hour)?.batches)
-    if (whole && exact && rollup?.tallies !== undefined) {
+    const whole = hours.every((hour) => isUsable(query, hour, rollup?.hours[hour.slice(8)]))
+    if (whole && rollup?.tallies !== undefined) {
       leaves.push({ day, tallies: rollup.tallies.filter(isIn) })
       continue
     }
-    const folded = await hourLeaves(deps, query, hours)
+    const folded = await hourLeaves(deps, query, day)
     if (!folded.ok) return folded
     leaves.push({ day, tallies: ofDay(folded.value) })
   }
@@ -63,19 +71,38 @@ export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promi
 
 export type HourLeaves = { readonly hour: string; readonly tallies: readonly TallyRoot[] }
 
-/** The tallies of a line in some hours of one day, with their roots over event keys. */
+/** The tallies of a line in the hours of a day, with their roots over event keys: rolled up, else from the ledger. */
 export async function hourLeaves(
   deps: EvidenceDeps,
   query: EvidenceQuery,
-  hours: readonly string[],
+  day: string,
 ): Promise<Result<HourLeaves[]>> {
+  const hours = [...query.hours.keys()].filter((hour) => hour.startsWith(day))
+  const rollups = await deps.rollups.hours(query.ctx, day)
   const leaves: HourLeaves[] = []
   for (const hour of hours) {
+    const rollup = rollups.get(hour)
+    if (rollup?.tallies !== undefined && isUsable(query, hour, rollup)) {
+      leaves.push({ hour, tallies: rollup.tallies.filter(query.isIn) })
+      continue
+    }
     const events = await eventsOfHour(deps, query, hour)
     if (!events.ok) return events
     leaves.push({ hour, tallies: tallyEvents(events.value, deps.versionOf).filter(query.isIn) })
   }
   return ok(leaves)
+}
+
+/** Whether a roll-up says of an hour just what the question is about: all batches, and none that came later. */
+function isUsable(
+  { period, asOfMs, hours }: EvidenceQuery,
+  hour: string,
+  rollup: { readonly batchCount: number; readonly newestMs?: number | undefined } | undefined,
+): boolean {
+  const { fromMs, toMs } = periodOfHour(hour)
+  const isWhole = fromMs >= period.fromMs && toMs <= period.toMs
+  const inTime = asOfMs === undefined || (rollup?.newestMs ?? Number.POSITIVE_INFINITY) <= asOfMs
+  return isWhole && inTime && rollup?.batchCount === hours.get(hour)?.batches
 }
 
 /** The root of a day is over the roots of its hours. */
@@ -94,29 +121,24 @@ export function ofDay(hours: readonly HourLeaves[]): TallyRoot[] {
 
 /** The events of an hour that count in the period, each once and as corrected. */
 export async function eventsOfHour(
-  deps: Pick<EvidenceDeps, 'ledger' | 'corrections'>,
-  { ctx, period, asOfMs = Number.POSITIVE_INFINITY, reading }: EvidenceQuery,
+  deps: Pick<EvidenceDeps, 'ledger'>,
+  { ctx, period, asOfMs = Number.POSITIVE_INFINITY, corrections, reading }: EvidenceQuery,
   hour: string,
 ): Promise<Result<readonly CountedEvent[]>> {
   const read = await deps.ledger.hours(ctx, [hour], reading)
   if (!read.ok) return read
   const batches = (read.value.get(hour) ?? []).filter(({ receivedAtMs }) => receivedAtMs <= asOfMs)
-  const corrections = await correctionsAsOf(deps, ctx, asOfMs)
   const events = batches.flatMap((batch) => batch.events)
   const folded = await reading.work(foldingHour(events, periodOfHour(hour), corrections))
   return ok(folded.events.filter(({ timeMs }) => timeMs >= period.fromMs && timeMs < period.toMs))
 }
 
+/** What corrections that were received until an instant come to; all of them where it is undefined. */
 async function correctionsAsOf(
   deps: Pick<EvidenceDeps, 'corrections'>,
   ctx: TenantContext,
-  asOfMs: number,
+  asOfMs: number | undefined,
 ): Promise<Corrections> {
   const all = await deps.corrections.all(ctx)
-  return correctionsOf(all.filter(({ receivedAtMs }) => receivedAtMs <= asOfMs))
-}
-
-function isWhole(hour: string, period: Period): boolean {
-  const { fromMs, toMs } = periodOfHour(hour)
-  return fromMs >= period.fromMs && toMs <= period.toMs
+  return correctionsOf(all.filter(({ receivedAtMs }) => asOfMs === undefined || receivedAtMs <= asOfMs))
 }

@@ -11,7 +11,7 @@ import type { Rational } from '../domain/rational.ts'
 import type { Subscription } from '../domain/subscription.ts'
 import { type BillingPeriod, segmentsOf, termsAt } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
-import { eventsOfHour, hoursWithUsage } from './line-evidence.ts'
+import { eventsOfHour, openEvidence } from './line-evidence.ts'
 
 /** What measuring takes: single events only for a price by transaction. */
 export type MeasureDeps = Pick<BillingDeps, 'plans' | 'usage' | 'ledger' | 'live' | 'corrections'>
@@ -130,9 +130,9 @@ async function withTransactions(
   { price, period }: PricePart,
   groups: readonly GroupUsage[],
 ): Promise<Result<readonly GroupUsage[]>> {
-  const query = { ctx, period, isIn: () => true, asOfMs: undefined, reading }
+  const query = await openEvidence(deps, { ctx, period, isIn: () => true, asOfMs: undefined, reading })
   const transactions = new Map<string, Rational[]>()
-  for (const hour of (await hoursWithUsage(deps, query)).keys()) {
+  for (const hour of query.hours.keys()) {
     const events = await eventsOfHour(deps, query, hour)
     if (!events.ok) return events
     for (const { meter, dimensions, value } of events.value) {

@@ -118,27 +118,38 @@ export type HourFold = {
   readonly root: string
   readonly events: number
   readonly conflicts: readonly UsageConflict[]
+  /** When the newest of the batches was received, in milliseconds. */
+  readonly newestMs: number
+  /** Beginnings of the keys of all that was ever said about the hour, or undefined: too many of them. */
+  readonly keys: Uint8Array | undefined
 }
 
-export type HourRollup = Omit<HourFold, 'conflicts' | 'tallies'> & {
-  readonly hour: string
-  /** Grows with every change of content. */
-  readonly rev: number
-  /** Undefined where they are too many for a document: such an hour is folded from the ledger. */
-  readonly tallies: readonly Tally[] | undefined
-}
+/** When the newest batch in a roll-up was received, in milliseconds; older roll-ups do not say. */
+type Newest = { readonly newestMs?: number | undefined }
+
+export type HourRollup = Omit<HourFold, 'conflicts' | 'tallies' | 'newestMs' | 'keys'> &
+  Newest & {
+    readonly hour: string
+    /** Grows with every change of content. */
+    readonly rev: number
+    /** Undefined where they are too many for a document: such an hour is folded from the ledger. */
+    readonly tallies: readonly Tally[] | undefined
+  }
 
 export type DayRollup = {
   readonly day: string
   readonly rev: number
   /** By hour `HH`, the batches and the revision of the roll-up that went in. */
-  readonly hours: Readonly<Record<string, { readonly batchCount: number; readonly rev: number }>>
+  readonly hours: Readonly<Record<string, Newest & { readonly batchCount: number; readonly rev: number }>>
   readonly tallies: readonly Tally[] | undefined
   readonly repeats: Repeats
 }
 
 /** Events that share an id and say different things. */
 export type UsageConflict = Contradiction
+
+/** Which event keys an hour cannot hold, and of how many batches that was said. */
+export type KeyedHour = Pick<HourFold, 'batchCount'> & { readonly keys?: Uint8Array | undefined }
 
 export type RollupStore = {
   /**
@@ -149,6 +160,8 @@ export type RollupStore = {
   /** Folds the hours of a day that are rolled up into one document; true when it changed. */
   foldDay(ctx: TenantContext, day: string): Promise<boolean>
   hours(ctx: TenantContext, day: string): Promise<ReadonlyMap<string, HourRollup>>
+  /** The key indexes of the hours of a day, `yyyymmddHH`, and nothing else of them. */
+  keys(ctx: TenantContext, day: string): Promise<ReadonlyMap<string, KeyedHour>>
   /** From the first to the last day, both included; those that there are. */
   days(ctx: TenantContext, first: string, last: string): Promise<ReadonlyMap<string, DayRollup>>
   conflicts(
