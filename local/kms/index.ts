@@ -1,10 +1,13 @@
 import { systemClock } from '#shared/clock.ts'
 import { asRecord } from '#shared/json.ts'
 import type { Loopback } from '../bind-loopback.ts'
+import { type FaultHook, underFault } from '../faults.ts'
+import { faultAnswer } from '../google-service.ts'
 import { openJournal } from '../journal.ts'
-import { type Call, json, serveLoopback } from '../loopback.ts'
+import { type Answer, type Call, HANG_UP, json, serveLoopback } from '../loopback.ts'
 import { decrypt, encrypt } from './crypto.ts'
 import { type KeyBook, keyBook, versionName } from './keys.ts'
+import { listVersions, operationOf } from './listing.ts'
 import { type KeyRecord, KmsError, type VersionRecord } from './model.ts'
 import { asymmetricSign, publicKey } from './signing.ts'
 
@@ -21,13 +24,20 @@ type KmsOptions = {
 }
 
 /** For `KMS_API_URL`, with the key ring for `KMS_KEY_RING`. */
-export type KmsServer = Loopback & { readonly keyRing: string }
+export type KmsServer = Loopback & {
+  readonly keyRing: string
+  /** Asked before every call by the name of its method, such as `DestroyCryptoKeyVersion`. */
+  setFault(hook: FaultHook<Call> | undefined): void
+  /** The keys there are, with the state of each version; never what they are made of. */
+  dump(): readonly { readonly name: string; readonly versions: readonly VersionRecord['state'][] }[]
+}
 
 /** Serves keys that wrap keys and keys that sign, over a part of Cloud KMS' REST API, on the loopback interface. */
 export async function startKms(options: KmsOptions): Promise<KmsServer> {
   const journal = openJournal(options.file)
   const book = keyBook(journal, options.keyRing, options.now ?? systemClock.now)
-  const server = await serveLoopback(options.port ?? 0, async (call) => {
+  let fault: FaultHook<Call> | undefined
+  const answer = (call: Call): Answer => {
     try {
       authenticate(options, call)
       return json(200, route(options.keyRing, book, call))
@@ -36,10 +46,25 @@ export async function startKms(options: KmsOptions): Promise<KmsServer> {
       const { httpStatus: code, message, status } = error
       return json(code, { error: { code, message, status } })
     }
-  })
+  }
+  const server = await serveLoopback(options.port ?? 0, (call) =>
+    underFault(
+      fault?.(operationOf(call), call),
+      () => answer(call),
+      (wrong) => (wrong.mode === 'error' ? faultAnswer(wrong) : HANG_UP),
+    ),
+  )
   return {
     ...server,
     keyRing: options.keyRing,
+    setFault: (hook) => {
+      fault = hook
+    },
+    dump: () =>
+      [...journal.entries()].map(([name]) => ({
+        name,
+        versions: book.get(name).versions.map(({ state }) => state),
+      })),
     close: async () => {
       await server.close()
       journal.close()
@@ -89,8 +114,12 @@ function onKey(book: KeyBook, key: KeyRecord, verb: string | undefined, call: Ca
 function onVersions(book: KeyBook, key: KeyRecord, call: Call): object {
   if (call.method === 'POST') return versionView(key, book.addVersion(key))
   if (call.method !== 'GET') throw new KmsError('NOT_FOUND', 'Not Found')
-  const cryptoKeyVersions = key.versions.map((version) => versionView(key, version))
-  return { cryptoKeyVersions, totalSize: cryptoKeyVersions.length }
+  const { next, page } = listVersions(key, call.url.searchParams)
+  return {
+    cryptoKeyVersions: page.map((version) => versionView(key, version)),
+    ...(next === undefined ? {} : { nextPageToken: next }),
+    totalSize: key.versions.length,
+  }
 }
 
 function onVersion(
@@ -129,6 +158,7 @@ function keyView(key: KeyRecord): object {
     createTime: key.createTime,
     versionTemplate: { protectionLevel: 'SOFTWARE', algorithm: algorithmOf(key) },
     destroyScheduledDuration: `${key.destroyAfterSeconds}s`,
+    ...(key.labels === undefined ? {} : { labels: key.labels }),
   }
 }
 
@@ -141,8 +171,13 @@ function versionView(key: KeyRecord, version: VersionRecord): object {
     createTime: version.createTime,
     ...(version.destroyAtMs === undefined
       ? {}
-      : { destroyTime: new Date(version.destroyAtMs).toISOString() }),
+      : { [timeName(version)]: new Date(version.destroyAtMs).toISOString() }),
   }
+}
+
+/** What is to come, and what has been, have names of their own. */
+function timeName({ state }: VersionRecord): string {
+  return state === 'DESTROYED' ? 'destroyEventTime' : 'destroyTime'
 }
 
 function algorithmOf({ purpose }: KeyRecord): string {

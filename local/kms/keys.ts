@@ -41,6 +41,7 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
       if (!KEY_ID.test(keyId))
         throw new KmsError('INVALID_ARGUMENT', `The crypto_key_id ${keyId} is invalid.`)
       const purpose = purposeOf(body)
+      const labels = asRecord(body['labels'])
       const name = `${keyRing}/cryptoKeys/${keyId}`
       if (journal.get(name) !== undefined)
         throw new KmsError('ALREADY_EXISTS', `CryptoKey ${name} already exists.`)
@@ -48,6 +49,7 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
         name,
         ...(purpose === undefined ? {} : { purpose }),
         createTime: new Date(now()).toISOString(),
+        ...(labels === undefined ? {} : { labels }),
         primary: 1,
         destroyAfterSeconds: secondsOf(body['destroyScheduledDuration']),
         versions: [newVersion(1, purpose)],

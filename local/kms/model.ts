@@ -16,6 +16,7 @@ export type KeyRecord = {
   /** Keys that sign, on P-256 with SHA-256; those without it encrypt. */
   readonly purpose?: 'ASYMMETRIC_SIGN'
   readonly createTime: string
+  readonly labels?: Readonly<Record<string, unknown>>
   readonly primary: number
   readonly destroyAfterSeconds: number
   readonly versions: readonly VersionRecord[]
