@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ApiReply } from '#shared/http/types.ts'
 import { REFUSALS } from '#shared/refusals.ts'
 import type { Refusal } from '#shared/result.ts'
@@ -33,9 +34,16 @@ export function redirectReply(redirection: Redirection, issuer: string): ApiRepl
   }
 }
 
+/** Readable on a telephone and in the dark; the only style that the page's own policy lets in. */
+const STYLE =
+  ':root{color-scheme:light dark;font:1rem/1.5 system-ui,sans-serif}main{max-width:34rem;margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem;line-height:1.3}'
+const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
+const WHAT_TO_DO =
+  'Close this page and start again from the application. If you come back here, tell its support the code below.'
+
 /**
- * A refusal as a person reads it: plain HTML without script, style or picture, and without a word that
- * was sent to us.
+ * A refusal as a person reads it: what happened and what to do, without script or picture, and without a
+ * word that was sent to us.
  */
 export function pageReply(refusal: Refusal): ApiReply {
   const { status, title } = REFUSALS[refusal.code]
@@ -44,13 +52,14 @@ export function pageReply(refusal: Refusal): ApiReply {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; frame-ancestors 'none'`,
       'cache-control': 'no-store',
       ...(status === 429 || status === 503 ? { 'retry-after': '1' } : {}),
     },
     text: `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign-in</title></head>
-<body><main><h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p><p><code>${escapeHtml(refusal.code)}</code></p></main></body>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign-in</title><style>${STYLE}</style></head>
+<body><main><h1>${escapeHtml(title)}</h1>${text === '' ? '' : `<p>${escapeHtml(text)}</p>`}<p>${WHAT_TO_DO}</p><p><code>${escapeHtml(refusal.code)}</code></p></main></body>
 </html>
 `,
   }

@@ -78,7 +78,7 @@ export function proveRedirect(client: Client | undefined, query: Query): Result<
 }
 
 function refusePage(detail: string) {
-  const hint = 'The application that sent you here asked for a sign-in in a way that cannot be trusted.'
+  const hint = 'Nobody can tell where you would be sent afterwards, so you are not sent on.'
   return refuse('authorization.invalid', detail, hint)
 }
 

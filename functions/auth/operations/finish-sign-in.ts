@@ -272,6 +272,6 @@ function errorOfProvider(error: string): AuthorizationError {
 }
 
 function refuseCallback(detail: string): Refusal {
-  const hint = 'This sign-in cannot be completed. Go back to the application and start again.'
+  const hint = 'It was begun in another browser, too long ago, or it has been completed already.'
   return refuse('callback.invalid', detail, hint)
 }
