@@ -45,11 +45,11 @@ export function kubernetesCluster(transport: KubernetesTransport, tokens: Access
       return withObject(answered, (live) => live)
     },
     list: (selection, signal) => listWith(exchange, selection, signal),
-    delete: async (kind, name, uid, signal, graceSeconds) => {
+    delete: async (kind, name, uid, signal, graceSeconds, version) => {
       const value = {
         apiVersion: 'v1',
         kind: 'DeleteOptions',
-        preconditions: { uid },
+        preconditions: { uid, ...(version === undefined ? {} : { resourceVersion: version }) },
         ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
       }
       const body = { contentType: 'application/json', value }

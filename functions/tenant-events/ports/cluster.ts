@@ -1,5 +1,8 @@
+import type { AccessQuestion } from '../domain/access.ts'
 import type { ClusterObject } from '../domain/kubernetes-objects.ts'
 import type { Failure } from '../domain/operation.ts'
+
+export type { AccessQuestion }
 
 export type ClusterAnswer<T> =
   | { readonly ok: true; readonly value: T }
@@ -31,16 +34,6 @@ export type ClusterKind = {
 /** The objects of a kind, or those of them that carry all the labels. */
 export type ClusterSelection = ClusterKind & { readonly labels?: Readonly<Record<string, string>> }
 
-/** Whether a service account may do something; `namespace` is empty for what is cluster-wide. */
-export type AccessQuestion = {
-  readonly account: { readonly namespace: string; readonly name: string }
-  readonly verb: string
-  readonly group: string
-  /** With the subresource, if any: `pods/exec`. */
-  readonly resource: string
-  readonly namespace: string
-}
-
 /**
  * A tenant cluster's API server. Failures are values: the saga writes them down and decides.
  * `signal` ends a call early; then it is not known whether it took effect.
@@ -55,7 +48,8 @@ export type Cluster = {
   list(selection: ClusterSelection, signal: AbortSignal): Promise<ClusterAnswer<readonly LiveObject[]>>
   /**
    * Deletes this very object: one of the same name and another uid stays. Missing is success.
-   * `graceSeconds` is how long a pod may take to end; its own setting unless given.
+   * `graceSeconds` is how long a pod may take to end; its own setting unless given. With `version` the object
+   * stays if it is not as it was when it was read.
    */
   delete(
     kind: ClusterKind,
@@ -63,6 +57,7 @@ export type Cluster = {
     uid: string,
     signal: AbortSignal,
     graceSeconds?: number,
+    version?: string,
   ): Promise<ClusterAnswer<void>>
   /** What the server's roles answer each question (SubjectAccessReview), in their order. */
   review(
