@@ -3,7 +3,7 @@ import { formatFieldPath } from '#local/engine/firestore/paths.ts'
 import { planQuery } from '#local/engine/firestore/query-plan.ts'
 import type { Store } from '#local/engine/firestore/store.ts'
 import type { WireFilter, WireQuery, WireValue, WireWrite } from '#local/engine/firestore/wire.ts'
-import { type DocumentState, parseWrite } from '#local/engine/firestore/writes.ts'
+import { type DocumentState, parseWrite, project } from '#local/engine/firestore/writes.ts'
 import { pause } from '#shared/deadline.ts'
 import type { Opened } from '#shared/firestore/database.ts'
 import type { Random } from '#shared/testing/random.ts'
@@ -126,15 +126,17 @@ function queryOn(
         },
       }),
     limit: (limit: number) => more({ limit: { value: limit } }),
+    select: (...fields: readonly string[]) =>
+      more({ select: { fields: fields.map((fieldPath) => ({ fieldPath })) } }),
     get: () =>
       rpc('query', path, () => {
         const view = store.view(DATABASE, {})
-        const { rows } = store.query(
-          view,
-          planQuery(DATABASE, parent, { ...query, from: [{ collectionId }] }),
-        )
+        const plan = planQuery(DATABASE, parent, { ...query, from: [{ collectionId }] })
+        const { rows } = store.query(view, plan)
+        const shown = (state: DocumentState): DocumentState =>
+          plan.select === undefined ? state : { ...state, fields: project(state.fields, plan.select) }
         return {
-          docs: rows.map((row) => snapshotOf(row.path, row.state, view.time)),
+          docs: rows.map((row) => snapshotOf(row.path, shown(row.state), view.time)),
           readTime: Timestamp.fromMicros(view.time),
         }
       }),
