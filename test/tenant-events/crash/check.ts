@@ -1,0 +1,125 @@
+import { randomOf } from '#shared/testing/random.ts'
+import { type Fate, type Fault, noFaults, oneFault, seededFaults } from './faults.ts'
+import type { Mutant } from './mutant.ts'
+import { type Outcome, simulate } from './simulate.ts'
+import type { Story } from './story.ts'
+
+/** The ends that calm runs of a story come to, by where its asks met the tenant. */
+export type Calm = {
+  readonly story: Story
+  readonly byPoints: ReadonlyMap<string, string>
+  readonly ends: ReadonlySet<string>
+  /** Asks that are refused in some calm run, by their place. */
+  readonly refused: ReadonlySet<number>
+  /** Calls and commits of the longest of them. */
+  readonly calls: number
+  readonly commits: number
+}
+
+const calms = new Map<Story, Promise<Calm>>()
+
+/** Calm runs of a story, once; of one with an ask that does not wait, one for each commit it can come after. */
+export function calmOf(story: Story): Promise<Calm> {
+  const known = calms.get(story) ?? tellCalmly(story)
+  calms.set(story, known)
+  return known
+}
+
+async function tellCalmly(story: Story): Promise<Calm> {
+  const outcomes: Outcome[] = []
+  const open = story.asks.filter(({ when }) => when === 'meanwhile').length
+  const tell = async (delays: readonly number[]): Promise<Outcome> => {
+    let used = 0
+    const places = story.asks.map(({ when }) => (when === 'meanwhile' ? (delays[used++] ?? 1) : 0))
+    const outcome = await simulate({ seed: 0, story, faults: noFaults(), meanwhile: (at) => places[at] ?? 1 })
+    if (outcome.violations.length > 0)
+      throw new Error(`${story.name}, calm: ${outcome.violations.join('; ')}`)
+    outcomes.push(outcome)
+    return outcome
+  }
+  // A delay beyond the last commit asks when all is quiet: longer ones are the same run again.
+  const vary = async (delays: readonly number[]): Promise<void> => {
+    if (delays.length === open) return void (await tell(delays))
+    for (let delay = 1, quiet = 0; quiet < 2; delay += 1) {
+      const before = outcomes.length
+      await vary([...delays, delay])
+      const last = outcomes.slice(before).every(({ points }) => !points.some((point) => point.includes('/')))
+      quiet += last ? 1 : 0
+      if (delay > 60) break
+    }
+  }
+  await vary([])
+  return {
+    story,
+    byPoints: new Map(outcomes.map(({ points, end }) => [points.join(' | '), end])),
+    ends: new Set(outcomes.map(({ end }) => end)),
+    refused: new Set(outcomes.flatMap(({ points }) => refusedOf(points))),
+    calls: Math.max(...outcomes.map(({ calls }) => calls)),
+    commits: Math.max(...outcomes.map(({ commits }) => commits)),
+  }
+}
+
+/** What was wrong with a run, compared with the calm ones. */
+export function compare(calm: Calm, outcome: Outcome): string[] {
+  if (outcome.violations.length > 0) return [...outcome.violations]
+  const points = outcome.points.join(' | ')
+  const refused = refusedOf(outcome.points).find((at) => !calm.refused.has(at))
+  if (refused !== undefined) return [`ask ${refused} was answered: ${outcome.points[refused]}`]
+  const expected = calm.byPoints.get(points)
+  if (expected === outcome.end) return []
+  if (expected === undefined && calm.ends.has(outcome.end)) return []
+  return [`asked at ${points}: ${differenceOf(expected ?? [...calm.ends][0] ?? '', outcome.end)}`]
+}
+
+/** The asks that were refused. */
+function refusedOf(points: readonly string[]): number[] {
+  return points.flatMap((point, at) => (point.startsWith('refused ') ? [at] : []))
+}
+
+/** The first member that differs, shortened to where it does. */
+function differenceOf(expected: string, found: string): string {
+  let at = 0
+  while (at < expected.length && expected[at] === found[at]) at += 1
+  const around = (text: string): string => text.slice(Math.max(0, at - 60), at + 100)
+  return `calm …${around(expected)}… but …${around(found)}…`
+}
+
+/** One crash, or another fault, at the `at`-th call; undefined when the run has fewer calls. */
+export async function withOneFault(
+  story: Story,
+  at: number,
+  fate: Fate,
+  mutant?: Mutant,
+): Promise<{ readonly violations: readonly string[] } | undefined> {
+  const calm = await calmOf(story)
+  const faults = oneFault(at, fate)
+  const outcome = await simulate({ seed: at, story, faults, ...(mutant === undefined ? {} : { mutant }) })
+  return faults.reached() ? { violations: compare(calm, outcome) } : undefined
+}
+
+export type SeededRun = {
+  readonly story: Story
+  readonly outcome: Outcome
+  readonly violations: readonly string[]
+  readonly injected: ReadonlyMap<Fault, number>
+}
+
+/** A life with all the faults that a seed draws, in a story that it draws too. */
+export async function withSeed(
+  seed: number,
+  stories: readonly Story[],
+  options: { readonly mutant?: Mutant; readonly keepTrace?: number } = {},
+): Promise<SeededRun> {
+  const random = randomOf(seed, 'story')
+  const story = random.pick(stories)
+  const calm = await calmOf(story)
+  const injected = new Map<Fault, number>()
+  const faults = seededFaults(seed, (fault) => void injected.set(fault, (injected.get(fault) ?? 0) + 1))
+  const delays = story.asks.map(() => random.between(1, calm.commits))
+  const outcome = await simulate({
+    ...{ seed, story, faults, ...options },
+    meanwhile: (at) => delays[at] ?? 1,
+    healAfter: random.between(40, 600),
+  })
+  return { story, outcome, violations: compare(calm, outcome), injected }
+}

@@ -1,0 +1,85 @@
+import { canonicalJson } from '#shared/json.ts'
+import type { LiveObject } from '../../../functions/tenant-events/ports.ts'
+import type { Story } from './story.ts'
+import { type Ground, objectsOf } from './world.ts'
+
+/** Facts about how the way was, and not about where it led. */
+const OF_THE_WAY = ['drift-detected', 'drift-corrected', 'operation-stuck', 'step-completed']
+
+/** How everything ended, as text: equal for two runs that came to the same, by whatever detours. */
+export function endOf(ground: Ground): string {
+  const { documents, others, leaving } = ground
+  return canonicalJson(
+    normal({
+      tenants: [...documents.tenants.values()],
+      operations: [...documents.operations.values()].map(({ kind, status, failure, desired }) => ({
+        ...{ kind, status, failure, desired },
+      })),
+      facts: factsOf(ground),
+      timers: [...documents.timers.values()],
+      tombstones: [...documents.tombstones],
+      certificates: [...leaving.certificates.keys()],
+      objects: [...objectsOf(ground)].sort().map(([path, live]) => [path, shapeOf(live)]),
+      cloud: cloudOf(ground),
+      bucket: leaving.versions.map(({ name, live }) => ({ name, live })).sort(),
+      accounts: [...others.accounts],
+      keeps: [...others.keeps].map(([tenantId, groups]) => [tenantId, [...groups].sort()]),
+    }),
+  )
+}
+
+/** The kinds of the facts that were said, in their order. */
+export function factsOf({ documents }: Ground): string[] {
+  return documents.outbox
+    .filter(({ topic }) => topic === 'tenant-facts')
+    .map(({ event }) => event.type.replace(/^ai\.energent\.tenant\.(.*)\.v1$/, '$1'))
+    .filter((kind) => !OF_THE_WAY.includes(kind))
+}
+
+/** What must be so at the end of a story, however it is told. */
+export function checkEnd(ground: Ground, story: Story): string[] {
+  const { documents } = ground
+  const wrong: string[] = []
+  const [tenant] = documents.tenants.values()
+  const state = tenant?.state ?? (documents.tombstones.size > 0 ? 'PURGED' : '-')
+  if (!story.ends.split(' ').includes(state)) wrong.push(`it ends ${state}, not ${story.ends}`)
+  if (tenant?.namespaceUid) {
+    const live = [...objectsOf(ground)].find(([path]) =>
+      path.endsWith(`Namespace//tenant-${tenant.tenantId}`),
+    )
+    if (live?.[1].uid !== tenant.namespaceUid) wrong.push('the namespace is not the one that was recorded')
+  }
+  const terminating = [...objectsOf(ground)].find(([, live]) => live.terminating)
+  if (terminating !== undefined) wrong.push(`${terminating[0]} is still being deleted`)
+  return wrong
+}
+
+function shapeOf({ labels, body }: LiveObject): object {
+  return { labels, body }
+}
+
+function cloudOf({ cloud }: Ground): object {
+  return {
+    keys: [...cloud.keys].map(([tenantId, { primary, versions }]) => ({ tenantId, primary, versions })),
+    secrets: [...cloud.secretsByName].map(([name, { readers }]) => ({ name, readers: [...readers] })).sort(),
+    machines: [...cloud.machines].map(([name, { tenantId, goneAtMs }]) => ({ name, tenantId, goneAtMs })),
+    fleet: [...cloud.fleet],
+  }
+}
+
+/** Of the way, and so different in each run. */
+const LEFT_OUT = new Set(['revision', 'factSequence', 'operationId', 'uid', 'namespaceUid', 'holders'])
+
+/** The value without what names a moment, a try or an operation. */
+function normal(value: unknown): unknown {
+  if (typeof value === 'number') return value > 1e12 ? 'a time' : value
+  if (typeof value === 'string') {
+    return value
+      .replaceAll(/\bop_[0-9A-Z]{26}\b/g, 'an operation')
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'a time')
+  }
+  if (Array.isArray(value)) return value.map(normal)
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([key]) => !LEFT_OUT.has(key))
+  return Object.fromEntries(kept.map(([key, member]) => [key, normal(member)]))
+}

@@ -1,0 +1,123 @@
+import type { Message } from '../messages.ts'
+import { checkEnd, endOf } from './end.ts'
+import type { Faults } from './faults.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { createKernel, type Ending, type Kernel } from './kernel.ts'
+import { type Mutant, NO_MUTANT } from './mutant.ts'
+import { hear } from './others.ts'
+import { createPubSub } from './pubsub.ts'
+import type { Story } from './story.ts'
+import { tellStory } from './tell.ts'
+import { watchCommits } from './watch.ts'
+import { type Ground, newGround } from './world.ts'
+
+export type Run = {
+  readonly seed: number
+  readonly story: Story
+  readonly faults: Faults
+  readonly mutant?: Mutant
+  readonly keepTrace?: number
+  /** When, in commits since the ask before, each ask that does not wait is made. */
+  readonly meanwhile?: (at: number) => number
+  /** Faults end after so many calls of ports. */
+  readonly healAfter?: number
+}
+
+export type Outcome = {
+  readonly violations: readonly string[]
+  /** The same for the same seed and code. */
+  readonly hash: string
+  /** How everything ended, in a form that can be compared with another run. */
+  readonly end: string
+  /** Where the tenant was when each ask was accepted. */
+  readonly points: readonly string[]
+  readonly calls: number
+  readonly commits: number
+  readonly lastedMs: number
+  readonly tail: readonly string[]
+}
+
+const START_MS = Date.parse('2026-11-23T09:00:00Z')
+/** Longer than any story lasts in which everything that can is done: then something waits for ever. */
+const LONGEST_MS = 200 * 86_400_000
+
+/** One tenant's life with faults, from its first request until nothing is left to be done. */
+export async function simulate(run: Run): Promise<Outcome> {
+  const { stackTraceLimit } = Error
+  // Failures are part of the plan and come by the thousand; nobody reads their stacks.
+  Error.stackTraceLimit = 0
+  const kernel = createKernel({
+    seed: run.seed,
+    startMs: START_MS,
+    faults: run.faults,
+    keepTrace: run.keepTrace ?? 0,
+  })
+  try {
+    return await live(kernel, run)
+  } finally {
+    kernel.close()
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+async function live(kernel: Kernel, run: Run): Promise<Outcome> {
+  const { time, trace, violations } = kernel
+  const ground = newGround(time.now, run.story.refuses)
+  run.story.setting?.(ground)
+  const watch = watchCommits(kernel, ground, run.story.asks.length)
+  const fleet = createFleet(kernel, ground, run.mutant ?? NO_MUTANT, {
+    committed: (process) => {
+      watch.commit()
+      pubsub.collect(process)
+    },
+    publish: (message) => pubsub.publish(message),
+  })
+  const pubsub = createPubSub(kernel, ground, (message, ended) => push(kernel, ground, fleet, message, ended))
+  const teller = tellStory(kernel, run, { ground, fleet, pubsub, watch })
+  await time.run(START_MS + LONGEST_MS, () => teller.over() || violations.length > 0)
+  if (violations.length === 0) {
+    const wrong = teller.over() ? checkEnd(ground, run.story) : [`it does not end: ${watch.point()}`]
+    violations.push(...wrong)
+  }
+  return {
+    violations,
+    hash: trace.digest(),
+    end: endOf(ground),
+    points: watch.points,
+    calls: kernel.calls(),
+    commits: watch.commits(),
+    lastedMs: time.now() - START_MS,
+    tail: trace.tail(),
+  }
+}
+
+/** Brings a message to whom it is for. */
+function push(
+  kernel: Kernel,
+  ground: Ground,
+  fleet: Fleet,
+  message: Message,
+  ended: (ending: Ending<unknown>) => void,
+): void {
+  const { topic, event } = message
+  const { time } = kernel
+  if (topic === 'billing-commands' || topic === 'tenant-facts') {
+    for (const said of hear(ground.others, message, time.now())) fleet.publish(said)
+    ended({ kind: 'done', value: undefined })
+    return
+  }
+  fleet.invoke(
+    `hear ${event.id}`,
+    ({ handlers, process }) => handlers(process.now(), message),
+    (ending) => {
+      const refused = ending.kind === 'done' && !ending.value.ok ? ending.value.code : undefined
+      if (refused !== undefined && !isGone(ground, message)) kernel.violations.push(`${event.id}: ${refused}`)
+      ended(ending)
+    },
+  )
+}
+
+/** Of a tenant that was purged late messages come to nothing. */
+function isGone({ documents }: Ground, { event }: Message): boolean {
+  return documents.tombstones.has(String(event.tenantid))
+}

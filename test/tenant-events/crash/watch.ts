@@ -1,0 +1,79 @@
+import type { Result } from '#shared/result.ts'
+import type { Tenant } from '../../../functions/tenant-events/domain/tenant.ts'
+import type { Kernel } from './kernel.ts'
+import { claimOfAsk, type Point, pointOf } from './story.ts'
+import type { Ground } from './world.ts'
+
+/** Sees every commit, right after it. */
+export type Watch = {
+  commit(): void
+  commits(): number
+  each(listener: () => void): void
+  /** Where the tenant stands now. */
+  point(): Point
+  /** Where it stood when each ask was accepted, or that it was refused. */
+  readonly points: Point[]
+  answered(at: number, answer: Result<unknown>): void
+}
+
+/** Checks what must hold after every commit, and keeps where each ask met the tenant. */
+export function watchCommits(kernel: Kernel, ground: Ground, asks: number): Watch {
+  const { documents } = ground
+  const listeners: (() => void)[] = []
+  const claims = Array.from({ length: asks }, (_none, at) => claimOfAsk(at).id)
+  const points: Point[] = []
+  let commits = 0
+  let before = new Map(documents.tenants)
+  let point = pointOf(undefined, undefined)
+  const pointNow = (): Point => {
+    const [tenant] = documents.tenants.values()
+    const operationId = tenant?.op?.operationId
+    return pointOf(tenant, operationId === undefined ? undefined : documents.operations.get(operationId))
+  }
+  return {
+    points,
+    commits: () => commits,
+    each: (listener) => void listeners.push(listener),
+    point: pointNow,
+    commit: () => {
+      commits += 1
+      claims.forEach((claim, at) => {
+        if (points[at] === undefined && documents.claims.has(claim)) points[at] = point
+      })
+      for (const [tenantId, tenant] of documents.tenants) {
+        kernel.violations.push(...wrongBetween(before.get(tenantId), tenant, ground))
+      }
+      before = new Map(documents.tenants)
+      const now = pointNow()
+      if (now !== point) kernel.trace.note(kernel.time.now(), 'now', now)
+      point = now
+      for (const listener of listeners) listener()
+    },
+    answered: (at, answer) => {
+      points[at] ??= answer.ok ? 'answered without a commit' : `refused ${answer.code}`
+    },
+  }
+}
+
+/** What no commit may do to a tenant, whatever it was for. */
+function wrongBetween(before: Tenant | undefined, after: Tenant, { documents }: Ground): string[] {
+  if (before === undefined || before === after) return []
+  const wrong: string[] = []
+  const grew = after.factSequence - before.factSequence
+  const said = documents.outbox.filter(
+    ({ topic, event }) => topic === 'tenant-facts' && BigInt(event.sequence ?? 0) > before.factSequence,
+  )
+  if (grew !== said.length) wrong.push(`${grew} facts counted, ${said.length} said`)
+  if (after.revision < before.revision) wrong.push('the revision fell')
+  if (after.specRevision < before.specRevision) wrong.push('the revision of the specification fell')
+  if (after.state !== before.state && after.revision === before.revision) {
+    wrong.push(`${before.state} became ${after.state} within one revision`)
+  }
+  const [was, is] = [before.op, after.op]
+  if (was !== null && is !== null && was.operationId === is.operationId && is.fence < was.fence) {
+    wrong.push(`the fence fell from ${was.fence} to ${is.fence}`)
+  }
+  const running = is === null ? undefined : documents.operations.get(is.operationId)
+  if (is !== null && running === undefined) wrong.push(`the operation ${is.operationId} is not there`)
+  return wrong
+}
