@@ -55,7 +55,7 @@ export function aWorld(): World {
     billing: 'ready',
     process: (crash) => {
       const guard = crashing(crash)
-      const guarded = guard(cluster, ['apply', 'find', 'list', 'delete'])
+      const guarded = guard(cluster, ['apply', 'preview', 'find', 'list', 'delete', 'review'])
       return {
         store: guard(store, ['create', 'change', 'changeStanding']),
         directory: store,

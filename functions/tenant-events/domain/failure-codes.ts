@@ -13,9 +13,17 @@ const CORRECT = 'Correct what the text of the step says, then retry the operatio
  * answers with a code of `REFUSALS`.
  */
 export const FAILURE_CODES = {
-  'placement.no_cluster': help(
-    'The deployment model needs a cluster of its own, and there is none.',
-    'Choose `multi_tenant`, or wait until dedicated clusters are offered.',
+  'placement.cluster_foreign': help(
+    'A cluster or membership of the name wanted exists and does not carry the tenant’s label; it is left alone.',
+    'Find out whose it is. Remove it, or label it `tenant-id`, then retry the operation.',
+  ),
+  'placement.cluster_failed': help(
+    'The dedicated cluster could not be made in three tries.',
+    'Look at the operations of the Container API: quota, capacity and network of the region. Then retry.',
+  ),
+  'placement.membership_missing': help(
+    'The customer’s cluster is not registered in the fleet.',
+    'Have it registered under the name and with the label that the text of the step says.',
   ),
   'placement.cluster_unknown': help(
     'The tenant is on a cluster that this deployment has no way to.',
@@ -34,6 +42,22 @@ export const FAILURE_CODES = {
   'cluster.namespace_foreign': help(
     'A namespace of the name wanted exists and does not carry our labels; it is left alone.',
     'Find out whose it is. Remove it, or choose another tenant id.',
+  ),
+  'isolation.access': help(
+    'A service account of the tenant may do something it must not, or may not do what it must.',
+    'Look at the role bindings of the cluster and of the namespace; the text names the right.',
+  ),
+  'isolation.foreign_object': help(
+    'A network policy or role binding beside ours opens what ours close.',
+    'Find out who put it there and remove it, then retry the operation.',
+  ),
+  'volume.retained': help(
+    'A volume of the tenant is kept by its reclaim policy and will never be deleted by itself.',
+    'Delete the share behind it and then the volume, or set its reclaim policy to Delete.',
+  ),
+  'volume.failed': help(
+    'The storage driver could not delete a volume of the tenant.',
+    'Look at the events of the volume; delete the share behind it by hand if need be.',
   ),
   'cluster.unauthorized': help(
     'The cluster does not know our token.',
@@ -59,6 +83,43 @@ export const FAILURE_CODES = {
   'cluster.timeout': help('The cluster gave up on the call.', NOTHING),
   'cluster.service_unavailable': help('The cluster is unwell.', NOTHING),
   'cluster.internal_error': help('The cluster failed, or an object does not fit its schema.', CORRECT),
+  'cloud.unreachable': help(
+    'A service of Google Cloud did not answer, or not in a way that can be read.',
+    'Nothing for minutes; after that look at the status of the service and at the VPC connector.',
+  ),
+  'cloud.read_back_differs': help(
+    'What was written to a service of Google Cloud reads differently.',
+    NOTHING,
+  ),
+  'cloud.secret_foreign': help(
+    'A secret of the name wanted exists and does not carry the tenant’s label; it is left alone.',
+    'Find out whose it is. Remove it, or label it `tenant-id`, then retry the operation.',
+  ),
+  'cloud.quota_exceeded': help(
+    'A quota of the project is used up.',
+    'Ask for a higher one, or free what is not needed; it is tried again by itself.',
+  ),
+  'cloud.invalid_argument': help('A service of Google Cloud finds what was sent invalid.', CORRECT),
+  'cloud.out_of_range': help('A service of Google Cloud finds what was sent invalid.', CORRECT),
+  'cloud.unauthenticated': help(
+    'Google Cloud does not know our token.',
+    'Look at the account of the function.',
+  ),
+  'cloud.permission_denied': help(
+    'The account of the function lacks a role; the text names the permission.',
+    CORRECT,
+  ),
+  'cloud.not_found': help('Google Cloud does not know what was addressed.', CORRECT),
+  'cloud.already_exists': help('It is there already; the next try looks whose it is.', NOTHING),
+  'cloud.aborted': help('Somebody else changed it at the same time.', NOTHING),
+  'cloud.failed_precondition': help('Something else is under way there.', NOTHING),
+  'cloud.resource_exhausted': help('Google Cloud asks us to slow down.', NOTHING),
+  'cloud.unavailable': help('A service of Google Cloud is unwell.', NOTHING),
+  'cloud.internal': help('A service of Google Cloud failed.', NOTHING),
+  'cloud.deadline_exceeded': help('A service of Google Cloud took too long.', NOTHING),
+  'cloud.unimplemented': help('A service of Google Cloud does not know the call.', CORRECT),
+  'cloud.unknown': help('A service of Google Cloud failed without saying how.', NOTHING),
+  'cloud.cancelled': help('A call was given up before its answer.', NOTHING),
 } as const satisfies Record<string, FailureHelp>
 
 function help(meaning: string, remedy: string): FailureHelp {

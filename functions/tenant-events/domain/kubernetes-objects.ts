@@ -30,7 +30,8 @@ export const MANAGER_LABEL = 'app.kubernetes.io/managed-by'
 export const MANAGER = 'tenant-events'
 export const SPEC_REVISION = 'energent.ai/spec-rev'
 
-const PLATFORM_CLASS = 'energent-platform'
+/** The priority class of the platform's own pods in a tenant's namespace. */
+export const PLATFORM_CLASS = 'energent-platform'
 /** Quotas name every tenant class: scoped to the current one, old pods would go uncounted after a tier change. */
 export const TENANT_CLASSES: readonly string[] = TIERS.map(priorityClassOf)
 /** The most one container can get on the nodes tenants run on (n2-standard-4 less its own overhead). */

@@ -1,13 +1,10 @@
 import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
-import { MANAGER, MANAGER_LABEL, namespaceObject, TENANT_LABEL } from '../../domain/kubernetes-objects.ts'
+import { namespaceObject } from '../../domain/kubernetes-objects.ts'
 import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
-import type { Tenant } from '../../domain/tenant.ts'
-import type { LiveObject } from '../../ports.ts'
 import { clusterSpecOf } from './apply-objects.ts'
+import { isNamespaceOf, NAMESPACE, removeNamespace } from './delete-namespace.ts'
 import type { Step, StepWork } from './step.ts'
-
-const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace' } as const
 
 /**
  * P05: the tenant's namespace, created or taken up again, and its uid kept.
@@ -21,7 +18,7 @@ export const applyNamespace: Step = {
     const found = await work.cluster.find(NAMESPACE, namespaceOf(work.tenant.tenantId), work.signal)
     if (!found.ok) return { kind: 'failed', failure: found.failure }
     const live = found.value
-    if (live !== undefined && !isOurs(live, work.tenant)) return foreign(work)
+    if (live !== undefined && !isNamespaceOf(live, work.tenant)) return foreign(work)
     if (live?.terminating === true) return { kind: 'failed', failure: TERMINATING }
     const wanted = namespaceObject(clusterSpecOf(work))
     const pinned =
@@ -30,7 +27,7 @@ export const applyNamespace: Step = {
     if (!applied.ok) return { kind: 'failed', failure: applied.failure }
     const { object, takenFrom } = applied.value
     if (object.terminating) return { kind: 'failed', failure: TERMINATING }
-    if (!isOurs(object, work.tenant)) return foreign(work)
+    if (!isNamespaceOf(object, work.tenant)) return foreign(work)
     return {
       kind: 'done',
       evidence: { uid: object.uid },
@@ -38,31 +35,13 @@ export const applyNamespace: Step = {
       ...(takenFrom.length === 0 ? {} : { facts: ['drift-detected' as const] }),
     }
   },
-  /** Gone is what was read to be gone: deletion takes its time and is asked for again until it is. */
-  undo: async (work) => {
-    const name = namespaceOf(work.tenant.tenantId)
-    const found = await work.cluster.find(NAMESPACE, name, work.signal)
-    if (!found.ok) return { kind: 'failed', failure: found.failure }
-    const live = found.value
-    if (live === undefined || !isOurs(live, work.tenant)) {
-      return { kind: 'done', change: (tenant) => ({ ...tenant, namespaceUid: null }) }
-    }
-    if (!live.terminating) {
-      const deleted = await work.cluster.delete(NAMESPACE, name, live.uid, work.signal)
-      if (!deleted.ok) return { kind: 'failed', failure: deleted.failure }
-    }
-    return { kind: 'waiting', waitingFor: 'cluster' }
-  },
+  undo: removeNamespace,
 }
 
 const TERMINATING: Failure = {
   kind: 'wait',
   code: 'cluster.namespace_terminating',
   text: 'the namespace is being deleted',
-}
-
-function isOurs(live: LiveObject, tenant: Tenant): boolean {
-  return live.labels[TENANT_LABEL] === tenant.tenantId && live.labels[MANAGER_LABEL] === MANAGER
 }
 
 function foreign(work: StepWork): StepOutcome {

@@ -1,17 +1,33 @@
+import type { Tier } from '#shared/catalogue/tiers.ts'
 import { digestOf } from '#shared/json.ts'
 import { covers } from '../../domain/covers.ts'
-import type { ClusterObject, ClusterSpec } from '../../domain/kubernetes-objects.ts'
+import { type ClusterObject, type ClusterSpec, TENANT_LABEL } from '../../domain/kubernetes-objects.ts'
 import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
-import type { LiveObject } from '../../ports.ts'
-import type { StepWork } from './step.ts'
+import type { ClusterAnswer, ClusterKind, LiveObject } from '../../ports/cluster.ts'
+import type { Step, StepWork } from './step.ts'
 
-/** What the operation's cluster objects follow from. */
-export function clusterSpecOf({ tenant, operation }: StepWork): ClusterSpec {
+/**
+ * What the operation's cluster objects follow from: the tier it brings about, if it is about a tier, else
+ * the one the tenant has.
+ */
+export function clusterSpecOf(
+  { tenant, operation }: StepWork,
+  but: { readonly tier?: Tier; readonly suspended?: boolean } = {},
+): ClusterSpec {
+  const ordered = operation.kind === 'provision' || operation.kind === 'tier-change'
+  const tier = ordered ? operation.desired.tier : (tenant.observed.tier ?? operation.desired.tier)
+  return { tenantId: tenant.tenantId, tier, specRevision: tenant.specRevision, ...but }
+}
+
+/** A step that applies objects, those of a suspended tenant or not, and undoes it by applying the others. */
+export function applying(
+  objectsOf: (spec: ClusterSpec) => readonly ClusterObject[],
+  suspended: boolean,
+): Step {
   return {
-    tenantId: tenant.tenantId,
-    tier: operation.desired.tier,
-    specRevision: tenant.specRevision,
+    run: (work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended }))),
+    undo: (work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended: !suspended }))),
   }
 }
 
@@ -27,8 +43,8 @@ export async function applyObjects(work: StepWork, objects: readonly ClusterObje
     if (!applied.ok) return { kind: 'failed', failure: applied.failure }
     for (const manager of applied.value.takenFrom) takenFrom.add(manager)
   }
-  const failure = await readBack(work, objects)
-  if (failure !== undefined) return { kind: 'failed', failure }
+  const live = await readBack(work, objects)
+  if (!live.ok) return { kind: 'failed', failure: live.failure }
   if (takenFrom.size > 0) work.log.warn('cluster drift taken back', { managers: [...takenFrom] })
   return {
     kind: 'done',
@@ -37,25 +53,35 @@ export async function applyObjects(work: StepWork, objects: readonly ClusterObje
   }
 }
 
-/** One list for each kind; what is missing or differs is a reason to apply again. */
-async function readBack(work: StepWork, objects: readonly ClusterObject[]): Promise<Failure | undefined> {
+/** One list for each kind; what is missing or differs is a reason to apply again. Answers what is there. */
+export async function readBack(
+  work: StepWork,
+  objects: readonly ClusterObject[],
+): Promise<ClusterAnswer<readonly LiveObject[]>> {
+  const all: LiveObject[] = []
   for (const [key, wanted] of Map.groupBy(objects, (object) => `${object.apiVersion} ${object.kind}`)) {
     const [first] = wanted
     if (first === undefined) continue
-    const { apiVersion, kind, metadata } = first
-    const { namespace } = metadata
-    const listed = await work.cluster.list(
-      { apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) },
-      work.signal,
-    )
-    if (!listed.ok) return listed.failure
+    // In a namespace that all tenants' objects are in, those of this one alone.
+    const labels = { [TENANT_LABEL]: work.tenant.tenantId }
+    const listed = await work.cluster.list({ ...kindOf(first), labels }, work.signal)
+    if (!listed.ok) return listed
     const differing = wanted.find((object) => !listed.value.some((live) => shows(live, object)))
-    if (differing !== undefined) {
-      const text = `${key} ${differing.metadata.name} is not what was applied`
-      return { kind: 'transient', code: 'cluster.read_back_differs', text }
-    }
+    if (differing !== undefined) return { ok: false, failure: differs(key, differing.metadata.name) }
+    all.push(...listed.value)
   }
-  return undefined
+  return { ok: true, value: all }
+}
+
+function differs(key: string, name: string): Failure {
+  const text = `${key} ${name} is not what was applied`
+  return { kind: 'transient', code: 'cluster.read_back_differs', text }
+}
+
+/** Where objects like this one are found. */
+export function kindOf({ apiVersion, kind, metadata }: ClusterObject): ClusterKind {
+  const { namespace } = metadata
+  return { apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) }
 }
 
 /** Items of a list do not repeat their kind, and the name is compared beside the rest. */
@@ -68,3 +94,25 @@ function shows(live: LiveObject, wanted: ClusterObject): boolean {
     covers(live.body, { ...rest, metadata: { labels, annotations } })
   )
 }
+
+/** Deletes the object of that name, if it is the tenant's, and tells whether it is gone. */
+export async function deleteObject(
+  work: StepWork,
+  kind: ClusterKind,
+  name: string,
+): Promise<ClusterAnswer<'gone' | 'going'>> {
+  const found = await work.cluster.find(kind, name, work.signal)
+  if (!found.ok) return found
+  const live = found.value
+  // What does not carry the tenant's label is not ours to delete, whatever its name.
+  if (live === undefined || live.labels[TENANT_LABEL] !== work.tenant.tenantId) return GONE
+  if (!live.terminating) {
+    const deleted = await work.cluster.delete(kind, name, live.uid, work.signal)
+    if (!deleted.ok) return deleted
+  }
+  const left = await work.cluster.find(kind, name, work.signal)
+  if (!left.ok) return left
+  return left.value?.uid === live.uid ? { ok: true, value: 'going' } : GONE
+}
+
+const GONE = { ok: true, value: 'gone' } as const

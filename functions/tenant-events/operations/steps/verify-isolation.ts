@@ -1,0 +1,88 @@
+import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
+import { digestOf } from '#shared/json.ts'
+import { accessExpectations, findIntruder } from '../../domain/isolation.ts'
+import { type ClusterObject, identityObjects, namespaceObject } from '../../domain/kubernetes-objects.ts'
+import type { Failure } from '../../domain/operation.ts'
+import { guardrailObjects } from '../../domain/tenant-objects.ts'
+import type { ClusterAnswer, LiveObject } from '../../ports/cluster.ts'
+import { clusterSpecOf, readBack } from './apply-objects.ts'
+import { nothingToUndo, type Step, type StepWork } from './step.ts'
+
+/**
+ * P11: proves that the tenant is apart from all others before anybody may use it.
+ *
+ * The cluster's roles are asked as the tenant's own accounts what these may and may not do; what bounds
+ * the tenant is read back and hashed; and nothing may stand beside it that opens what it closes.
+ */
+export const verifyIsolation: Step = {
+  run: async (work) => {
+    const spec = clusterSpecOf(work)
+    const access = await wrongAccess(work)
+    if (!access.ok) return { kind: 'failed', failure: access.failure }
+    const bounds = [namespaceObject(spec), ...guardrailObjects(spec), ...identityObjects(spec)]
+    const live = await readBack(work, bounds)
+    if (!live.ok) return { kind: 'failed', failure: live.failure }
+    const intruder = await intruderBeside(work, bounds)
+    if (!intruder.ok) return { kind: 'failed', failure: intruder.failure }
+    return {
+      kind: 'done',
+      evidence: { reviews: `${access.value}`, objects: `${live.value.length}`, hash: hashOf(live.value) },
+    }
+  },
+  undo: nothingToUndo,
+}
+
+/** How many questions were answered as they must be; the first that was not is the failure. */
+async function wrongAccess(work: StepWork): Promise<ClusterAnswer<number>> {
+  const expectations = accessExpectations(namespaceOf(work.tenant.tenantId))
+  const verdicts = await work.cluster.review(
+    expectations.map(({ question }) => question),
+    work.signal,
+  )
+  if (!verdicts.ok) return verdicts
+  const wrong = expectations.find(({ allowed }, index) => verdicts.value[index] !== allowed)
+  if (wrong === undefined) return { ok: true, value: expectations.length }
+  const { account, verb, group, resource, namespace } = wrong.question
+  const what = `${verb} ${resource}${group === '' ? '' : `.${group}`}`
+  const where = namespace === '' ? 'in the whole cluster' : `in ${namespace}`
+  const text = `${account.name} may ${wrong.allowed ? 'not ' : ''}${what} ${where}`
+  return { ok: false, failure: { kind: 'permanent', code: 'isolation.access', text } }
+}
+
+/** Network policies and role bindings only ever add rights, so a foreign one is a hole. */
+async function intruderBeside(
+  work: StepWork,
+  bounds: readonly ClusterObject[],
+): Promise<ClusterAnswer<undefined>> {
+  const namespace = namespaceOf(work.tenant.tenantId)
+  for (const kind of ['NetworkPolicy', 'RoleBinding']) {
+    const own = bounds.filter((object) => object.kind === kind)
+    const [first] = own
+    if (first === undefined) continue
+    const { apiVersion } = first
+    const listed = await work.cluster.list({ apiVersion, kind, namespace }, work.signal)
+    if (!listed.ok) return listed
+    const intruder = findIntruder(listed.value, own)
+    if (intruder === undefined) continue
+    const failure: Failure = {
+      kind: 'permanent',
+      code: 'isolation.foreign_object',
+      text: `${kind} ${intruder} in ${namespace} is not ours`,
+    }
+    return { ok: false, failure }
+  }
+  return { ok: true, value: undefined }
+}
+
+/** Over what was asked for, as the cluster shows it: the same tenant hashes the same on each read. */
+function hashOf(objects: readonly LiveObject[]): string {
+  const shown = objects.map(({ name, labels, body }) => ({
+    name,
+    labels,
+    spec: body['spec'] ?? null,
+    roleRef: body['roleRef'] ?? null,
+    subjects: body['subjects'] ?? null,
+    automount: body['automountServiceAccountToken'] ?? null,
+  }))
+  return digestOf(shown)
+}
