@@ -1,0 +1,59 @@
+import { TIER_LIMITS, type Tier } from '#shared/catalogue/tiers.ts'
+import { asRecord } from '#shared/json.ts'
+import { quantityOf } from './quantity.ts'
+
+/**
+ * How many bytes the volume holds, on its claim: written by whoever meters the storage. Tenants may not
+ * write claims.
+ */
+export const USED_BYTES = 'energent.ai/used-bytes'
+
+/** A tenant's volume, as its claim tells. */
+export type Volume = {
+  /** Nothing has used the claim yet: there is no volume, and the claim holds nothing. */
+  readonly pending: boolean
+  readonly requestedBytes: number
+  /** What is on it; all of it where nobody has measured. */
+  readonly usedBytes: number
+  /** As it was read. */
+  readonly version: string
+}
+
+/** What becomes of a volume when the tenant's tier changes. */
+export type VolumeMove =
+  /** It has the size already. */
+  | 'stays'
+  /** It is asked to be larger. */
+  | 'grows'
+  /** The claim holds nothing and cannot be changed: it is made anew. */
+  | 'replaced'
+  /** A volume never shrinks: it keeps its size, and what is on it is within the tier. */
+  | 'kept'
+  /** It holds more than the tier stores. */
+  | 'too-full'
+
+export function volumeOf(claim: Readonly<Record<string, unknown>>): Volume {
+  const spec = asRecord(claim['spec'])
+  const status = asRecord(claim['status'])
+  const metadata = asRecord(claim['metadata'])
+  const requested = asRecord(asRecord(spec?.['resources'])?.['requests'])?.['storage']
+  const requestedBytes = quantityOf(requested) ?? Number.POSITIVE_INFINITY
+  const capacity = quantityOf(asRecord(status?.['capacity'])?.['storage']) ?? requestedBytes
+  const used = quantityOf(asRecord(metadata?.['annotations'])?.[USED_BYTES])
+  const bound = status?.['phase'] === 'Bound' || typeof spec?.['volumeName'] === 'string'
+  return {
+    pending: !bound,
+    requestedBytes,
+    usedBytes: bound ? Math.max(0, used ?? Math.max(capacity, requestedBytes)) : 0,
+    version: String(metadata?.['resourceVersion'] ?? ''),
+  }
+}
+
+/** What a volume does when the tenant has another tier. */
+export function moveVolume(volume: Volume, tier: Tier): VolumeMove {
+  const wanted = TIER_LIMITS[tier].storageGib * 2 ** 30
+  if (volume.requestedBytes === wanted) return 'stays'
+  if (volume.pending) return 'replaced'
+  if (volume.requestedBytes < wanted) return 'grows'
+  return volume.usedBytes > wanted ? 'too-full' : 'kept'
+}
