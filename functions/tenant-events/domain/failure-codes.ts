@@ -1,3 +1,5 @@
+import { REFUSAL_HELP, type RefusalHelp } from '#shared/refusal-help.ts'
+
 /** What a failure code of an operation's step means, and what an operator does about it. */
 export type FailureHelp = {
   readonly meaning: string
@@ -42,6 +44,18 @@ export const FAILURE_CODES = {
   'cluster.namespace_foreign': help(
     'A namespace of the name wanted exists and does not carry our labels; it is left alone.',
     'Find out whose it is. Remove it, or choose another tenant id.',
+  ),
+  'tier.storage_in_use': help(
+    'The tenant stores more than the other tier holds, or nobody has measured what it stores.',
+    'Have the tenant delete files; once they are measured again, order the change anew.',
+  ),
+  'tier.slots_in_use': help(
+    'Workflows of the tenant did not end in time for the smaller tier.',
+    'Order the change anew when they have ended; nothing of theirs was stopped.',
+  ),
+  'tier.pods_in_use': help(
+    'Pods of the tenant that the smaller tier has no room for did not go in time.',
+    'Have the tenant stop them, or look why Flux does not, and order the change anew.',
   ),
   'isolation.access': help(
     'A service account of the tenant may do something it must not, or may not do what it must.',
@@ -124,4 +138,11 @@ export const FAILURE_CODES = {
 
 function help(meaning: string, remedy: string): FailureHelp {
   return { meaning, remedy }
+}
+
+/** What a code beside a step means and what to do: one of ours, or billing's refusal. */
+export function helpFor(code: string): FailureHelp | undefined {
+  if (Object.hasOwn(FAILURE_CODES, code)) return FAILURE_CODES[code as keyof typeof FAILURE_CODES]
+  const refusals: Readonly<Record<string, RefusalHelp>> = REFUSAL_HELP
+  return Object.hasOwn(refusals, code) ? refusals[code] : undefined
 }

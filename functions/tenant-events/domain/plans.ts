@@ -1,3 +1,4 @@
+import { TIERS } from '#shared/catalogue/tiers.ts'
 import type { TenantFactKind, TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { OperationInputs } from './operation.ts'
 
@@ -18,10 +19,44 @@ export type OperationKind = (typeof OPERATION_KINDS)[number]
 export const STEP_KEYS = [
   'prepare-billing',
   'allocate-placement',
+  'create-key',
+  'ensure-cluster',
   'apply-namespace',
   'apply-guardrails',
   'apply-identity',
+  'ensure-secrets',
+  'bind-identity',
+  'apply-storage',
+  'seed-config',
+  'release-workloads',
+  'verify-isolation',
+  'register-backup',
   'activate',
+  'precheck-tier',
+  'charge-tier',
+  'drain-slots',
+  'apply-limits',
+  'fit-storage',
+  'verify-tier',
+  'commit-tier',
+  'freeze-pods',
+  'drain-workflows',
+  'stop-pods',
+  'deny-egress',
+  'commit-suspension',
+  'allow-egress',
+  'thaw-pods',
+  'restart-workloads',
+  'commit-resumption',
+  'remove-workloads',
+  'delete-namespace',
+  'prove-volumes-gone',
+  'delete-backups',
+  'revoke-access',
+  'delete-secrets',
+  'shred-key',
+  'delete-cluster',
+  'await-key-destroyed',
 ] as const
 export type StepKey = (typeof STEP_KEYS)[number]
 
@@ -64,9 +99,18 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
     steps: [
       { code: 'P01', key: 'prepare-billing', owesUndo: true },
       { code: 'P02', key: 'allocate-placement', owesUndo: true },
+      { code: 'P03', key: 'create-key', owesUndo: true },
+      { code: 'P04', key: 'ensure-cluster', owesUndo: true, when: hasOwnCluster },
       { code: 'P05', key: 'apply-namespace', owesUndo: true },
       { code: 'P06', key: 'apply-guardrails', owesUndo: false },
       { code: 'P07', key: 'apply-identity', owesUndo: false },
+      { code: 'P07', key: 'ensure-secrets', owesUndo: true },
+      { code: 'P07', key: 'bind-identity', owesUndo: true },
+      { code: 'P08', key: 'apply-storage', owesUndo: false },
+      { code: 'P09', key: 'seed-config', owesUndo: true },
+      { code: 'P10', key: 'release-workloads', owesUndo: true },
+      { code: 'P11', key: 'verify-isolation', owesUndo: false },
+      { code: 'P12', key: 'register-backup', owesUndo: true },
       { code: 'P13', key: 'activate', owesUndo: false },
     ],
   },
@@ -74,20 +118,60 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
     runningState: 'TIER_CHANGING',
     startFact: null,
     onRefusal: 'compensate',
-    steps: [],
+    // Upwards the price comes first, downwards last: nobody gets what was not charged for, and nobody pays
+    // less than what still runs. For the end of a period billing is asked first, and says when that is.
+    // Downwards the volume comes before the limits: undone in reverse, they allow it to be what it was.
+    steps: [
+      { code: 'U00', key: 'charge-tier', owesUndo: false, when: atPeriodEnd },
+      { code: 'U01', key: 'precheck-tier', owesUndo: false },
+      {
+        code: 'U00',
+        key: 'charge-tier',
+        owesUndo: false,
+        when: (order) => !atPeriodEnd(order) && isUp(order),
+      },
+      { code: 'U02', key: 'drain-slots', owesUndo: false, when: isDown },
+      { code: 'U04', key: 'fit-storage', owesUndo: true, when: isDown },
+      { code: 'U03', key: 'apply-limits', owesUndo: true },
+      { code: 'U04', key: 'fit-storage', owesUndo: true, when: isUp },
+      { code: 'U05', key: 'verify-tier', owesUndo: false },
+      {
+        code: 'U00',
+        key: 'charge-tier',
+        owesUndo: false,
+        when: (order) => !atPeriodEnd(order) && isDown(order),
+      },
+      { code: 'U06', key: 'commit-tier', owesUndo: false },
+    ],
   },
   suspend: {
     runningState: 'SUSPENDING',
     startFact: 'suspend-started',
     onRefusal: 'stay',
-    steps: [],
+    steps: [
+      { code: 'S02', key: 'freeze-pods', owesUndo: false },
+      {
+        code: 'S03',
+        key: 'drain-workflows',
+        owesUndo: false,
+        when: ({ request }) => request.mode !== 'hard',
+      },
+      { code: 'S03', key: 'stop-pods', owesUndo: false },
+      { code: 'S04', key: 'deny-egress', owesUndo: false },
+      { code: 'S05', key: 'commit-suspension', owesUndo: false },
+    ],
   },
   resume: {
     runningState: 'RESUMING',
     startFact: null,
     // Undone it is suspended again: never a tenant that is said to be suspended and half works.
     onRefusal: 'compensate',
-    steps: [],
+    steps: [
+      { code: 'R01', key: 'allow-egress', owesUndo: true },
+      { code: 'R02', key: 'thaw-pods', owesUndo: true },
+      { code: 'R03', key: 'restart-workloads', owesUndo: true },
+      { code: 'R04', key: 'commit-resumption', owesUndo: false },
+    ],
   },
   offboard: {
     runningState: 'OFFBOARDING',
@@ -106,7 +190,18 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
     runningState: 'PURGING',
     startFact: 'purge-started',
     onRefusal: 'stay',
-    steps: [],
+    steps: [
+      { code: 'G02', key: 'remove-workloads', owesUndo: false },
+      { code: 'G03', key: 'delete-namespace', owesUndo: false },
+      { code: 'G04', key: 'prove-volumes-gone', owesUndo: false },
+      { code: 'G05', key: 'revoke-access', owesUndo: false },
+      { code: 'G06', key: 'delete-secrets', owesUndo: false },
+      { code: 'G09', key: 'delete-backups', owesUndo: false },
+      { code: 'G10', key: 'shred-key', owesUndo: false },
+      // Before the wait for the key: nobody pays for a cluster of nobody's for a month.
+      { code: 'G11', key: 'delete-cluster', owesUndo: false, when: hasOwnCluster },
+      { code: 'G10', key: 'await-key-destroyed', owesUndo: false },
+    ],
   },
   reconcile: { runningState: null, startFact: null, onRefusal: 'fail', steps: [] },
 }
@@ -117,4 +212,21 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
  */
 export function stepsOf(operation: OperationInputs): readonly PlannedStep[] {
   return PLANS[operation.kind].steps.filter(({ when }) => when === undefined || when(operation))
+}
+
+function atPeriodEnd({ request }: OperationInputs): boolean {
+  return request.effective === 'period_end'
+}
+
+function isUp({ from, desired }: OperationInputs): boolean {
+  return from.tier === null || TIERS.indexOf(desired.tier) > TIERS.indexOf(from.tier)
+}
+
+function isDown(order: OperationInputs): boolean {
+  return !isUp(order)
+}
+
+/** Dedicated and hybrid tenants are not on the shared cluster. */
+function hasOwnCluster({ desired }: OperationInputs): boolean {
+  return desired.deploymentModel !== 'multi_tenant'
 }

@@ -1,5 +1,8 @@
 import type { TenantId } from '#shared/ids.ts'
 import type { Failure } from '../domain/operation.ts'
+import type { TenantKey } from '../domain/tenant-key.ts'
+
+export type { KeyVersion, KeyVersionState, TenantKey } from '../domain/tenant-key.ts'
 
 /**
  * What a call to the cloud came to. Failures are values: the saga writes them down and decides. A call
@@ -8,26 +11,6 @@ import type { Failure } from '../domain/operation.ts'
 export type CloudAnswer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: Failure }
-
-/** `other` is a state in which a version is on its way, such as being generated: look again later. */
-export type KeyVersionState = 'enabled' | 'disabled' | 'destroy-scheduled' | 'destroyed' | 'other'
-
-export type KeyVersion = {
-  /** `projects/…/cryptoKeys/tenant-{t}/cryptoKeyVersions/1`. */
-  readonly name: string
-  readonly state: KeyVersionState
-  /** When it will be destroyed; null unless that is scheduled. */
-  readonly destroyAtMs: number | null
-}
-
-/** A tenant's key as Cloud KMS has it; a key itself can never be deleted, only its versions destroyed. */
-export type TenantKey = {
-  /** `projects/…/locations/…/keyRings/…/cryptoKeys/tenant-{t}`. */
-  readonly keyName: string
-  /** The version that encrypts; null when there is none. */
-  readonly primary: string | null
-  readonly versions: readonly KeyVersion[]
-}
 
 /** The tenants' keys in Cloud KMS: destroying a tenant's key shreds what it wraps. */
 export type KmsPort = {

@@ -1,20 +1,19 @@
 import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
+import { tenantClusterName } from '../../domain/cloud-names.ts'
 import type { Step } from './step.ts'
 
 /**
  * P02: decides where the tenant's workloads run; true with the commit that records it.
  *
- * A dedicated or hybrid tenant is never put on the shared cluster instead of its own: until P04 builds
- * clusters, their provisioning is refused and taken back.
+ * Multi-tenant: the shared cluster. Dedicated: a cluster of the tenant's own, which P04 makes. Hybrid: the
+ * customer's cluster, which P04 finds in the fleet. Names follow from the tenant's id, so that nobody
+ * else's cluster can be meant; once placed, a tenant is never moved by a change of settings.
  */
 export const allocatePlacement: Step = {
   run: async ({ tenant, operation, defaultCluster }) => {
-    if (operation.desired.deploymentModel !== 'multi_tenant') {
-      const text = `no cluster for the deployment model ${operation.desired.deploymentModel}`
-      return { kind: 'failed', failure: { kind: 'refused', code: 'placement.no_cluster', text } }
-    }
+    const shared = operation.desired.deploymentModel === 'multi_tenant'
     const placement = tenant.placement ?? {
-      cluster: defaultCluster,
+      cluster: shared ? defaultCluster : tenantClusterName(tenant.tenantId),
       namespace: namespaceOf(tenant.tenantId),
     }
     return {
