@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { aggregate } from '../../../functions/billing/domain/aggregate.ts'
 import { RatingError } from '../../../functions/billing/domain/rating/fields.ts'
 import examples from '../examples/aggregation-examples.json' with { type: 'json' }
+import { cases } from '../support/cases.ts'
 
 test.each(examples.map((example, index) => [`${index} ${example.aggregation}`, example] as const))(
   'example %s is aggregated as it is written down',
@@ -158,5 +159,6 @@ test('no order, and no number of copies, changes any aggregation', () => {
         .map(([, one]) => one)
       expect(aggregate(over(name), many)).toEqual(aggregate(over(name), once))
     }),
+    cases(100),
   )
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { monthOf, windowOf } from '../../../functions/billing/domain/calendar.ts'
+import { cases } from '../support/cases.ts'
 
 const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Pacific/Apia', 'America/Havana']
 
@@ -39,6 +40,6 @@ test('windows of every zone follow each other without a gap and contain their in
         expect(windowOf(one.fromMs, window as 'day', zone)).toEqual(one)
       },
     ),
-    { numRuns: 300 },
+    cases(300),
   )
 })

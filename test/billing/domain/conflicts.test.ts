@@ -7,6 +7,7 @@ import { collectEvents, measure } from '../../../functions/billing/domain/meter-
 import { compare, ZERO } from '../../../functions/billing/domain/rational.ts'
 import { finish, sorting } from '../../../functions/billing/domain/steps.ts'
 import { restoreUsageEvent, type UsageEvent } from '../../../functions/billing/domain/usage-event.ts'
+import { cases } from '../support/cases.ts'
 
 const DAY: Period = { fromMs: Date.parse('2026-11-20T00:00:00Z'), toMs: Date.parse('2026-11-21T00:00:00Z') }
 const METERS: readonly MeterId[] = [
@@ -68,6 +69,7 @@ test('conflicts come out the same in every order of arrival and after any number
         expect(contents(again)).toEqual(contents(list))
       },
     ),
+    cases(100),
   )
 })
 
@@ -80,6 +82,7 @@ test("nothing a tenant reports lowers what is measured of a collector's events, 
         expect(compare(both[index] ?? ZERO, alone[index] ?? ZERO), meter).toBeGreaterThanOrEqual(0)
       })
     }),
+    cases(100),
   )
 })
 
@@ -99,6 +102,7 @@ test('a conflict never lowers a sum, a count or a maximum below what any one con
         }
       },
     ),
+    cases(100),
   )
 })
 
@@ -109,6 +113,7 @@ test('members that nobody knows decide nothing that is measured', () => {
       const ground = list.map((one) => said('tenant', { ...one, nonce: nonces.next().value ?? 0 }))
       expect(measured(ground)).toEqual(measured(plain))
     }),
+    cases(100),
   )
 })
 
@@ -119,6 +124,7 @@ test('every event is kept, a copy or a conflict', () => {
       expect(events.length + copies.length + conflicts.length).toBe(list.length)
       expect(new Set(events.map(({ key }) => key)).size).toBe(events.length)
     }),
+    cases(100),
   )
 })
 
@@ -129,6 +135,6 @@ test('a list sorted in steps is the list sorted at once', () => {
     fc.property(fc.array(pair, { minLength: 0, maxLength: 4_500, size: 'max' }), (list) => {
       expect(finish(sorting(list, byFirst))).toEqual(list.toSorted(byFirst))
     }),
-    { numRuns: 25 },
+    cases(25, 25),
   )
 })

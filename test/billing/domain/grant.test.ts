@@ -19,6 +19,7 @@ import {
   ZERO,
 } from '../../../functions/billing/domain/rational.ts'
 import { newGrant } from '../../../functions/billing/domain/wanted-grant.ts'
+import { cases } from '../support/cases.ts'
 
 const DAY = 86_400_000
 const T0 = Date.parse('2026-01-01T00:00:00Z')
@@ -119,7 +120,7 @@ test('no balance is ever below zero, nothing survives expiry or voiding, and no 
         ).toBe(true)
       }
     }),
-    { numRuns: 2_000 },
+    cases(2_000),
   )
 })
 
@@ -144,7 +145,7 @@ test('invoice by invoice or all at once, the same is burnt', () => {
       })
       expect(oneByOne).toEqual(atOnce)
     }),
-    { numRuns: 1_000 },
+    cases(1_000),
   )
 })
 

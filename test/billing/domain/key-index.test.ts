@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { keyIndexOf, mayHold } from '../../../functions/billing/domain/key-index.ts'
 import { sha256 } from '../../../functions/billing/domain/usage-event.ts'
+import { cases } from '../support/cases.ts'
 
-const CASES = Number(process.env['CASES'] ?? 1_000)
 const key = fc.stringMatching(/^[0-9a-f]{64}$/)
 
 test('an index never denies a key that was put in, and denies every key that begins otherwise', () => {
@@ -14,7 +14,7 @@ test('an index never denies a key that was put in, and denies every key that beg
       expect(mayHold(index, other)).toBe(keys.some((one) => one.slice(0, 6) === other.slice(0, 6)))
       expect(keyIndexOf(keys.toReversed())).toEqual(index)
     }),
-    { numRuns: CASES },
+    cases(1_000),
   )
 })
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { rate } from '../../../functions/billing/domain/rate.ts'
 import { RatingError } from '../../../functions/billing/domain/rating/fields.ts'
 import examples from '../examples/rating-examples.json' with { type: 'json' }
+import { cases } from '../support/cases.ts'
 
 test.each(examples.map((example, index) => [`${index} ${example.model}`, example] as const))(
   'example %s is rated as it is written down',
@@ -121,6 +122,7 @@ test.each(UNIT_PRICES)('more of %s never costs less', (model, parameters) => {
       const amount = (units: string): number => Number(rate(model, parameters, { quantity: units })['amount'])
       return amount(less) <= amount(more)
     }),
+    cases(100),
   )
 })
 
@@ -132,6 +134,7 @@ test.each(UNIT_PRICES)('%s billed in two parts costs what it costs in one', (mod
       const whole = part(first + second, 0)
       expect(part(first, 0) + part(second, first)).toBeCloseTo(whole, 9)
     }),
+    cases(100),
   )
 })
 
@@ -151,6 +154,7 @@ test('phases of a growing quantity add up to one bill for the whole', () => {
       const { value } = rate('rounding', { minor_digits: 0, mode: 'half_up' }, { value: whole['amount'] })
       expect((phases as string[]).reduce((sum, phase) => sum + Number(phase), 0)).toBe(Number(value))
     }),
+    cases(100),
   )
 })
 
@@ -168,6 +172,7 @@ test('the parts of an allocation add up to the whole', () => {
       )
       expect(Math.round(sum)).toBe(cents)
     }),
+    cases(100),
   )
 })
 
@@ -297,5 +302,6 @@ test('no order of events changes what is left, and credit never goes below zero'
       const used = list.reduce((sum, [, value]) => sum + Number(value), 0)
       expect(Number(result['consumed']) + Number(result['overage'])).toBe(used)
     }),
+    cases(100),
   )
 })

@@ -14,11 +14,11 @@ import { finish } from '../../../functions/billing/domain/steps.ts'
 import { tallyEvents } from '../../../functions/billing/domain/tally.ts'
 import { batchIdOf, makeBatches } from '../../../functions/billing/domain/usage-batch.ts'
 import { restoreUsageEvent, type UsageEvent } from '../../../functions/billing/domain/usage-event.ts'
+import { cases } from '../support/cases.ts'
 
 const HOUR_MS = 3_600_000
 const PERIOD = { fromMs: Date.parse('2026-11-01'), toMs: Date.parse('2026-12-01') }
 const HOURS = 3
-const RUNS = Number(process.env['CASES'] ?? 200)
 
 const anEvent = fc.record({
   id: fc.nat(12),
@@ -126,9 +126,9 @@ test('the same events in any order, copies and batches give the same roll-ups an
         expect(outcomeOf(batchesOf(mixed, cuts))).toBe(outcomeOf([events]))
       },
     ),
-    { numRuns: RUNS },
+    cases(200),
   )
-}, 600_000)
+})
 
 function draw(draws: fc.Stream<number>): number {
   const next = draws.next()

@@ -17,6 +17,7 @@ import {
   segmentsOf,
   termsAt,
 } from '../../../functions/billing/domain/subscription-phases.ts'
+import { cases } from '../support/cases.ts'
 
 const at = (text: string): number => Date.parse(text)
 const DAY = 86_400_000
@@ -126,7 +127,7 @@ describe('periods', () => {
           expect(wholePeriodAt(cycle, period.fromMs - 1).toMs).toBe(period.fromMs)
         },
       ),
-      { numRuns: 500 },
+      cases(500),
     )
   })
 })
@@ -282,7 +283,7 @@ describe('changes', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      cases(300),
     )
   })
 })

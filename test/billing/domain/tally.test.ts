@@ -12,6 +12,7 @@ import { HOUR_MS, hourOf, hourSpans } from '../../../functions/billing/domain/sp
 import { finish } from '../../../functions/billing/domain/steps.ts'
 import { addTallies, tallyEvents } from '../../../functions/billing/domain/tally.ts'
 import { type CountedEvent, eventKey, sha256 } from '../../../functions/billing/domain/usage-event.ts'
+import { cases } from '../support/cases.ts'
 
 const START = Date.parse('2026-11-20T22:00:00Z')
 const HOURS = 6
@@ -99,7 +100,6 @@ function withDays(slices: readonly Slice[]): Slice[] {
 }
 
 const compared = (rows: readonly Quantity[]) => rows.map(({ rollups: _rollups, ...row }) => row)
-const LONGER = { numRuns: 2_000 }
 
 test('quantities of tallied hours are those of the events themselves, on every meter and for any cut', () => {
   fc.assert(
@@ -121,7 +121,7 @@ test('quantities of tallied hours are those of the events themselves, on every m
         }
       },
     ),
-    LONGER,
+    cases(2_000),
   )
 })
 
@@ -141,7 +141,7 @@ test('hours, days and any mixture of both give the same quantities and the same 
       const byDays = quantitiesOf(asked, period, withDays(hours), withDays(before))
       expect(compared(byDays)).toEqual(compared(byHours))
     }),
-    LONGER,
+    cases(2_000),
   )
 })
 
@@ -159,7 +159,7 @@ test('permutation, duplication and re-batching leave the tallies of an hour byte
       }
       expect(bytes(shuffled.map(([, event]) => event))).toBe(bytes(all))
     }),
-    LONGER,
+    cases(2_000),
   )
 })
 
@@ -199,7 +199,7 @@ test('corrections come to the same in whatever order they are read', () => {
         expect(outcome(shuffled)).toEqual(outcome(received))
       },
     ),
-    { numRuns: 10_000 },
+    cases(2_000),
   )
 })
 

@@ -10,6 +10,7 @@ import {
   restoreUsageEvent,
   type UsageEvent,
 } from '../../../functions/billing/domain/usage-event.ts'
+import { cases } from '../support/cases.ts'
 
 const NOW = Date.parse('2026-11-23T09:30:00Z')
 const NOVEMBER: Period = {
@@ -79,6 +80,7 @@ test('order, copies and batches leave every measurement byte-equal', () => {
         expect(measure(meter, many, NOVEMBER)).toEqual(measure(meter, once, NOVEMBER))
       }
     }),
+    cases(100),
   )
 })
 
@@ -99,6 +101,7 @@ test('a period split anywhere measures what the whole does', () => {
         expect(first.events + second.events).toBe(whole.events)
       }
     }),
+    cases(100),
   )
 })
 
@@ -112,6 +115,7 @@ test('of two contents for one id the same one stays in any order, and the other 
       expect(batchIdOf(other.events)).toBe(batchIdOf(one.events))
       expect(one.events.length + one.conflicts.length + one.copies.length).toBe(list.length)
     }),
+    cases(100),
   )
 })
 
@@ -142,5 +146,6 @@ test('the live counters of a batch add up to its events', () => {
         .flatMap((meters) => Object.values(meters))
       expect(counted.reduce((sum, meter) => sum + (meter?.events ?? 0), 0)).toBe(kept.length)
     }),
+    cases(100),
   )
 })

@@ -7,12 +7,12 @@ import { toMinor } from '../../../../functions/billing/domain/currency.ts'
 import { add, decimal, multiply, rational, ZERO } from '../../../../functions/billing/domain/rational.ts'
 import type { Subscription } from '../../../../functions/billing/domain/subscription.ts'
 import { periodAt, segmentsOf } from '../../../../functions/billing/domain/subscription-phases.ts'
+import { cases } from '../../support/cases.ts'
 import {
   aFee,
   aGrant,
   aPlan,
   aPrice,
-  CASES,
   flips,
   input,
   invoice,
@@ -69,7 +69,7 @@ describe('what adds up', () => {
           expect(draft.lines.reduce((sum, { amount }) => sum + amount.minor, 0)).toBe(draft.subtotal.minor)
         },
       ),
-      CASES,
+      cases(200),
     )
   })
 
@@ -96,7 +96,7 @@ describe('what adds up', () => {
           expect(off <= BigInt(draft.lines.length) && off >= -BigInt(draft.lines.length)).toBe(true)
         },
       ),
-      CASES,
+      cases(200),
     )
   })
 
@@ -124,7 +124,7 @@ describe('what adds up', () => {
         const billed = add(quantity, multiply(weighted, rational(-1n)))
         expect(exact).toEqual(multiply(billed, decimal('0.01')))
       }),
-      CASES,
+      cases(200),
     )
   })
 
@@ -171,7 +171,7 @@ describe('the same history', () => {
             .map(({ item }) => item)
         expect(digest(shuffled)).toBe(once)
       }),
-      CASES,
+      cases(200),
     )
   })
 
@@ -211,7 +211,7 @@ describe('amounts', () => {
             .minor
         expect(amount(quantity + more)).toBeGreaterThanOrEqual(amount(quantity))
       }),
-      CASES,
+      cases(200),
     )
   })
 
@@ -361,7 +361,7 @@ describe('what comes off', () => {
           expect(grant?.expiresAtMs).toBeNull()
         }
       }),
-      CASES,
+      cases(200),
     )
   })
 
@@ -418,7 +418,7 @@ describe('what comes off', () => {
         expect(draft.total.minor).toBe(draft.net.minor + draft.tax.minor)
         expect(draft.total.minor).toBeGreaterThanOrEqual(0)
       }),
-      CASES,
+      cases(200),
     )
   })
 })

@@ -9,7 +9,8 @@ import { finalizedStored } from '../../../../functions/billing/domain/invoice/se
 import type { StoredInvoice } from '../../../../functions/billing/domain/invoice/stored-invoice.ts'
 import type { Price } from '../../../../functions/billing/domain/plan.ts'
 import { rational } from '../../../../functions/billing/domain/rational.ts'
-import { aPlan, aPrice, CASES, NOVEMBER, used } from './support.ts'
+import { cases } from '../../support/cases.ts'
+import { aPlan, aPrice, NOVEMBER, used } from './support.ts'
 
 const MONTH_MS = NOVEMBER.toMs - NOVEMBER.fromMs
 const TIERS = [
@@ -90,7 +91,7 @@ describe('late usage', () => {
           expect(subtotal(late)).toBe(subtotal(perfect))
         },
       ),
-      CASES,
+      cases(200),
     )
   })
 

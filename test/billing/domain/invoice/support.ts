@@ -22,9 +22,6 @@ export const NOVEMBER = {
 }
 const DAY_MS = 24 * 3_600_000
 
-/** Cases of each property: few in the suite, ten thousand in `run.ts`. */
-export const CASES = { numRuns: Number(process.env['CASES'] ?? 200) }
-
 /** A part of a period as a share of it, by true elapsed time. */
 export function timeShare(part: Period, whole: Period): Rational {
   return rational(BigInt(part.toMs - part.fromMs), BigInt(whole.toMs - whole.fromMs))
