@@ -43,7 +43,8 @@ export function memoryCluster(): MemoryCluster {
   }
   const merged = (object: ClusterObject, old: LiveObject | undefined): LiveObject => {
     const labels = { ...old?.labels, ...object.metadata.labels }
-    const body = structuredClone({ ...object, metadata: { ...object.metadata, labels } })
+    const applied = structuredClone({ ...object, metadata: { ...object.metadata, labels } })
+    const body = { ...applied, ...keptByServer(object, old) }
     const { name } = object.metadata
     return { name, uid: old?.uid ?? '', labels, terminating: old?.terminating ?? false, body }
   }
@@ -144,6 +145,16 @@ export function memoryCluster(): MemoryCluster {
 function pathOf({ apiVersion, kind, metadata }: ClusterObject): string {
   const { name, namespace } = metadata
   return pathIn({ apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) }, name)
+}
+
+/** What is not ours to apply, and stays: what others said of the object, and the volume of a claim. */
+function keptByServer(object: ClusterObject, old: LiveObject | undefined): Record<string, unknown> {
+  const volumeName = asRecord(old?.body['spec'])?.['volumeName']
+  const spec = asRecord(object['spec'])
+  return {
+    ...(old?.body['status'] === undefined ? {} : { status: old.body['status'] }),
+    ...(volumeName === undefined || spec === undefined ? {} : { spec: { ...spec, volumeName } }),
+  }
 }
 
 /** What the server would not take: another uid, an older state of ours, or no namespace to be in. */

@@ -16,7 +16,7 @@ export type Volume = {
   /** What is on it; all of it where nobody has measured. */
   readonly usedBytes: number
   /** As it was read. */
-  readonly version: string
+  readonly version: string | undefined
 }
 
 /** What becomes of a volume when the tenant's tier changes. */
@@ -40,12 +40,13 @@ export function volumeOf(claim: Readonly<Record<string, unknown>>): Volume {
   const requestedBytes = quantityOf(requested) ?? Number.POSITIVE_INFINITY
   const capacity = quantityOf(asRecord(status?.['capacity'])?.['storage']) ?? requestedBytes
   const used = quantityOf(asRecord(metadata?.['annotations'])?.[USED_BYTES])
+  const version = metadata?.['resourceVersion']
   const bound = status?.['phase'] === 'Bound' || typeof spec?.['volumeName'] === 'string'
   return {
     pending: !bound,
     requestedBytes,
     usedBytes: bound ? Math.max(0, used ?? Math.max(capacity, requestedBytes)) : 0,
-    version: String(metadata?.['resourceVersion'] ?? ''),
+    version: typeof version === 'string' ? version : undefined,
   }
 }
 

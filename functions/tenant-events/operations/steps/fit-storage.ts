@@ -16,8 +16,8 @@ import type { Step, StepWork } from './step.ts'
  * Undone, a volume that has grown keeps its size: nothing can take it back, and nothing is lost by it.
  */
 export const fitStorage: Step = {
-  run: (work) => fit(work, work.operation.desired.tier, TOO_FULL),
-  undo: (work) => fit(work, tierBefore(work)),
+  run: (work) => resize(work, work.operation.desired.tier, TOO_FULL),
+  undo: (work) => resize(work, tierBefore(work)),
 }
 
 /** Why a tenant must stay in its tier: what it stores, as far as anybody knows, is more than the other holds. */
@@ -28,7 +28,7 @@ export const TOO_FULL: Failure = {
   blocked: true,
 }
 
-async function fit(work: StepWork, tier: Tier, tooFull?: Failure): Promise<StepOutcome> {
+async function resize(work: StepWork, tier: Tier, tooFull?: Failure): Promise<StepOutcome> {
   const wanted = claimObject(clusterSpecOf(work, { tier }))
   const found = await work.cluster.find(kindOf(wanted), wanted.metadata.name, work.signal)
   if (!found.ok) return { kind: 'failed', failure: found.failure }
