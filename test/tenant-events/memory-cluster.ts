@@ -17,13 +17,18 @@ export type MemoryCluster = Cluster & {
   readonly calls: string[]
   /** Consulted before each call; a failure is the answer. */
   fail: (call: string) => Failure | undefined
+  /** Whether an object that is being deleted is there for longer. */
+  lingers: (live: LiveObject) => boolean
   /** Somebody changes an object beside us; a field manager of that name then owns the change. */
   edit(path: string, change: (body: Record<string, unknown>) => void, manager: string): void
   /** Somebody puts an object there beside us. */
   put(object: { kind: string; metadata: { name: string } }, namespace?: string): LiveObject
 }
 
-/** An API server in memory, as far as the steps look at one. What takes time to go is gone at the second look. */
+/**
+ * An API server in memory, as far as the steps look at one. What takes time to go is gone at the second look,
+ * or later if it lingers. Objects are never changed in place.
+ */
 export function memoryCluster(): MemoryCluster {
   const objects: Objects = new Map()
   const editors = new Map<string, string>()
@@ -43,7 +48,9 @@ export function memoryCluster(): MemoryCluster {
   }
   const merged = (object: ClusterObject, old: LiveObject | undefined): LiveObject => {
     const labels = { ...old?.labels, ...object.metadata.labels }
-    const applied = structuredClone({ ...object, metadata: { ...object.metadata, labels } })
+    const theirs = asRecord(asRecord(old?.body['metadata'])?.['annotations'])
+    const annotations = { ...theirs, ...object.metadata.annotations }
+    const applied = structuredClone({ ...object, metadata: { ...object.metadata, labels, annotations } })
     const body = { ...applied, ...keptByServer(object, old) }
     const { name } = object.metadata
     return { name, uid: old?.uid ?? '', labels, terminating: old?.terminating ?? false, body }
@@ -56,6 +63,7 @@ export function memoryCluster(): MemoryCluster {
     objects,
     calls,
     fail: () => undefined,
+    lingers: () => false,
     edit: (path, change, manager) => {
       const live = objects.get(path)
       if (live === undefined) throw new Error(`no ${path}`)
@@ -98,7 +106,7 @@ export function memoryCluster(): MemoryCluster {
       const failure = noted(`find ${kind.kind}/${name}`)
       if (failure) return { ok: false, failure }
       const live = objects.get(pathIn(kind, name))
-      if (live?.terminating === true) vanish(objects, pathIn(kind, name), store)
+      if (live?.terminating === true && !cluster.lingers(live)) vanish(objects, pathIn(kind, name), store)
       return { ok: true, value: live }
     },
     list: async (selection) => {
@@ -110,7 +118,9 @@ export function memoryCluster(): MemoryCluster {
           path.startsWith(namespace === undefined ? `${kind}/` : `${kind}/${namespace}/`) &&
           Object.entries(labels).every(([key, value]) => live.labels[key] === value),
       )
-      for (const [path, live] of found) if (live.terminating) vanish(objects, path, store)
+      for (const [path, live] of found) {
+        if (live.terminating && !cluster.lingers(live)) vanish(objects, path, store)
+      }
       return { ok: true, value: found.map(([, live]) => ({ ...live, body: asListItem(live.body) })) }
     },
     delete: async (kind, name, uid) => {
