@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /**
  * Every setting there is: how it is read, its default, and what it means.
  *
@@ -64,6 +66,42 @@ export const SETTINGS = {
     '',
     'PEM file with the cluster authority to pin; the system roots unless set.',
   ),
+  CONTAINER_API_URL: optional(
+    url,
+    'https://container.googleapis.com',
+    'Container API of GKE, which makes the clusters of dedicated tenants.',
+  ),
+  CLUSTER_ROUTE: optional(
+    oneOf('private', 'dns'),
+    'private',
+    'How API servers of dedicated clusters are reached: at their private address with the authority of the cluster pinned, or by their DNS endpoint.',
+  ),
+  CLUSTER_NETWORK: optional(
+    nonEmpty,
+    '',
+    'VPC network of dedicated clusters: the one that the connector of the functions leads to.',
+  ),
+  CLUSTER_SUBNETWORK: optional(nonEmpty, '', 'Subnetwork of dedicated clusters.'),
+  CLUSTER_AUTHORIZED_RANGE: optional(
+    ipRange,
+    '',
+    'Range that may reach the control planes of dedicated clusters, such as 10.8.0.0/28: that of the connector.',
+  ),
+  GKEHUB_API_URL: optional(
+    url,
+    'https://gkehub.googleapis.com',
+    'Fleet API, where the clusters of hybrid tenants are registered.',
+  ),
+  CONNECT_GATEWAY_URL: optional(
+    url,
+    'https://connectgateway.googleapis.com',
+    'Connect gateway, the way to the API servers of hybrid tenants.',
+  ),
+  PROJECT_NUMBER: optional(
+    projectNumber,
+    '',
+    'Number of the project: members of its workload identity pool are named by it; required by tenant-events outside demo projects.',
+  ),
   GCE_METADATA_HOST: optional(
     nonEmpty,
     'metadata.google.internal',
@@ -72,7 +110,12 @@ export const SETTINGS = {
   KMS_KEY_RING: optional(
     keyRing,
     '',
-    "Key ring of the tenants' keys, projects/…/locations/…/keyRings/…; required by auth outside demo projects.",
+    "Key ring of the tenants' keys, projects/…/locations/…/keyRings/…; required by auth and tenant-events outside demo projects.",
+  ),
+  KMS_DESTROY_DAYS: optional(
+    destroyDays,
+    '30',
+    "Days between the order to destroy a tenant's key and its end, 1 to 120; a key keeps what it was made with.",
   ),
   KMS_API_URL: optional(url, 'https://cloudkms.googleapis.com', 'Cloud KMS.'),
   STORAGE_BUCKET: optional(bucketName, '', 'Bucket that exports are written to; without one there are none.'),
@@ -185,6 +228,25 @@ function nonEmpty(text: string): string {
 function wholeNumber(text: string): number {
   if (/^\d$/.test(text)) return Number(text)
   throw new Error('must be a whole number from 0 to 9')
+}
+
+function projectNumber(text: string): string {
+  if (/^[1-9]\d{5,18}$/.test(text)) return text
+  throw new Error('must be the number of a project')
+}
+
+/** What Cloud KMS takes as the waiting time of a destruction. */
+function destroyDays(text: string): number {
+  const days = Number(text)
+  if (/^\d{1,3}$/.test(text) && days >= 1 && days <= 120) return days
+  throw new Error('must be a whole number of days from 1 to 120')
+}
+
+function ipRange(text: string): string {
+  const [, address = '', bits = ''] = /^([0-9a-fA-F.:]+)\/(\d{1,3})$/.exec(text) ?? []
+  const most = { 4: 32, 6: 128 }[isIP(address) as 4 | 6] ?? -1
+  if (bits !== '' && Number(bits) > 0 && Number(bits) <= most) return text
+  throw new Error('must be a range of addresses such as 10.8.0.0/28, and not all of them')
 }
 
 function projectId(text: string): string {

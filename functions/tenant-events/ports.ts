@@ -11,7 +11,7 @@ import type { Operation } from './domain/operation.ts'
 import type { Tenant } from './domain/tenant.ts'
 import type { Standing, Timer, Work } from './domain/work.ts'
 import type { CloudPorts } from './ports/cloud.ts'
-import type { Cluster } from './ports/cluster.ts'
+import type { Cluster, ClusterPlace } from './ports/cluster.ts'
 import type { Burial, PurgePorts } from './ports/purge.ts'
 
 /** What becomes true together. Documents left out stay as they are. */
@@ -122,8 +122,11 @@ export type LifecycleDeps = {
   readonly queue: WorkQueue
   readonly timers: TimerBook
   readonly world: World
-  /** The cluster of that name, or undefined when this function has no way to it. */
-  readonly clusterNamed: (name: string) => Cluster | undefined
+  /**
+   * The cluster of that name, or undefined when this function has no way to it. `place` is what was
+   * ordered for a tenant that is placed there: clusters of its own are looked for by it.
+   */
+  readonly clusterNamed: (name: string, place?: ClusterPlace) => Cluster | undefined
   readonly clock: Clock
   readonly ids: Ids
   /** Milliseconds on a clock that only runs forward: what the platform counts an invocation's time by. */

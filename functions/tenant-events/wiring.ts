@@ -1,16 +1,21 @@
 import { FUNCTIONS } from '#shared/catalogue/functions.ts'
 import { type Config, required } from '#shared/config.ts'
+import { signalAfter } from '#shared/deadline.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import type { HealthCheck } from '#shared/health.ts'
+import type { TenantId } from '#shared/ids.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
 import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { cloudPorts } from './adapters/cloud.ts'
+import { clusterRoutes } from './adapters/cluster-routes.ts'
 import { kubernetesCluster } from './adapters/kubernetes.ts'
 import { kubernetesTransport } from './adapters/kubernetes-transport.ts'
 import { firestoreLifecycleStore } from './adapters/lifecycle-store.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
 import { firestoreTimerBook } from './adapters/timer-book.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
+import type { CloudPorts } from './ports/cloud.ts'
 import type { LifecycleDeps, World } from './ports.ts'
 
 export type Lifecycle = {
@@ -26,20 +31,22 @@ const RESERVE_MS = 60_000
 export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecycle {
   const platform = wirePlatform(config, 'lifecycle', parts)
   const { clock, database, ids, log, publisher, system, tenants } = platform
+  const tokens = metadataTokens(config.GCE_METADATA_HOST, clock)
   const cluster = kubernetesCluster(
     kubernetesTransport({
       url: required('KUBERNETES_API_URL', config.KUBERNETES_API_URL),
       caFile: config.KUBERNETES_CA_FILE,
     }),
-    metadataTokens(config.GCE_METADATA_HOST, clock),
+    tokens,
   )
+  const cloud = cloudPorts(config, tokens)
   const deps: LifecycleDeps = {
     store: firestoreLifecycleStore(tenants, system),
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
     timers: firestoreTimerBook(system),
-    world: notWired(),
-    clusterNamed: (name) => (name === config.DEFAULT_CLUSTER ? cluster : undefined),
+    world: notWired(cloud),
+    clusterNamed: clusterRoutes({ shared: { name: config.DEFAULT_CLUSTER, cluster }, cloud, tokens, clock }),
     clock,
     ids,
     // Real time on purpose: the platform ends an invocation by it, whatever our clock says.
@@ -53,16 +60,26 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     checks: {
       firestore: () => platform.system.ping(),
       kubernetes: () => cluster.ping(),
+      ...(config.KMS_KEY_RING === undefined ? {} : { kms: keysAnswer(cloud) }),
       pubsub: publishCheck(publisher, 'tenant-work'),
     },
   }
 }
 
-/** Until the adapters of the cloud are there: a step that reaches for one fails, and says for which. */
-function notWired(): World {
-  return new Proxy({} as World, {
-    get: (_world, port) => {
-      throw new Error(`${String(port)} is not wired`)
+/** Until all adapters are there: a step that reaches for one that is not fails, and says for which. */
+function notWired(wired: Partial<World>): World {
+  return new Proxy(wired as World, {
+    get: (world, port) => {
+      if (!Object.hasOwn(world, port)) throw new Error(`${String(port)} is not wired`)
+      return Reflect.get(world, port)
     },
   })
+}
+
+/** No tenant has an id with a capital letter: that there is no such key is the answer hoped for. */
+function keysAnswer(cloud: CloudPorts): HealthCheck {
+  return async () => {
+    const found = await cloud.kms.find('Health' as TenantId, signalAfter(2_000))
+    if (!found.ok) throw new Error(found.failure.code)
+  }
 }

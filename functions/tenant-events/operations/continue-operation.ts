@@ -72,8 +72,9 @@ async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Res
 /** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */
 async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Held): Promise<StepOutcome> {
   const step = STEPS[state.op.step]
-  const placedOn = state.tenant.placement?.cluster ?? deps.defaultCluster
-  const cluster = deps.clusterNamed(placedOn)
+  const { desired, placement } = state.tenant
+  const placedOn = placement?.cluster ?? deps.defaultCluster
+  const cluster = deps.clusterNamed(placedOn, desired)
   // A tenant is never worked on in another cluster than its own, not even after a change of settings.
   if (cluster === undefined) return unreachable(placedOn)
   const work = {

@@ -1,3 +1,4 @@
+import type { DeploymentModel } from '#shared/catalogue/tiers.ts'
 import type { AccessQuestion } from '../domain/access.ts'
 import type { ClusterObject } from '../domain/kubernetes-objects.ts'
 import type { Failure } from '../domain/operation.ts'
@@ -33,6 +34,9 @@ export type ClusterKind = {
 
 /** The objects of a kind, or those of them that carry all the labels. */
 export type ClusterSelection = ClusterKind & { readonly labels?: Readonly<Record<string, string>> }
+
+/** What leads to the cluster of a tenant that has one of its own, or brings its own. */
+export type ClusterPlace = { readonly deploymentModel: DeploymentModel; readonly region: string }
 
 /**
  * A tenant cluster's API server. Failures are values: the saga writes them down and decides.
