@@ -1,3 +1,5 @@
+import { nextRound } from '../deadline.ts'
+
 /** What happens when; nothing happens between two events. */
 export type VirtualTime = {
   /** Milliseconds since 1970, as the whole world has it; instances may see it skewed. */
@@ -10,15 +12,24 @@ export type VirtualTime = {
   steps(): number
 }
 
+/**
+ * Sooner than the next round, and enough where promises wait for nothing but each other: a tick's turn comes
+ * once no promise can go on.
+ */
+export function promisesAtRest(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve))
+}
+
 type Event = { readonly atMs: number; readonly order: number; run: (() => void) | undefined }
 
 /**
  * A clock and the heap of what is to happen.
  *
  * Between two events all promises that can go on do so: the promise a port returned is settled by an
- * event alone, so every interleaving comes from the order of events, and that from the seed.
+ * event alone, so every interleaving comes from the order of events, and that from the seed. `rest` resolves
+ * when they have all come to rest: the next round of the event loop, or sooner where nothing waits for one.
  */
-export function virtualTime(startMs: number): VirtualTime {
+export function virtualTime(startMs: number, rest: () => Promise<void> = nextRound): VirtualTime {
   const events: Event[] = []
   let nowMs = startMs
   let asked = 0
@@ -27,7 +38,7 @@ export function virtualTime(startMs: number): VirtualTime {
     nowMs = Math.max(nowMs, event.atMs)
     done += 1
     event.run?.()
-    await new Promise((resolve) => setImmediate(resolve))
+    await rest()
   }
   return {
     now: () => nowMs,

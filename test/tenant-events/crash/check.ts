@@ -1,5 +1,5 @@
 import { randomOf } from '#shared/testing/random.ts'
-import { type Fate, type Fault, noFaults, oneFault, seededFaults } from './faults.ts'
+import { type Fault, noFaults, seededFaults } from './faults.ts'
 import type { Mutant } from './mutant.ts'
 import { type Outcome, simulate } from './simulate.ts'
 import type { Story } from './story.ts'
@@ -82,19 +82,6 @@ function differenceOf(expected: string, found: string): string {
   while (at < expected.length && expected[at] === found[at]) at += 1
   const around = (text: string): string => text.slice(Math.max(0, at - 60), at + 100)
   return `calm …${around(expected)}… but …${around(found)}…`
-}
-
-/** One crash, or another fault, at the `at`-th call; undefined when the run has fewer calls. */
-export async function withOneFault(
-  story: Story,
-  at: number,
-  fate: Fate,
-  mutant?: Mutant,
-): Promise<{ readonly violations: readonly string[] } | undefined> {
-  const calm = await calmOf(story)
-  const faults = oneFault(at, fate)
-  const outcome = await simulate({ seed: at, story, faults, ...(mutant === undefined ? {} : { mutant }) })
-  return faults.reached() ? { violations: compare(calm, outcome) } : undefined
 }
 
 export type SeededRun = {

@@ -2,7 +2,7 @@ import { replaceTimers } from '#shared/deadline.ts'
 import type { Ids } from '#shared/ids.ts'
 import { type Random, randomOf } from '#shared/testing/random.ts'
 import { type TraceHash, traceHash } from '#shared/testing/trace-hash.ts'
-import { type VirtualTime, virtualTime } from '#shared/testing/virtual-time.ts'
+import { promisesAtRest, type VirtualTime, virtualTime } from '#shared/testing/virtual-time.ts'
 import type { Faults } from './faults.ts'
 
 /** One process: its memory is the promises that wait in it, and a crash takes them with it. */
@@ -65,7 +65,7 @@ export function createKernel(options: {
   readonly keepTrace?: number
 }): Kernel {
   const { seed, faults } = options
-  const time = virtualTime(options.startMs)
+  const time = virtualTime(options.startMs, promisesAtRest)
   const trace = traceHash(options.keepTrace)
   const latency = randomOf(seed, 'latency')
   const violations: string[] = []

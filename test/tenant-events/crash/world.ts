@@ -7,8 +7,12 @@ import { newOthers, type Others } from './others.ts'
 
 export const SHARED_CLUSTER = 'energent-shared'
 
+/** As long as it took a real namespace after its last finalizer. */
+const LINGERS_MS = 40_000
+
 /** All that outlives a process. */
 export type Ground = {
+  readonly now: () => number
   readonly documents: MemoryDocuments
   readonly clusters: Map<string, MemoryCluster>
   readonly cloud: MemoryCloud
@@ -19,8 +23,9 @@ export type Ground = {
 export function newGround(now: () => number, refuses: Others['refuses'] = {}): Ground {
   const documents = memoryDocuments()
   return {
+    now,
     documents,
-    clusters: new Map([[SHARED_CLUSTER, memoryCluster()]]),
+    clusters: new Map([[SHARED_CLUSTER, newCluster(now)]]),
     cloud: memoryCloud(now),
     leaving: { ...memoryLeaving(), certificates: documents.certificates },
     others: newOthers(refuses),
@@ -29,9 +34,23 @@ export function newGround(now: () => number, refuses: Others['refuses'] = {}): G
 
 /** The cluster of that name; a tenant's own one comes into being with the first look. */
 export function clusterOf(ground: Ground, name: string): MemoryCluster {
-  const found = ground.clusters.get(name) ?? memoryCluster()
-  ground.clusters.set(name, found)
-  return found
+  const known = ground.clusters.get(name)
+  if (known !== undefined) return known
+  const made = newCluster(ground.now)
+  ground.clusters.set(name, made)
+  return made
+}
+
+/** What is to be deleted goes a while after the first look at it, whoever looks in the meantime. */
+function newCluster(now: () => number): MemoryCluster {
+  const cluster = memoryCluster()
+  const goesAtMs = new Map<string, number>()
+  cluster.lingers = ({ uid }) => {
+    const atMs = goesAtMs.get(uid) ?? now() + LINGERS_MS
+    goesAtMs.set(uid, atMs)
+    return now() < atMs
+  }
+  return cluster
 }
 
 /** Every object of every cluster, by cluster and path. */
