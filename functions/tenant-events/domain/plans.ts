@@ -43,11 +43,9 @@ export const STEP_KEYS = [
   'drain-workflows',
   'stop-pods',
   'deny-egress',
-  'commit-suspension',
   'allow-egress',
   'thaw-pods',
   'restart-workloads',
-  'commit-resumption',
   'remove-workloads',
   'delete-namespace',
   'prove-volumes-gone',
@@ -158,7 +156,6 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       },
       { code: 'S03', key: 'stop-pods', owesUndo: false },
       { code: 'S04', key: 'deny-egress', owesUndo: false },
-      { code: 'S05', key: 'commit-suspension', owesUndo: false },
     ],
   },
   resume: {
@@ -170,7 +167,6 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'R01', key: 'allow-egress', owesUndo: true },
       { code: 'R02', key: 'thaw-pods', owesUndo: true },
       { code: 'R03', key: 'restart-workloads', owesUndo: true },
-      { code: 'R04', key: 'commit-resumption', owesUndo: false },
     ],
   },
   offboard: {

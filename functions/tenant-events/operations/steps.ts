@@ -9,8 +9,6 @@ import { applyStorage } from './steps/apply-storage.ts'
 import { awaitKeyDestroyed } from './steps/await-key-destroyed.ts'
 import { bindIdentity, revokeAccess } from './steps/bind-identity.ts'
 import { chargeTier } from './steps/charge-tier.ts'
-import { commitResumption } from './steps/commit-resumption.ts'
-import { commitSuspension } from './steps/commit-suspension.ts'
 import { commitTier } from './steps/commit-tier.ts'
 import { createKey } from './steps/create-key.ts'
 import { deleteBackups } from './steps/delete-backups.ts'
@@ -70,11 +68,9 @@ export const STEPS: Readonly<Record<StepKey, Step>> = {
   'drain-workflows': drainWorkflows,
   'stop-pods': stopTenantPods,
   'deny-egress': denyEgress,
-  'commit-suspension': commitSuspension,
   'allow-egress': allowEgress,
   'thaw-pods': thawPods,
   'restart-workloads': restartWorkloads,
-  'commit-resumption': commitResumption,
   'remove-workloads': removeWorkloads,
   'delete-namespace': deleteNamespace,
   'prove-volumes-gone': proveVolumesGone,

@@ -1,22 +1,15 @@
 import { nothingToUndo, type Step } from './step.ts'
 
-/** U06: the tenant has the tier, and everybody hears of it, with the commit that ends the operation. */
+/**
+ * U06: with the commit that ends the operation the tenant has the tier, and everybody hears of it; here,
+ * that it is billed by the plan of the tier.
+ */
 export const commitTier: Step = {
   run: async ({ operation }) => {
     const { charge } = operation.answers
-    return {
-      kind: 'done',
-      change: (tenant) => ({
-        ...tenant,
-        state: 'ACTIVE',
-        observed: {
-          ...tenant.observed,
-          tier: operation.desired.tier,
-          ...(charge?.kind === 'charged' ? { planId: charge.planId } : {}),
-        },
-      }),
-      facts: ['tier-changed'],
-    }
+    if (charge?.kind !== 'charged') return { kind: 'done' }
+    const { planId } = charge
+    return { kind: 'done', change: (tenant) => ({ ...tenant, observed: { ...tenant.observed, planId } }) }
   },
   undo: nothingToUndo,
 }
