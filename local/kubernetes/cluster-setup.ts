@@ -96,6 +96,7 @@ export function platformManifests(provisioner: string): readonly Manifest[] {
   const all = 'get list create patch delete'
   return [
     namespace('energent-ingress'),
+    namespace('velero'),
     ...Object.entries({ basic: 100, standard: 200, premium: 300, enterprise: 400 }).map(([tier, value]) =>
       priorityClass(`energent-tenant-${tier}`, value, 'Never'),
     ),
@@ -123,9 +124,24 @@ export function platformManifests(provisioner: string): readonly Manifest[] {
       rule('autoscaling', 'horizontalpodautoscalers', all),
       rule('rbac.authorization.k8s.io', 'rolebindings', all),
       rule('rbac.authorization.k8s.io', 'clusterroles', 'bind', ['energent-tenant-runtime']),
+      rule('helm.toolkit.fluxcd.io', 'helmreleases', all),
+      // Read alone: to prove that the volumes of a tenant are gone.
+      rule('', 'persistentvolumes', 'get list'),
       rule('authorization.k8s.io', 'subjectaccessreviews', 'create'),
     ]),
     clusterBinding('energent-tenant-provisioner', { kind: 'User', name: provisioner }),
+    clusterRole('energent-tenant-backup', [
+      rule('velero.io', 'schedules', all),
+      rule('velero.io', 'backups', 'get list'),
+      rule('velero.io', 'deletebackuprequests', 'get list create patch'),
+    ]),
+    {
+      apiVersion: RBAC,
+      kind: 'RoleBinding',
+      metadata: { name: 'energent-tenant-backup', namespace: 'velero' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'energent-tenant-backup' },
+      subjects: [{ kind: 'User', name: provisioner, apiGroup: 'rbac.authorization.k8s.io' }],
+    },
     ...['tenant-events-fence', 'tenant-namespace-guard'].map((name) => ({
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicyBinding',

@@ -5,6 +5,7 @@ import { refreshQuotas } from './quota.ts'
 import type { Target } from './request.ts'
 import type { Resource } from './resources.ts'
 import { conflict, forbidden, invalid, notFound, unsupportedValue } from './status.ts'
+import { CLAIM_PROTECTION, isClaimInUse } from './volumes.ts'
 import type { WriteContext } from './writes.ts'
 
 const PROPAGATION = ['Background', 'Foreground', 'Orphan']
@@ -55,7 +56,9 @@ function checkPreconditions(resource: Resource, live: KubeObject, options: JsonO
 function erase(context: WriteContext, resource: Resource, live: KubeObject): JsonObject {
   const { store, nowMs } = context
   const isNamespace = resource.plural === 'namespaces'
-  const finalizers = (live.metadata.finalizers ?? []).filter((one) => one !== 'kubernetes.io/pvc-protection')
+  const finalizers = (live.metadata.finalizers ?? []).filter(
+    (one) => one !== CLAIM_PROTECTION || isClaimInUse(store, live),
+  )
   if (!isNamespace && finalizers.length === 0) {
     store.remove(resource, live)
     refreshQuotas(store, live.metadata.namespace ?? '')

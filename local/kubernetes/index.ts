@@ -2,11 +2,11 @@ import { type FaultHook, underFault } from '../faults.ts'
 import { openJournal } from '../journal.ts'
 import { type Answer, type Call, HANG_UP, json, serveLoopback } from '../loopback.ts'
 import { dumpObjects, type Manifest, platformManifests, rebootCluster } from './cluster-setup.ts'
+import { runControllers } from './controllers.ts'
 import { deleteMany, deleteOne } from './deletion.ts'
 import { discover } from './discovery.ts'
 import { isObject, type KubeObject } from './json.ts'
 import { listObjects, pickObjects } from './listing.ts'
-import { runNamespaceController } from './namespaces.ts'
 import { type ObjectStore, openObjectStore } from './object-store.ts'
 import { type Policy, platformPolicies } from './policies.ts'
 import { type Access, denial, isAllowed, reviewAccess, type User } from './rbac.ts'
@@ -30,6 +30,8 @@ export type KubernetesOptions = {
   readonly manifests?: readonly Manifest[]
   /** How long an emptied namespace still shows as Terminating; 1000 ms of `now` unless told. */
   readonly namespaceTerminationMs?: number
+  /** How long a volume whose claim is gone is still there; 1000 ms of `now` unless told. */
+  readonly volumeDeletionMs?: number
 }
 
 export type Kubernetes = {
@@ -76,7 +78,10 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
       journal.close()
     },
     reset: () => rebootCluster(store, options.now(), manifests),
-    dump: (namespace) => dumpObjects(store, namespace),
+    dump: (namespace) => {
+      runControllers(store, options)
+      return dumpObjects(store, namespace)
+    },
     setFault: (next) => {
       fault = next
     },
@@ -88,8 +93,7 @@ async function answer(server: Server, call: Call, target: Target | undefined): P
     const user = await authenticate(server, call)
     const body = await readBody(call)
     // From here on nothing waits: a request sees and changes the cluster in one piece.
-    const terminationMs = server.options.namespaceTerminationMs ?? 1000
-    runNamespaceController(server.store, server.options.now(), terminationMs)
+    runControllers(server.store, server.options, target)
     if (target === undefined) return elsewhere(server, call, user, body)
     return await handle(server, call, target, user, body)
   } catch (error) {

@@ -1,11 +1,11 @@
-import { type KubeObject, textAt } from './json.ts'
+import { at, isObject, type KubeObject, listAt, textAt } from './json.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { User } from './rbac.ts'
 import { type Resource, resourceOf } from './resources.ts'
 import { apiError, qualified } from './status.ts'
 
 /** What an admission policy is asked about. */
-type Admission = {
+export type Admission = {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
   readonly user: User
   readonly resource: Resource
@@ -25,38 +25,84 @@ export type Policy = {
 
 const SPEC_REVISION = 'energent.ai/spec-rev'
 
-/** The two policies every cluster of ours carries; `prefix` is how tenant namespaces begin. */
+/**
+ * The two policies every cluster of ours carries; `prefix` is how tenant namespaces begin.
+ *
+ * The same in CEL is `gitops/infrastructure/admission`; one table of cases holds both to each other.
+ */
 export function platformPolicies(prefix: string, provisioner: string): readonly Policy[] {
   return [
     {
       name: 'tenant-events-fence',
       evaluate: (admission) => (admission.user.user === provisioner ? fence(admission, prefix) : undefined),
     },
-    {
-      name: 'tenant-namespace-guard',
-      evaluate: ({ operation, resource, object }) => {
-        if (operation === 'DELETE' || resource.plural !== 'services') return undefined
-        if (!(object.metadata.namespace ?? '').startsWith(prefix)) return undefined
-        if (textAt(object, 'spec', 'type') === 'ClusterIP') return undefined
-        return { message: 'only ClusterIP services in tenant namespaces' }
-      },
-    },
+    { name: 'tenant-namespace-guard', evaluate: (admission) => guard(admission, prefix) },
   ]
 }
 
 /** The function writes in tenant namespaces only, and never an older state over a newer one. */
-function fence(admission: Admission, prefix: string): Denial | undefined {
-  const { resource, object, old, operation } = admission
+function fence({ resource, object, old, operation }: Admission, prefix: string): Denial | undefined {
   const namespace =
     resource.plural === 'namespaces' ? object.metadata.name : (object.metadata.namespace ?? '')
-  if (!namespace.startsWith(prefix)) {
+  // Velero reads one namespace alone; what is there for a tenant bears the name of the tenant's own.
+  const backup =
+    resource.group === 'velero.io' && namespace === 'velero' && object.metadata.name.startsWith(prefix)
+  if (!namespace.startsWith(prefix) && !backup) {
     return { message: `tenant-events may act in ${prefix}* namespaces only`, reason: 'Forbidden' }
   }
   const before = old?.metadata.annotations?.[SPEC_REVISION]
-  if (operation !== 'UPDATE' || before === undefined) return undefined
+  // What is no number is no revision of ours: somebody's mistake, which we may repair.
+  if (operation !== 'UPDATE' || before === undefined || !isRevision(before)) return undefined
   const after = object.metadata.annotations?.[SPEC_REVISION]
-  const fell = after === undefined || !/^\d+$/.test(after) || BigInt(after) < BigInt(before)
+  const fell = after === undefined || !isRevision(after) || BigInt(after) < BigInt(before)
   return fell ? { message: 'stale spec-rev' } : undefined
+}
+
+const isRevision = (text: string): boolean => /^[0-9]{1,18}$/.test(text)
+
+/** What nobody may do in a tenant's namespace, the platform's own chart included. */
+function guard({ operation, resource, object }: Admission, prefix: string): Denial | undefined {
+  if (operation === 'DELETE' || resource.group !== '') return undefined
+  if (!(object.metadata.namespace ?? '').startsWith(prefix)) return undefined
+  if (resource.plural === 'services') return guardService(object)
+  return resource.plural === 'pods' ? guardPod(object) : undefined
+}
+
+/** Nothing of a tenant is reached from outside but through the platform's own ingress. */
+function guardService(service: KubeObject): Denial | undefined {
+  if (textAt(service, 'spec', 'type') !== 'ClusterIP') {
+    return { message: 'only ClusterIP services in tenant namespaces' }
+  }
+  if (listAt(service, 'spec', 'externalIPs').length === 0) return undefined
+  return { message: 'no external addresses in tenant namespaces' }
+}
+
+/** The accounts, nodes and sandboxes that a tenant's pods may have. */
+function guardPod(pod: KubeObject): Denial | undefined {
+  if (!['tenant-workload', 'default'].includes(textAt(pod, 'spec', 'serviceAccountName'))) {
+    return { message: 'only the tenant-workload and default service accounts in tenant namespaces' }
+  }
+  if (!['', 'gvisor'].includes(textAt(pod, 'spec', 'runtimeClassName'))) {
+    return { message: 'only the gvisor runtime class in tenant namespaces' }
+  }
+  if (!listAt(pod, 'spec', 'tolerations').every(isTolerated)) {
+    return { message: 'only the tolerations of tenant nodes in tenant namespaces' }
+  }
+  return undefined
+}
+
+/** The taint of the nodes that tenants run on, or one that the cluster itself puts on nodes that are unwell. */
+function isTolerated(toleration: unknown): boolean {
+  const { key, value, effect } = isObject(toleration) ? toleration : {}
+  if (typeof key !== 'string') return false
+  if (key.startsWith('node.kubernetes.io/')) return true
+  const operator = at(toleration, 'operator')
+  return (
+    key === 'workload' &&
+    (operator === undefined || operator === 'Equal') &&
+    value === 'energent-ai' &&
+    effect === 'NoSchedule'
+  )
 }
 
 /** Asks every policy that is bound in the cluster; the first denial refuses the request. */

@@ -1,17 +1,7 @@
+import { CUSTOM_RESOURCES } from './custom-resources.ts'
 import { podSpec } from './pod-schema.ts'
-import {
-  any,
-  atomicStruct,
-  bool,
-  int,
-  intOrText,
-  list,
-  map,
-  quantity,
-  type Schema,
-  struct,
-  text,
-} from './schema.ts'
+import { clusterWide, counted, metadata, type Resource, resource } from './resource.ts'
+import { any, atomicStruct, bool, int, intOrText, list, map, quantity, struct, text } from './schema.ts'
 import {
   claimSpec,
   limitRangeItem,
@@ -22,69 +12,10 @@ import {
   selector,
   subjects,
 } from './spec-schemas.ts'
-import type { About } from './status.ts'
-
-/** One kind of object the server keeps. */
-export type Resource = About & {
-  readonly version: string
-  readonly namespaced: boolean
-  readonly schema: Schema
-  /** `metadata.generation` counts changes of the spec for these kinds. */
-  readonly counted: boolean
-}
-
-const ownerReference = atomicStruct({
-  apiVersion: text,
-  kind: text,
-  name: text,
-  uid: text,
-  controller: bool,
-  blockOwnerDeletion: bool,
-})
-
-const metadata = struct({
-  name: text,
-  generateName: text,
-  namespace: text,
-  labels: map(text),
-  annotations: map(text),
-  finalizers: list(text, 'set'),
-  ownerReferences: list(ownerReference, ['uid']),
-  uid: text,
-  resourceVersion: text,
-  generation: int,
-  creationTimestamp: text,
-  deletionTimestamp: text,
-  deletionGracePeriodSeconds: int,
-  selfLink: text,
-  managedFields: any,
-})
-
-type Fields = Readonly<Record<string, Schema>>
-
-/** The status is the controllers' and is not looked into. */
-function resource(
-  groupVersion: string,
-  kind: string,
-  plural: string,
-  fields: Fields,
-  options: { readonly clusterWide?: true; readonly counted?: true } = {},
-): Resource {
-  const [first = '', second] = groupVersion.split('/')
-  return {
-    group: second === undefined ? '' : first,
-    version: second ?? first,
-    kind,
-    plural,
-    namespaced: options.clusterWide !== true,
-    counted: options.counted === true,
-    schema: struct({ apiVersion: text, kind: text, metadata, ...fields, status: any }),
-  }
-}
 
 const podTemplate = struct({ metadata, spec: podSpec })
-const clusterWide = { clusterWide: true } as const
-const counted = { counted: true } as const
+
+export type { Resource }
 
 /** Everything the server knows. A path that is not here is a 404, as on a server without that API. */
 export const RESOURCES: readonly Resource[] = [
@@ -105,6 +36,32 @@ export const RESOURCES: readonly Resource[] = [
     secrets: list(any, ['name']),
   }),
   resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims', { spec: claimSpec }),
+  resource(
+    'v1',
+    'PersistentVolume',
+    'persistentvolumes',
+    {
+      spec: struct({
+        accessModes: list(text),
+        capacity: map(quantity),
+        claimRef: atomicStruct({
+          apiVersion: text,
+          kind: text,
+          namespace: text,
+          name: text,
+          uid: text,
+          resourceVersion: text,
+        }),
+        csi: any,
+        mountOptions: list(text),
+        nodeAffinity: any,
+        persistentVolumeReclaimPolicy: text,
+        storageClassName: text,
+        volumeMode: text,
+      }),
+    },
+    clusterWide,
+  ),
   resource('v1', 'ConfigMap', 'configmaps', { data: map(text), binaryData: map(text), immutable: bool }),
   resource('v1', 'Secret', 'secrets', {
     data: map(text),
@@ -255,6 +212,7 @@ export const RESOURCES: readonly Resource[] = [
     counted,
   ),
   resource('batch/v1', 'Job', 'jobs', { spec: any }),
+  ...CUSTOM_RESOURCES,
 ]
 
 /** A kind by the parts of its URL. */
