@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { LogMessage } from './observability/messages.ts'
+import { redactSecrets } from './redact.ts'
 import type { Trace } from './trace.ts'
 
 export type Severity = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
@@ -27,14 +28,6 @@ export type LogOptions = {
   readonly service: string
   readonly write?: (line: string) => void
 }
-
-/**
- * What looks like one of our secrets or an e-mail address; a last net, not a licence to log them.
- *
- * Every repetition is bounded or starts at a word's edge, so that a long hostile text costs linear time.
- */
-const SECRETS =
-  /\beyJ[\w-]{8,}(?:\.[\w-]*)*|\b(?:dcs|dak|drt|dco|whsec|[rs]k_live|[rs]k_test)_[\w-]{8,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*|\b(?:Bearer|Basic|DPoP) [\w.~+/=-]{8,}|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,190}/g
 
 /** The longest text of a field that is kept; Cloud Logging drops lines beyond 256 KiB. */
 const LONGEST_TEXT = 8 * 1024
@@ -121,5 +114,5 @@ function scrub(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
   if (typeof value !== 'string') return value
   const kept = value.length <= LONGEST_TEXT ? value : `${value.slice(0, LONGEST_TEXT)}…`
-  return kept.replace(SECRETS, '[redacted]')
+  return redactSecrets(kept)
 }

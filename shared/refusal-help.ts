@@ -141,6 +141,10 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'Nobody gives or takes a role that allows more than their own token does; `owner` is given and taken by owners alone.',
     'Ask somebody who holds it.',
   ),
+  'role.required': help(
+    'The scopes are enough, and this is for the tenant’s owners alone: it ends the contract, or takes that back.',
+    'Ask an owner of the tenant.',
+  ),
   'role.name_taken': help(
     'The name is that of a usual role, begins with `platform`, or the tenant has it already.',
     'Choose another name.',
@@ -243,6 +247,22 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
   'tenant.revision_conflict': help(
     'The tenant is no longer at the revision that the request expects.',
     'Read it again and decide again.',
+  ),
+  'tenant.legal_hold': help(
+    'Somebody has put the tenant under legal hold: nothing of it may be deleted.',
+    'Ask whoever ordered the hold. An operator ends it with `DELETE …/legal-hold`; the purge is then approved anew.',
+  ),
+  'purge.same_person': help(
+    'A purge takes two people. Two machines that one person answers for are that person.',
+    'Let another operator approve it.',
+  ),
+  'purge.person_unknown': help(
+    'The token belongs to a machine that nobody answers for, or to somebody who acts for another.',
+    'Approve it signed in yourself, or with an operator’s own client.',
+  ),
+  'dead_letter.not_found': help(
+    'The message was settled already, or somebody is looking at it: Pub/Sub lends each to one at a time and does not say which it was. Those behind the first 1,000 of a topic are not found either.',
+    'Ask again after ten seconds. If the list does not show it either, it is settled; the audit of the operators says by whom.',
   ),
   ...BILLING_REFUSAL_HELP,
   'cluster.refused': help(

@@ -94,7 +94,7 @@ describe('routes', () => {
     if (/^\/(?:sso|scim\/v2)\//.test(route.path)) {
       expect(route.path).toMatch(/^\/(?:sso|scim\/v2)\/\{tenantId\}\//)
       expect(route.security).toBe('public')
-    } else if (/^\/v1\/(?:plans|meters)\//.test(route.path)) {
+    } else if (/^\/v1\/(?:plans|meters|dead-letters)\//.test(route.path)) {
       // The operators' own: no tenant's path, and no tenant's scope opens them.
       expect(route.scope).toMatch(/^platform:/)
     } else if (route.path.includes('{')) {

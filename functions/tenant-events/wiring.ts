@@ -6,6 +6,8 @@ import type { HealthCheck } from '#shared/health.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
 import { publishCheck } from '#shared/observability/dependency-checks.ts'
+import { deadLetterDesk } from '#shared/pubsub/dead-letter-desk.ts'
+import { openDeadLetters } from '#shared/pubsub/dead-letters.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { cloudPorts } from './adapters/cloud.ts'
 import { clusterRoutes } from './adapters/cluster-routes.ts'
@@ -13,14 +15,16 @@ import { kubernetesCluster } from './adapters/kubernetes.ts'
 import { kubernetesTransport } from './adapters/kubernetes-transport.ts'
 import { firestoreLifecycleStore } from './adapters/lifecycle-store.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
+import { firestoreTenantHistory } from './adapters/tenant-history.ts'
 import { firestoreTimerBook } from './adapters/timer-book.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
+import type { ApiDeps } from './http/deps.ts'
 import type { CloudPorts } from './ports/cloud.ts'
-import type { LifecycleDeps, World } from './ports.ts'
+import type { World } from './ports.ts'
 
 export type Lifecycle = {
   readonly platform: Platform
-  readonly deps: LifecycleDeps
+  readonly deps: ApiDeps
   readonly checks: Readonly<Record<string, HealthCheck>>
 }
 
@@ -40,12 +44,20 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     tokens,
   )
   const cloud = cloudPorts(config, tokens)
-  const deps: LifecycleDeps = {
+  const deps: ApiDeps = {
     store: firestoreLifecycleStore(tenants, system),
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
     timers: firestoreTimerBook(system),
     world: notWired(cloud),
+    history: firestoreTenantHistory(tenants),
+    deadLetters: deadLetterDesk((topic) =>
+      openDeadLetters(
+        { project: config.GOOGLE_CLOUD_PROJECT, emulatorHost: config.PUBSUB_EMULATOR_HOST },
+        topic,
+      ),
+    ),
+    ...{ publisher, tenants },
     clusterNamed: clusterRoutes({ shared: { name: config.DEFAULT_CLUSTER, cluster }, cloud, tokens, clock }),
     clock,
     ids,

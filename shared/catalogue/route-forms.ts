@@ -20,6 +20,8 @@ export type Route = {
   /** The largest body the route takes, in bytes. */
   readonly maxBodyBytes: number
   readonly accepts?: readonly string[]
+  /** Without a body it needs no media type either: everything it could say has a usual value. */
+  readonly bodyOptional?: true
   /** How long an answer may take, in milliseconds, where longer than usual; the gateway's own must be longer. */
   readonly deadlineMs?: number
 }
@@ -34,6 +36,8 @@ export const USAGE_TYPES = [
 export const KIB = 1024
 export const form = { maxBodyBytes: 16 * KIB, accepts: FORM_TYPE } as const
 export const json = { maxBodyBytes: 64 * KIB, accepts: JSON_TYPE } as const
+/** For what says all by its path, and may say more. */
+export const maybeJson = { maxBodyBytes: 4 * KIB, accepts: JSON_TYPE, bodyOptional: true } as const
 /** A plan has prices in several currencies. */
 export const plan = { maxBodyBytes: 256 * KIB, accepts: JSON_TYPE } as const
 /** A group may come with some thousand members. */
@@ -107,6 +111,26 @@ export function clients<M extends Route['method']>(method: M, path: string) {
 
 export function apiKeys<M extends Route['method']>(method: M, path: string) {
   return { ...secured(method, path, 'auth', 'keys:manage', 'platform:tenants'), method } as const
+}
+
+/** What a tenant's own people ask of their tenant; operators for tenants may, too. */
+export function managed<M extends Route['method']>(method: M, path: string) {
+  return { ...secured(method, path, 'tenants-api', 'tenant:manage', 'platform:tenants'), method } as const
+}
+
+/** What is done to a tenant, and not by it. */
+export function operatorsTenants<M extends Route['method']>(method: M, path: string) {
+  return { ...secured(method, path, 'tenants-api', 'platform:tenants', 'platform:tenants'), method } as const
+}
+
+/** What whoever may look at a tenant may look at. */
+export function ofTenant(path: string) {
+  return secured('GET', path, 'tenants-api', 'tenant:read', 'platform:read')
+}
+
+/** Messages of all tenants and of none. */
+export function deadLetters<M extends Route['method']>(method: M, path: string) {
+  return { ...secured(method, path, 'tenants-api', 'platform:operate'), method } as const
 }
 
 export function scheduled<F extends FunctionId>(path: string, owner: F) {

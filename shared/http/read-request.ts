@@ -49,11 +49,15 @@ export function readPairs(text: string, what: string): Result<Record<string, str
 /** The body, checked against what the route takes: size, media type and charset. The front has refused encodings. */
 export async function readBody(
   request: FrameworkRequest,
-  route: Pick<Route, 'maxBodyBytes' | 'accepts'>,
+  route: Pick<Route, 'maxBodyBytes' | 'accepts' | 'bodyOptional'>,
 ): Promise<Result<{ body: Uint8Array; contentType: string | undefined }>> {
-  const mediaType = readMediaType(request, route)
+  const named = readMediaType(request, route)
+  const isBare = route.bodyOptional === true && request.headers['content-type'] === undefined
+  const mediaType = isBare ? ok(undefined) : named
   if (!mediaType.ok) return mediaType
   const body = await receiveBody(request, route.maxBodyBytes)
+  // Bytes of no known kind are refused as everywhere.
+  if (isBare && body.ok && body.value.length > 0 && !named.ok) return named
   return body.ok ? ok({ body: body.value, contentType: mediaType.value }) : body
 }
 

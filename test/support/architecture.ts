@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** The part of the shared library without I/O, clock, environment or SDK. */
 const PURE_SHARED =
-  /^#shared\/(?:catalogue|contracts)(?:\.ts$|\/)|^#shared\/(?:result|refusals|ids|json|trace)\.ts$|^#shared\/tokens\/(?:tenant-access|admit-jwk)\.ts$/
+  /^#shared\/(?:catalogue|contracts)(?:\.ts$|\/)|^#shared\/(?:result|refusals|refusal-help|redact|ids|json|trace)\.ts$|^#shared\/tokens\/(?:tenant-access|admit-jwk)\.ts$/
 const PURE_PACKAGES: readonly string[] = ['zod', 'node:crypto', 'node:zlib']
 
 /** What only some files may import, by module: the SDKs, each behind one door. */

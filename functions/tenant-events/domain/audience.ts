@@ -1,0 +1,2 @@
+/** Who is shown something: a tenant's own people and machines, or operators. */
+export type Audience = 'tenant' | 'operator'
