@@ -9,7 +9,7 @@ import { parseEventName, proveEvent } from '../../functions/billing/operations/p
 import { aUsageEvent } from './support/world.ts'
 
 const HOURS = ['2026112001', '2026112002', '2026112003', '2026112004']
-const MANY = 60_000
+const MANY = 51_000
 
 /** Hours with so much in them that no roll-up has an index, and what was read of them. */
 function fullHours(indexes: ReadonlyMap<string, Uint8Array>) {

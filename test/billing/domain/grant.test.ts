@@ -120,7 +120,7 @@ test('no balance is ever below zero, nothing survives expiry or voiding, and no 
         ).toBe(true)
       }
     }),
-    cases(2_000),
+    cases(500),
   )
 })
 
@@ -145,7 +145,7 @@ test('invoice by invoice or all at once, the same is burnt', () => {
       })
       expect(oneByOne).toEqual(atOnce)
     }),
-    cases(1_000),
+    cases(500),
   )
 })
 

@@ -126,7 +126,7 @@ test('the same events in any order, copies and batches give the same roll-ups an
         expect(outcomeOf(batchesOf(mixed, cuts))).toBe(outcomeOf([events]))
       },
     ),
-    cases(200),
+    cases(80),
   )
 })
 

@@ -121,7 +121,7 @@ test('quantities of tallied hours are those of the events themselves, on every m
         }
       },
     ),
-    cases(2_000),
+    cases(500),
   )
 })
 
@@ -141,7 +141,7 @@ test('hours, days and any mixture of both give the same quantities and the same 
       const byDays = quantitiesOf(asked, period, withDays(hours), withDays(before))
       expect(compared(byDays)).toEqual(compared(byHours))
     }),
-    cases(2_000),
+    cases(500),
   )
 })
 
@@ -159,7 +159,7 @@ test('permutation, duplication and re-batching leave the tallies of an hour byte
       }
       expect(bytes(shuffled.map(([, event]) => event))).toBe(bytes(all))
     }),
-    cases(2_000),
+    cases(500),
   )
 })
 
@@ -199,7 +199,7 @@ test('corrections come to the same in whatever order they are read', () => {
         expect(outcome(shuffled)).toEqual(outcome(received))
       },
     ),
-    cases(2_000),
+    cases(500),
   )
 })
 

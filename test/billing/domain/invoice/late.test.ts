@@ -91,7 +91,7 @@ describe('late usage', () => {
           expect(subtotal(late)).toBe(subtotal(perfect))
         },
       ),
-      cases(200),
+      cases(100),
     )
   })
 
