@@ -252,7 +252,7 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, RefusalHelp>> = {
     'Somebody has put the tenant under legal hold: nothing of it may be deleted.',
     'Ask whoever ordered the hold. An operator ends it with `DELETE …/legal-hold`; the purge is then approved anew.',
   ),
-  'purge.same_person': help(
+  'purge.same_approver': help(
     'A purge takes two people. Two machines that one person answers for are that person.',
     'Let another operator approve it.',
   ),

@@ -79,7 +79,7 @@ export const REFUSALS = {
   'tenant.state_conflict': { status: 409, title: 'The tenant is not in a state that allows this' },
   'tenant.revision_conflict': { status: 409, title: 'The tenant has changed since it was read' },
   'tenant.legal_hold': { status: 423, title: 'The tenant is under legal hold' },
-  'purge.same_person': { status: 409, title: 'This person has approved the purge already' },
+  'purge.same_approver': { status: 409, title: 'This person has approved the purge already' },
   'purge.person_unknown': {
     status: 403,
     title: 'A purge is approved by a person, or a machine that a person answers for',
