@@ -50,6 +50,8 @@ export const STEP_KEYS = [
   'delete-namespace',
   'prove-volumes-gone',
   'delete-backups',
+  'detect-drift',
+  'correct-drift',
   'revoke-access',
   'delete-secrets',
   'shred-key',
@@ -199,7 +201,16 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'G10', key: 'await-key-destroyed', owesUndo: false },
     ],
   },
-  reconcile: { runningState: null, startFact: null, onRefusal: 'fail', steps: [] },
+  reconcile: {
+    runningState: null,
+    startFact: null,
+    onRefusal: 'fail',
+    steps: [
+      { code: 'D01', key: 'detect-drift', owesUndo: false },
+      { code: 'D02', key: 'correct-drift', owesUndo: false },
+      { code: 'D03', key: 'verify-isolation', owesUndo: false },
+    ],
+  },
 }
 
 /**

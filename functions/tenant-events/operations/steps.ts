@@ -23,6 +23,7 @@ import { fitStorage } from './steps/fit-storage.ts'
 import { precheckTier } from './steps/precheck-tier.ts'
 import { prepareBilling } from './steps/prepare-billing.ts'
 import { proveVolumesGone } from './steps/prove-volumes-gone.ts'
+import { correctDrift, detectDrift } from './steps/reconcile.ts'
 import { registerBackup } from './steps/register-backup.ts'
 import { releaseWorkloads } from './steps/release-workloads.ts'
 import { removeWorkloads } from './steps/remove-workloads.ts'
@@ -75,6 +76,8 @@ export const STEPS: Readonly<Record<StepKey, Step>> = {
   'delete-namespace': deleteNamespace,
   'prove-volumes-gone': proveVolumesGone,
   'delete-backups': deleteBackups,
+  'detect-drift': detectDrift,
+  'correct-drift': correctDrift,
   'revoke-access': revokeAccess,
   'delete-secrets': deleteSecrets,
   'shred-key': shredKey,

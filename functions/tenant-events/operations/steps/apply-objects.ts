@@ -4,12 +4,13 @@ import { covers } from '../../domain/covers.ts'
 import { type ClusterObject, type ClusterSpec, TENANT_LABEL } from '../../domain/kubernetes-objects.ts'
 import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
+import type { Tenant } from '../../domain/tenant.ts'
 import type { ClusterAnswer, ClusterKind, LiveObject } from '../../ports/cluster.ts'
 import type { Step, StepWork } from './step.ts'
 
 /**
  * What the operation's cluster objects follow from: the tier it brings about, if it is about a tier, else
- * the one the tenant has.
+ * the one the tenant has. What looks after a tenant leaves one that stands still as it stands.
  */
 export function clusterSpecOf(
   { tenant, operation }: StepWork,
@@ -17,7 +18,18 @@ export function clusterSpecOf(
 ): ClusterSpec {
   const ordered = operation.kind === 'provision' || operation.kind === 'tier-change'
   const tier = ordered ? operation.desired.tier : (tenant.observed.tier ?? operation.desired.tier)
-  return { tenantId: tenant.tenantId, tier, specRevision: tenant.specRevision, ...but }
+  const still = operation.kind === 'reconcile' && standsStill(tenant)
+  return {
+    tenantId: tenant.tenantId,
+    tier,
+    specRevision: tenant.specRevision,
+    ...(still ? { suspended: true } : {}),
+    ...but,
+  }
+}
+
+function standsStill({ observed, state }: Tenant): boolean {
+  return observed.suspension !== null || state === 'OFFBOARDING' || state === 'GRACE'
 }
 
 /** A step that applies objects, those of a suspended tenant or not, and undoes it by applying the others. */
