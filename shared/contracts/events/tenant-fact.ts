@@ -76,7 +76,17 @@ const STATES_OF: Readonly<Record<TenantFactKind, readonly TenantState[]>> = {
   'provision-failed': ['PROVISION_FAILED'],
   'tier-changed': ['ACTIVE'],
   'tier-change-blocked': ['ACTIVE'],
-  'tier-change-failed': ['ACTIVE'],
+  // One that waited for its day is taken back in whatever state the tenant is then.
+  'tier-change-failed': [
+    'ACTIVE',
+    'TIER_CHANGING',
+    'SUSPENDING',
+    'SUSPENDED',
+    'RESUMING',
+    'OFFBOARDING',
+    'GRACE',
+    'PURGING',
+  ],
   'suspend-started': ['SUSPENDING'],
   suspended: ['SUSPENDED'],
   resumed: ['ACTIVE'],
