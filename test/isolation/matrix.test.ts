@@ -130,6 +130,17 @@ const NO_SUCH_INVOICE = {
 } as const
 /** What a tenant owes is not the tenant's to decide. */
 const NO_INVOICE_TO_SETTLE = { ...NO_SUCH_INVOICE, own: 403 } as const
+/** What is done to a tenant, and not by it: operators for tenants do. */
+const BY_OPERATORS = { ...READABLE, own: 403, support: 404, finance: 404 } as const
+/** No letter has the id of this matrix. */
+const OPERATE = {
+  ...OPERATORS_READ,
+  admin: 404,
+  adminToMissing: 404,
+  adminToSuspended: 404,
+  support: 404,
+  finance: 403,
+} as const
 /** Slots are taken by the tenant's own agents. */
 const OWN_AGENTS = { ...READABLE, admin: 404, adminToSuspended: 404, support: 404, finance: 404 } as const
 const OPERATORS = ['admin', 'adminToMissing', 'adminToSuspended', 'support', 'finance'] as const
@@ -149,6 +160,28 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getTenant: READABLE,
   changeTenant: { ...READABLE, support: 404, finance: 404 },
   getOperation: { ...READABLE, adminToSuspended: 404 },
+  listOperations: READABLE,
+  getTimeline: READABLE,
+  // Only of a tenant that is gone; it is for operators to hand out.
+  getDeletionCertificate: NO_INVOICE_TO_SETTLE,
+  // The tier it has: nothing changes.
+  changeTier: { ...READABLE, own: 202, admin: 202, adminToSuspended: 202, support: 404, finance: 404 },
+  // Bodies that nobody could mean, so that no row changes what the next one sees.
+  suspendTenant: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  resumeTenant: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
+  // A machine with the scope is no owner.
+  offboardTenant: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  cancelOffboarding: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
+  exportTenant: { ...BY_OPERATORS, own: 400, admin: 400, adminToSuspended: 400 },
+  approvePurge: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  setLegalHold: BY_OPERATORS,
+  endLegalHold: { ...BY_OPERATORS, admin: 204, adminToSuspended: 204 },
+  reconcileTenant: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
+  retryOperation: { ...BY_OPERATORS, admin: 409, adminToSuspended: 404 },
+  listDeadLetters: { ...OPERATE, admin: 400, adminToMissing: 400, adminToSuspended: 400, support: 400 },
+  getDeadLetter: OPERATE,
+  redriveDeadLetter: OPERATE,
+  discardDeadLetter: OPERATE,
   getUsage: READABLE,
   listUsageEvents: READABLE,
   listUsageConflicts: READABLE,
@@ -462,6 +495,12 @@ function bodyFor(route: Route, tenant: string): unknown {
   const ofBilling = BILLING_BODIES.find(([path]) => path.test(route.path))
   if (ofBilling !== undefined) return ofBilling[1](tenant)
   if (route.path === '/v1/tenants/{tenantId}') return { displayName: 'Matrix' }
+  if (route.path.endsWith('/tier-change')) {
+    return { toTier: tenant === 'initech' ? 'basic' : 'standard', effective: 'now' }
+  }
+  if (/\/(?:suspend|offboard|export|approvals)$/.test(route.path)) return { mode: 'Matrix' }
+  if (/\/(?:resume|cancel|reconcile|retry|redrive)$/.test(route.path)) return {}
+  if (route.path.endsWith('/legal-hold')) return { reference: 'MATRIX-1' }
   if (route.path.endsWith('/clients')) return { scopes: ['tenant:read'] }
   if (route.path === '/v1/api-keys/verify') return { key: 'dak_none' }
   if (route.path.endsWith('/secrets')) return { overlapSeconds: 0 }

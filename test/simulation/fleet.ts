@@ -178,7 +178,7 @@ function wire(ground: Ground, mutant: Mutant, functionId: FunctionId, instance: 
   }
   const deps = mutant.lifecycle?.(reached, platform) ?? reached
   return {
-    tenants: tenantsApi(platform, deps, checks),
+    tenants: tenantsApi(platform, { ...wired, ...deps }, checks),
     events: edge(platform, { events: lifecycleEvents(deps) }),
   }
 }

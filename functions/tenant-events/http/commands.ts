@@ -31,18 +31,13 @@ export function commandHandlers(deps: ApiDeps): Pick<HandlersOf<'tenants-api'>, 
     changeTier: on(BODIES.tierChange, (body) => ok({ name: 'tier-change', ...body })),
     suspendTenant: on(BODIES.suspend, (body) => ok({ name: 'suspend', ...body })),
     resumeTenant: on(BODIES.resume, (body) => ok({ name: 'resume', ...body }), { body: 'optional' }),
-    offboardTenant: on(BODIES.offboard, (body, request) => {
-      const owner = checkOwner(request)
-      return owner.ok ? ok({ name: 'offboard', ...body }) : owner
+    offboardTenant: on(BODIES.offboard, (body) => ok({ name: 'offboard', ...body }), {
+      allows: checkOwner,
     }),
-    cancelOffboarding: on(
-      BODIES.nothing,
-      (_body, request) => {
-        const owner = checkOwner(request)
-        return owner.ok ? ok({ name: 'offboard-cancel' }) : owner
-      },
-      { body: 'optional' },
-    ),
+    cancelOffboarding: on(BODIES.nothing, () => ok({ name: 'offboard-cancel' }), {
+      allows: checkOwner,
+      body: 'optional',
+    }),
     exportTenant: on(BODIES.export, (body) => ok({ name: 'export', ...body })),
     approvePurge: on(
       BODIES.purge,
@@ -50,7 +45,7 @@ export function commandHandlers(deps: ApiDeps): Pick<HandlersOf<'tenants-api'>, 
         const approver = approverOf(request)
         return approver.ok ? ok({ name: 'purge', approver: approver.value, ...body }) : approver
       },
-      { reply: approved },
+      { allows: approverOf, reply: approved },
     ),
     setLegalHold: on(BODIES.legalHold, (body) => ok({ name: 'legal-hold', on: true, ...body }), {
       reply: ({ tenant }) => ({ status: 200, headers: tagOf(tenant), json: tenant }),
@@ -73,6 +68,8 @@ export function commandHandlers(deps: ApiDeps): Pick<HandlersOf<'tenants-api'>, 
 }
 
 type Form = {
+  /** Who may, beyond what the route's scopes say. */
+  readonly allows?: (request: TenantRequest) => Result<unknown>
   readonly body?: 'optional'
   /** How it is answered, where not by the operation that carries it out. */
   readonly reply?: (ordered: Ordered) => ApiReply
@@ -85,6 +82,8 @@ function ordering(deps: ApiDeps) {
     form: Form = {},
   ): TenantHandler =>
     async (request) => {
+      const allowed = form.allows?.(request) ?? ok(undefined)
+      if (!allowed.ok) return allowed
       const body = readBody(request.body, parse, form.body)
       if (!body.ok) return body
       const command = commandOf(body.value, request)
