@@ -27,13 +27,13 @@ export type MemoryCluster = Cluster & {
 
 /**
  * An API server in memory, as far as the steps look at one. What takes time to go is gone at the second look,
- * or later if it lingers. Objects are never changed in place.
+ * or later if it lingers. Objects are never changed in place; `held` are those it begins with.
  */
-export function memoryCluster(): MemoryCluster {
-  const objects: Objects = new Map()
+export function memoryCluster(held: ReadonlyMap<string, LiveObject> = new Map()): MemoryCluster {
+  const objects: Objects = new Map(held)
   const editors = new Map<string, string>()
   const calls: string[] = []
-  let uids = 0
+  let uids = Math.max(0, ...[...held.values()].map(({ uid }) => Number(uid.replace('uid-', ''))))
   const store = (path: string, live: Omit<LiveObject, 'uid'>, uid?: string): LiveObject => {
     if (uid === undefined) uids += 1
     const stored = { ...live, uid: uid ?? `uid-${uids}` }

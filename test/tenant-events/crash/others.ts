@@ -37,8 +37,8 @@ export type Others = {
   readonly refuses: { subscription?: string; charge?: string }
 }
 
-export function newOthers(refuses: Others['refuses'] = {}): Others {
-  return { accounts: new Map(), answers: new Map(), keeps: new Map(), refuses }
+export function newOthers(): Others {
+  return { accounts: new Map(), answers: new Map(), keeps: new Map(), refuses: {} }
 }
 
 /** What they say to a command or a fact of lifecycle, given at `nowMs`. */

@@ -1,15 +1,15 @@
 import type { Message } from '../messages.ts'
 import { checkEnd, endOf } from './end.ts'
-import type { Faults } from './faults.ts'
+import { type Faults, noFaults } from './faults.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createKernel, type Ending, type Kernel } from './kernel.ts'
 import { type Mutant, NO_MUTANT } from './mutant.ts'
 import { hear } from './others.ts'
 import { createPubSub } from './pubsub.ts'
-import type { Story } from './story.ts'
+import { type Beginning, claimOfAsk, type Story } from './story.ts'
 import { tellStory } from './tell.ts'
 import { watchCommits } from './watch.ts'
-import { type Ground, newGround } from './world.ts'
+import { copyOf, type Ground, newGround } from './world.ts'
 
 export type Run = {
   readonly seed: number
@@ -21,6 +21,8 @@ export type Run = {
   readonly meanwhile?: (at: number) => number
   /** Faults end after so many calls of ports. */
   readonly healAfter?: number
+  /** Whether it is the beginning of other stories that is told. */
+  readonly told?: 'beginning'
 }
 
 export type Outcome = {
@@ -37,6 +39,10 @@ export type Outcome = {
   readonly tail: readonly string[]
 }
 
+type Begun = { readonly ground: Ground; readonly nowMs: number }
+
+const begun = new WeakMap<Beginning, Promise<Begun>>()
+
 const START_MS = Date.parse('2026-11-23T09:00:00Z')
 /** Longer than any story lasts in which everything that can is done: then something waits for ever. */
 const LONGEST_MS = 200 * 86_400_000
@@ -46,25 +52,49 @@ export async function simulate(run: Run): Promise<Outcome> {
   const { stackTraceLimit } = Error
   // Failures are part of the plan and come by the thousand; nobody reads their stacks.
   Error.stackTraceLimit = 0
-  const kernel = createKernel({
-    seed: run.seed,
-    startMs: START_MS,
-    faults: run.faults,
-    keepTrace: run.keepTrace ?? 0,
-  })
+  const { begins } = run.story
+  const from = begins === undefined ? undefined : await beginningOf(begins)
+  const { seed, faults, keepTrace = 0 } = run
+  const kernel = createKernel({ seed, startMs: from?.nowMs ?? START_MS, faults, keepTrace })
   try {
-    return await live(kernel, run)
+    const { now } = kernel.time
+    const ground = from === undefined ? newGround(now) : copyOf(from.ground, now)
+    return await live(kernel, run, ground)
   } finally {
     kernel.close()
     Error.stackTraceLimit = stackTraceLimit
   }
 }
 
-async function live(kernel: Kernel, run: Run): Promise<Outcome> {
+/** The world as a beginning leaves it. */
+function beginningOf(begins: Beginning): Promise<Begun> {
+  const known = begun.get(begins) ?? begin(begins)
+  begun.set(begins, known)
+  return known
+}
+
+async function begin({ asks, setting }: Beginning): Promise<Begun> {
+  const faults = noFaults()
+  const kernel = createKernel({ seed: 0, startMs: START_MS, faults })
+  try {
+    const ground = newGround(kernel.time.now)
+    const story: Story = { name: 'beginning', asks, ends: '', ...(setting === undefined ? {} : { setting }) }
+    const { violations } = await live(kernel, { seed: 0, story, faults, told: 'beginning' }, ground)
+    if (violations.length > 0) throw new Error(`a beginning: ${violations.join('; ')}`)
+    return { ground, nowMs: kernel.time.now() }
+  } finally {
+    kernel.close()
+  }
+}
+
+async function live(kernel: Kernel, run: Run, ground: Ground): Promise<Outcome> {
   const { time, trace, violations } = kernel
-  const ground = newGround(time.now, run.story.refuses)
-  run.story.setting?.(ground)
-  const watch = watchCommits(kernel, ground, run.story.asks.length)
+  const { asks, refuses, setting } = run.story
+  const startMs = time.now()
+  Object.assign(ground.others.refuses, refuses)
+  setting?.(ground)
+  const claims = asks.map((_ask, at) => claimOfAsk(at, run.told))
+  const watch = watchCommits(kernel, ground, claims)
   const fleet = createFleet(kernel, ground, run.mutant ?? NO_MUTANT, {
     committed: (process) => {
       watch.commit()
@@ -74,7 +104,7 @@ async function live(kernel: Kernel, run: Run): Promise<Outcome> {
   })
   const pubsub = createPubSub(kernel, ground, (message, ended) => push(kernel, ground, fleet, message, ended))
   const teller = tellStory(kernel, run, { ground, fleet, pubsub, watch })
-  await time.run(START_MS + LONGEST_MS, () => teller.over() || violations.length > 0)
+  await time.run(startMs + LONGEST_MS, () => teller.over() || violations.length > 0)
   if (violations.length === 0) {
     const wrong = teller.over() ? checkEnd(ground, run.story) : [`it does not end: ${watch.point()}`]
     violations.push(...wrong)
@@ -86,7 +116,7 @@ async function live(kernel: Kernel, run: Run): Promise<Outcome> {
     points: watch.points,
     calls: kernel.calls(),
     commits: watch.commits(),
-    lastedMs: time.now() - START_MS,
+    lastedMs: time.now() - startMs,
     tail: trace.tail(),
   }
 }

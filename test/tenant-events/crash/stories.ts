@@ -1,25 +1,48 @@
-import { createTenant } from '../../../functions/tenant-events/operations/create-tenant.ts'
-import { ACME, aRequest, contextOf, TRACE } from '../world.ts'
-import type { Ask, Story, TenantRequestBody } from './story.ts'
-import { clusterOf, SHARED_CLUSTER } from './world.ts'
+import { command, create, meanwhile } from './asks.ts'
+import type { Beginning, Story } from './story.ts'
+import { clusterOf, type Ground, SHARED_CLUSTER } from './world.ts'
 
-function create(fields: Partial<TenantRequestBody> = {}): Ask {
-  return {
-    name: 'create',
-    when: 'quiet',
-    send: (deps, claim) =>
-      createTenant(deps, {
-        ctx: contextOf(ACME),
-        body: aRequest(fields),
-        claim,
-        nowMs: deps.clock.now(),
-        trace: TRACE,
-      }),
+const upTo = (toTier: 'premium', effective: 'now' | 'period_end' = 'now') =>
+  command({ name: 'tier-change', toTier, effective })
+const downTo = (toTier: 'basic', effective: 'now' | 'period_end' = 'now') =>
+  command({ name: 'tier-change', toTier, effective })
+const suspend = (mode: 'soft' | 'hard') => command({ name: 'suspend', mode, reason: 'admin' })
+const resume = command({ name: 'resume' })
+const offboard = (graceDays: number, exported = false) =>
+  command({ name: 'offboard', graceDays, export: exported })
+const cancel = command({ name: 'offboard-cancel' })
+const exportAll = command({ name: 'export', scope: 'all' })
+const purge = [
+  command({ name: 'purge', approver: 'one', reason: 'the contract ended' }),
+  command({ name: 'purge', approver: 'two', reason: 'the contract ended' }),
+] as const
+const reconcile = command({ name: 'reconcile' })
+const hold = (on: boolean) => command({ name: 'legal-hold', on, reference: 'case 7' })
+
+/** One object is refused for good, however often it is applied. */
+function refusing(path: string): (ground: Ground) => void {
+  return (ground) => {
+    clusterOf(ground, SHARED_CLUSTER).fail = (call) =>
+      call === path ? { kind: 'permanent', code: 'cluster.invalid', text: 'no' } : undefined
   }
 }
 
-/** Every saga, each in a life of its own. */
-export const STORIES: readonly Story[] = [
+/** Somebody opens the tenant's network with kubectl. */
+function drifted(ground: Ground): void {
+  clusterOf(ground, SHARED_CLUSTER).edit(
+    'NetworkPolicy/tenant-acme/default-deny',
+    (body) => {
+      body['spec'] = { podSelector: {}, policyTypes: [] }
+    },
+    'kubectl',
+  )
+}
+
+const active: Beginning = { asks: [create()] }
+const dedicated: Beginning = { asks: [create({ deploymentModel: 'dedicated' })] }
+const suspended: Beginning = { asks: [create(), suspend('hard')] }
+
+const PROVISIONING: readonly Story[] = [
   { name: 'provision', asks: [create()], ends: 'ACTIVE' },
   {
     name: 'provision refused',
@@ -30,12 +53,141 @@ export const STORIES: readonly Story[] = [
   {
     name: 'provision taken back',
     asks: [create()],
-    setting: (ground) => {
-      clusterOf(ground, SHARED_CLUSTER).fail = (call) =>
-        call === 'apply ResourceQuota/tenant-objects'
-          ? { kind: 'permanent', code: 'cluster.invalid', text: 'no' }
-          : undefined
-    },
+    setting: refusing('apply ResourceQuota/tenant-objects'),
     ends: 'PROVISION_FAILED',
+  },
+  { name: 'provision dedicated', asks: [create({ deploymentModel: 'dedicated' })], ends: 'ACTIVE' },
+]
+
+/** Every saga, each in a life of its own. */
+export const STORIES: readonly Story[] = [...PROVISIONING]
+
+export const LATER: readonly Story[] = [
+  { name: 'tier up', begins: active, asks: [upTo('premium')], ends: 'ACTIVE' },
+  { name: 'tier down', begins: active, asks: [downTo('basic')], ends: 'ACTIVE' },
+  {
+    name: 'tier up at the end of the period',
+    begins: active,
+    asks: [upTo('premium', 'period_end')],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier down at the end of the period',
+    begins: active,
+    asks: [downTo('basic', 'period_end')],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier up refused',
+    begins: active,
+    asks: [upTo('premium')],
+    refuses: { charge: 'credit.insufficient' },
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier up taken back',
+    begins: active,
+    asks: [upTo('premium')],
+    setting: refusing('apply LimitRange/tenant-limits'),
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier up, then down meanwhile',
+    begins: active,
+    asks: [upTo('premium'), meanwhile(downTo('basic'))],
+    ends: 'ACTIVE',
+  },
+  { name: 'suspend softly', begins: active, asks: [suspend('soft')], ends: 'SUSPENDED' },
+  { name: 'suspend hard', begins: active, asks: [suspend('hard')], ends: 'SUSPENDED' },
+  {
+    name: 'suspend softly, hard meanwhile',
+    begins: active,
+    asks: [suspend('soft'), meanwhile(suspend('hard'))],
+    ends: 'SUSPENDED',
+  },
+  {
+    name: 'suspend and resume meanwhile',
+    begins: active,
+    asks: [suspend('soft'), meanwhile(resume)],
+    ends: 'ACTIVE',
+  },
+  { name: 'resume', begins: suspended, asks: [resume], ends: 'ACTIVE' },
+  {
+    name: 'resume and suspend meanwhile',
+    begins: suspended,
+    asks: [resume, meanwhile(suspend('soft'))],
+    ends: 'SUSPENDED',
+  },
+  {
+    name: 'tier change while suspended, then resume',
+    begins: suspended,
+    asks: [upTo('premium'), resume],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier change, suspended meanwhile',
+    begins: active,
+    asks: [upTo('premium'), meanwhile(suspend('hard'))],
+    ends: 'SUSPENDED',
+  },
+  { name: 'provision, suspended meanwhile', asks: [create(), meanwhile(suspend('hard'))], ends: 'SUSPENDED' },
+  { name: 'provision, another tier meanwhile', asks: [create(), meanwhile(upTo('premium'))], ends: 'ACTIVE' },
+  { name: 'provision, offboarded meanwhile', asks: [create(), meanwhile(offboard(0))], ends: 'PURGED' },
+  { name: 'offboard with grace', begins: active, asks: [offboard(30)], ends: 'PURGED' },
+  { name: 'offboard with export', begins: active, asks: [offboard(30, true)], ends: 'PURGED' },
+  {
+    name: 'offboard, cancelled meanwhile',
+    begins: active,
+    asks: [offboard(30, true), meanwhile(cancel)],
+    ends: 'ACTIVE',
+  },
+  { name: 'offboard, cancelled in grace', begins: active, asks: [offboard(30), cancel], ends: 'ACTIVE' },
+  {
+    name: 'offboard while suspended, cancelled',
+    begins: suspended,
+    asks: [offboard(30), cancel],
+    ends: 'SUSPENDED',
+  },
+  {
+    name: 'offboard, suspended meanwhile',
+    begins: active,
+    asks: [offboard(30), meanwhile(suspend('hard'))],
+    ends: 'PURGED',
+  },
+  { name: 'export', begins: active, asks: [exportAll], ends: 'ACTIVE' },
+  {
+    name: 'export, suspended meanwhile',
+    begins: active,
+    asks: [exportAll, meanwhile(suspend('hard'))],
+    ends: 'SUSPENDED',
+  },
+  { name: 'purge', begins: active, asks: [...purge], ends: 'PURGED' },
+  { name: 'purge of a suspended tenant', begins: suspended, asks: [...purge], ends: 'PURGED' },
+  { name: 'purge of a dedicated tenant', begins: dedicated, asks: [...purge], ends: 'PURGED' },
+  {
+    name: 'purge during a tier change',
+    begins: active,
+    asks: [purge[0], upTo('premium'), meanwhile(purge[1])],
+    ends: 'PURGED',
+  },
+  {
+    name: 'purge during an offboarding',
+    begins: active,
+    asks: [purge[0], offboard(30), meanwhile(purge[1])],
+    ends: 'PURGED',
+  },
+  {
+    name: 'grace outlasted by a legal hold',
+    begins: active,
+    asks: [hold(true), offboard(1), hold(false)],
+    ends: 'PURGED',
+  },
+  { name: 'reconcile', begins: active, asks: [reconcile], setting: drifted, ends: 'ACTIVE' },
+  {
+    name: 'reconcile, suspended meanwhile',
+    begins: active,
+    asks: [reconcile, meanwhile(suspend('soft'))],
+    setting: drifted,
+    ends: 'SUSPENDED',
   },
 ]

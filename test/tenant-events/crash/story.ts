@@ -17,12 +17,19 @@ export type Ask = {
   readonly send: (deps: LifecycleDeps, claim: Claim) => Promise<Result<unknown>>
 }
 
+/** How a story begins: told once, in peace. */
+export type Beginning = {
+  readonly asks: readonly Ask[]
+  readonly setting?: (ground: Ground) => void
+}
+
 /** A tenant's life, as those who ask for it see it. */
 export type Story = {
   readonly name: string
+  readonly begins?: Beginning
   readonly asks: readonly Ask[]
   readonly refuses?: Others['refuses']
-  /** What is different in this world from its beginning on. */
+  /** What is different in this world, beside how it begins. */
   readonly setting?: (ground: Ground) => void
   /** What a calm run must come to, so that a story that goes nowhere is noticed. */
   readonly ends: string
@@ -40,6 +47,6 @@ export function pointOf(tenant: Tenant | undefined, operation: Operation | undef
 export type { TenantRequestBody }
 
 /** The claim of the `at`-th ask: whoever asks again is recognised. */
-export function claimOfAsk(at: number): Claim {
-  return requestClaim('operator', `ask ${at}`, 'key', `ask ${at}`)
+export function claimOfAsk(at: number, told: 'story' | 'beginning' = 'story'): Claim {
+  return requestClaim('operator', `${told} ${at}`, 'key', `ask ${at}`)
 }

@@ -39,7 +39,7 @@ export function tellStory(kernel: Kernel, run: Run, stage: Stage): { over: () =>
     if (ask === undefined) throw new RangeError(`there is no ask ${at}`)
     fleet.invoke(
       `ask ${at} ${ask.name}`,
-      ({ deps }) => ask.send(deps, claimOfAsk(at)),
+      ({ deps }) => ask.send(deps, claimOfAsk(at, run.told)),
       (ending) => {
         // Whoever got no answer asks again, and says that it is the same.
         if (ending.kind !== 'done') time.after(patience.between(500, 20_000), () => send(at))

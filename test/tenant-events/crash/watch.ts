@@ -1,7 +1,8 @@
+import type { Claim } from '#shared/firestore/claim.ts'
 import type { Result } from '#shared/result.ts'
 import type { Tenant } from '../../../functions/tenant-events/domain/tenant.ts'
 import type { Kernel } from './kernel.ts'
-import { claimOfAsk, type Point, pointOf } from './story.ts'
+import { type Point, pointOf } from './story.ts'
 import type { Ground } from './world.ts'
 
 /** Sees every commit, right after it. */
@@ -17,19 +18,18 @@ export type Watch = {
 }
 
 /** Checks what must hold after every commit, and keeps where each ask met the tenant. */
-export function watchCommits(kernel: Kernel, ground: Ground, asks: number): Watch {
+export function watchCommits(kernel: Kernel, ground: Ground, asks: readonly Claim[]): Watch {
   const { documents } = ground
   const listeners: (() => void)[] = []
-  const claims = Array.from({ length: asks }, (_none, at) => claimOfAsk(at).id)
   const points: Point[] = []
   let commits = 0
   let before = new Map(documents.tenants)
-  let point = pointOf(undefined, undefined)
   const pointNow = (): Point => {
     const [tenant] = documents.tenants.values()
     const operationId = tenant?.op?.operationId
     return pointOf(tenant, operationId === undefined ? undefined : documents.operations.get(operationId))
   }
+  let point = pointNow()
   return {
     points,
     commits: () => commits,
@@ -37,8 +37,8 @@ export function watchCommits(kernel: Kernel, ground: Ground, asks: number): Watc
     point: pointNow,
     commit: () => {
       commits += 1
-      claims.forEach((claim, at) => {
-        if (points[at] === undefined && documents.claims.has(claim)) points[at] = point
+      asks.forEach((claim, at) => {
+        if (points[at] === undefined && documents.claims.has(claim.id)) points[at] = point
       })
       for (const [tenantId, tenant] of documents.tenants) {
         kernel.violations.push(...wrongBetween(before.get(tenantId), tenant, ground))

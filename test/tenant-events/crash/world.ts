@@ -20,7 +20,7 @@ export type Ground = {
   readonly others: Others
 }
 
-export function newGround(now: () => number, refuses: Others['refuses'] = {}): Ground {
+export function newGround(now: () => number): Ground {
   const documents = memoryDocuments()
   return {
     now,
@@ -28,7 +28,7 @@ export function newGround(now: () => number, refuses: Others['refuses'] = {}): G
     clusters: new Map([[SHARED_CLUSTER, newCluster(now)]]),
     cloud: memoryCloud(now),
     leaving: { ...memoryLeaving(), certificates: documents.certificates },
-    others: newOthers(refuses),
+    others: newOthers(),
   }
 }
 
@@ -41,9 +41,47 @@ export function clusterOf(ground: Ground, name: string): MemoryCluster {
   return made
 }
 
+/** The same world at another moment: what happens in the one does not happen in the other. */
+export function copyOf(ground: Ground, now: () => number): Ground {
+  const { documents, leaving, others } = ground
+  const certificates = new Map(documents.certificates)
+  return {
+    now,
+    documents: {
+      tenants: new Map(documents.tenants),
+      operations: new Map(documents.operations),
+      tombstones: new Set(documents.tombstones),
+      certificates,
+      timers: new Map(documents.timers),
+      outbox: [...documents.outbox],
+      audit: [...documents.audit],
+      claims: new Map(documents.claims),
+    },
+    clusters: new Map(
+      [...ground.clusters].map(([name, { objects, fail }]) => {
+        const copy = newCluster(now, objects)
+        copy.fail = fail
+        return [name, copy]
+      }),
+    ),
+    cloud: copyOfCloud(ground.cloud, now),
+    leaving: { versions: [...leaving.versions], below: new Map(leaving.below), certificates },
+    others: structuredClone(others),
+  }
+}
+
+function copyOfCloud(cloud: MemoryCloud, now: () => number): MemoryCloud {
+  const copy = memoryCloud(now)
+  for (const [tenantId, key] of cloud.keys) copy.keys.set(tenantId, structuredClone(key))
+  for (const [name, secret] of cloud.secretsByName) copy.secretsByName.set(name, structuredClone(secret))
+  for (const [name, machine] of cloud.machines) copy.machines.set(name, structuredClone(machine))
+  for (const [name, tenantId] of cloud.fleet) copy.fleet.set(name, tenantId)
+  return copy
+}
+
 /** What is to be deleted goes a while after the first look at it, whoever looks in the meantime. */
-function newCluster(now: () => number): MemoryCluster {
-  const cluster = memoryCluster()
+function newCluster(now: () => number, held?: MemoryCluster['objects']): MemoryCluster {
+  const cluster = memoryCluster(held)
   const goesAtMs = new Map<string, number>()
   cluster.lingers = ({ uid }) => {
     const atMs = goesAtMs.get(uid) ?? now() + LINGERS_MS
