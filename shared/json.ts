@@ -84,13 +84,18 @@ export function canonicalJson(value: unknown): string {
   // `Array.from` turns holes into undefined, which throws; `map` would skip them.
   if (Array.isArray(value)) return `[${Array.from(value, (item) => canonicalJson(item)).join(',')}]`
   if (isPlainObject(value)) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, member]) => `${canonicalString(key)}:${canonicalJson(member)}`)
-    return `{${members.join(',')}}`
+    let members = ''
+    for (const [key, member] of Object.entries(value).sort(byKey)) {
+      if (member === undefined) continue
+      members += `${members === '' ? '' : ','}${canonicalString(key)}:${canonicalJson(member)}`
+    }
+    return `{${members}}`
   }
   throw new TypeError(`canonical JSON has no ${Object.prototype.toString.call(value)}`)
+}
+
+function byKey([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
+  return left < right ? -1 : 1
 }
 
 function canonicalString(text: string): string {

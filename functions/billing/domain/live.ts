@@ -1,6 +1,7 @@
 import { METERS, type MeterId } from '#shared/catalogue/meters.ts'
-import { dayKey, hourKey } from './calendar.ts'
+import { hourKey } from './calendar.ts'
 import { toScaled } from './rational.ts'
+import { hourOf } from './spans.ts'
 import type { UsageBatch } from './usage-batch.ts'
 
 /** What one batch adds to one meter in one hour; quantities are whole numbers of the meter's smallest step. */
@@ -24,11 +25,14 @@ export type LiveDay = {
  */
 export function liveDays(batch: UsageBatch): LiveDay[] {
   const days = new Map<string, Map<string, Map<MeterId, bigint[]>>>()
-  for (const event of batch.events) {
-    const hours = entry(days, dayKey(event.timeMs), () => new Map<string, Map<MeterId, bigint[]>>())
-    const meters = entry(hours, hourKey(event.timeMs).slice(8), () => new Map<MeterId, bigint[]>())
-    const values = entry(meters, event.meter, () => [])
-    values.push(event.value === undefined ? 0n : toScaled(event.value, METERS[event.meter].scale))
+  for (const [fromMs, events] of Map.groupBy(batch.events, ({ timeMs }) => hourOf(timeMs).fromMs)) {
+    const hour = hourKey(fromMs)
+    const hours = entry(days, hour.slice(0, 8), () => new Map<string, Map<MeterId, bigint[]>>())
+    const meters = entry(hours, hour.slice(8), () => new Map<MeterId, bigint[]>())
+    for (const { meter, value } of events) {
+      const values = entry(meters, meter, () => [])
+      values.push(value === undefined ? 0n : toScaled(value, METERS[meter].scale))
+    }
   }
   return [...days].map(([day, hours]) => ({
     day,

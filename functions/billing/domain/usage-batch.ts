@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { dayKey, hourKey } from './calendar.ts'
+import { hourKey } from './calendar.ts'
 import { merkleRoot } from './merkle.ts'
+import { hourOf } from './spans.ts'
 import type { CountedEvent, Producer, UsageEvent } from './usage-event.ts'
 
 /** Events of one tenant that are stored by one commit. */
@@ -75,15 +76,15 @@ export function isNamedByOneEvent({ batchId, events }: Pick<UsageBatch, 'batchId
 
 /** `events` must be in order. */
 function batchOf(batchId: string, producer: Producer, events: readonly UsageEvent[]): UsageBatch {
-  const hours = new Set(events.map((event) => hourKey(event.timeMs)))
-  const days = new Set(events.map((event) => dayKey(event.timeMs)))
+  const hours = [...new Set(events.map(({ timeMs }) => hourOf(timeMs).fromMs))].map(hourKey)
+  const days = new Set(hours.map((hour) => hour.slice(0, 8)))
   return {
     batchId,
     producer,
     events,
     firstMs: events[0]?.timeMs ?? 0,
     lastMs: events.at(-1)?.timeMs ?? 0,
-    hours: [...hours].sort(),
+    hours: hours.sort(),
     days: [...days].sort(),
     root: merkleRoot(events.map((event) => event.key + event.digest).sort()),
   }
@@ -99,10 +100,10 @@ export function byTimeThenKey(left: CountedEvent, right: CountedEvent): number {
 function split(sorted: readonly UsageEvent[]): UsageEvent[][] {
   const parts: UsageEvent[][] = []
   let bytes = 0
-  let hours = new Set<string>()
+  let hours = new Set<number>()
   for (const event of sorted) {
     const size = Buffer.byteLength(JSON.stringify(event.raw))
-    const hour = hourKey(event.timeMs)
+    const hour = hourOf(event.timeMs).fromMs
     const last = parts.at(-1)
     const full =
       last === undefined ||

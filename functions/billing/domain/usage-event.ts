@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { METERS, type Meter, type MeterId } from '#shared/catalogue/meters.ts'
 import { type CloudEvent, parseCloudEvent, subjectOf } from '#shared/contracts/cloud-event.ts'
@@ -282,5 +282,5 @@ function malformed(fault: string, detail = fault): Result<never> {
 
 /** Hex SHA-256 of a text. */
 export function sha256(value: string): string {
-  return createHash('sha256').update(value, 'utf8').digest('hex')
+  return hash('sha256', value, 'hex')
 }

@@ -18,16 +18,24 @@ export function parseUsageJson(
   // First as it is: what is no JSON is refused in the usual words.
   const plain = parseJsonText(bytes)
   if (!plain.ok) return plain
+  // Walking all of it costs as much as parsing it, and most senders write decimals as text.
+  if (!eventsOf(plain.value).some((event) => numberIn(event) !== undefined)) return plain
   const spelled = spellings(new TextDecoder().decode(bytes))
   const root = spelled?.root ?? plain.value
   for (const event of eventsOf(root)) {
-    const data = asRecord(asRecord(event)?.['data'])
-    if (data === undefined || typeof data['value'] !== 'number') continue
+    const data = numberIn(event)
+    if (data === undefined) continue
     const spelling = spelled?.of.get(data) ?? ''
     const isExact = WHOLE.test(spelling) && Number.isSafeInteger(data['value'])
     if (!isExact) data['value'] = `number ${spelling}`.slice(0, 100)
   }
   return ok(root)
+}
+
+/** The data of an event whose `value` is a number. */
+function numberIn(event: unknown): Record<string, unknown> | undefined {
+  const data = asRecord(asRecord(event)?.['data'])
+  return typeof data?.['value'] === 'number' ? data : undefined
 }
 
 /** How each number called `value` is spelled, by the object it is in; undefined for what is nested too deep. */
