@@ -75,6 +75,10 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
       return answer(book, operation, { location, id, body: jsonBody(call) }, view)
     },
   })
+  // What ran before a restart runs on, whether or not somebody asks for its address.
+  for (const cluster of book.clusters()) {
+    if (statusOf(cluster, options.now()) === 'RUNNING') await servers.ensure(cluster.name, cluster)
+  }
   return {
     ...service,
     breakNext: book.breakNext,

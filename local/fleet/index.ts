@@ -73,6 +73,8 @@ export async function startFleet(options: FleetOptions): Promise<FleetServer> {
       return member === undefined || now() < member.readyAtMs ? undefined : servers.plain(name)
     },
   })
+  // What ran before a restart runs on.
+  for (const { name } of book.list()) await servers.plain(name)
   return {
     ...service,
     gateway,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { systemClock } from '#shared/clock.ts'
 import { asRecord } from '#shared/json.ts'
 import type { Loopback } from '../bind-loopback.ts'
@@ -28,7 +29,7 @@ export type KmsServer = Loopback & {
   readonly keyRing: string
   /** Asked before every call by the name of its method, such as `DestroyCryptoKeyVersion`. */
   setFault(hook: FaultHook<Call> | undefined): void
-  /** The keys there are, with the state of each version; never what they are made of. */
+  /** The keys there are, with the state of each version; never what they are made of. Retired names are not among them. */
   dump(): readonly { readonly name: string; readonly versions: readonly VersionRecord['state'][] }[]
 }
 
@@ -61,10 +62,7 @@ export async function startKms(options: KmsOptions): Promise<KmsServer> {
       fault = hook
     },
     dump: () =>
-      [...journal.entries()].map(([name]) => ({
-        name,
-        versions: book.get(name).versions.map(({ state }) => state),
-      })),
+      book.names().map((name) => ({ name, versions: book.get(name).versions.map(({ state }) => state) })),
     close: async () => {
       await server.close()
       journal.close()
@@ -103,6 +101,7 @@ function route(keyRing: string, book: KeyBook, call: Call): object {
 function onKey(book: KeyBook, key: KeyRecord, verb: string | undefined, call: Call): object {
   const asked = `${call.method} ${verb ?? ''}`
   if (asked === 'GET ') return keyView(key)
+  if (asked === 'DELETE ') return deletion(key.name, book.remove(key))
   if (asked === 'POST encrypt') return encrypt(key, book, bodyOf(call))
   if (asked === 'POST decrypt') return decrypt(key, bodyOf(call))
   if (asked === 'POST updatePrimaryVersion') {
@@ -132,12 +131,19 @@ function onVersion(
   const version = book.versionOf(key, number)
   const asked = `${call.method} ${verb ?? ''}`
   if (asked === 'GET ') return versionView(key, version)
+  if (asked === 'DELETE ') return deletion(versionName(key, number), book.removeVersion(key, version))
   if (asked === 'PATCH ') return versionView(key, book.setState(key, version, bodyOf(call)['state']))
   if (asked === 'GET /publicKey') return publicKey(key, version)
   if (asked === 'POST asymmetricSign') return asymmetricSign(key, version, bodyOf(call))
   if (asked === 'POST destroy') return versionView(key, book.destroy(key, version))
   if (asked === 'POST restore') return versionView(key, book.restore(key, version))
   throw new KmsError('NOT_FOUND', 'Not Found')
+}
+
+/** Deletions answer with an operation, which is done at once. */
+function deletion(target: string, retired: string): object {
+  const name = `${target.replace(/\/keyRings\/.*/, '')}/operations/${randomUUID()}`
+  return { name, metadata: { retiredResource: retired }, done: true, response: {} }
 }
 
 function bodyOf(call: Call): Record<string, unknown> {

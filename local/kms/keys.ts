@@ -1,9 +1,11 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { asRecord } from '#shared/json.ts'
 import type { Journal } from '../journal.ts'
 import { type KeyRecord, KmsError, type VersionRecord, type VersionState } from './model.ts'
 
 const THIRTY_DAYS_SECONDS = 30 * 86_400
+/** In the place of a key that was deleted. */
+const RETIRED = 'retired'
 const KEY_ID = /^[a-zA-Z0-9_-]{1,63}$/
 
 /** The keys of one key ring. Time moves versions that are scheduled for destruction to their end. */
@@ -13,8 +15,8 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
     return key
   }
   const get = (name: string): KeyRecord => {
-    const key = journal.get(name) as KeyRecord | undefined
-    if (key === undefined) throw new KmsError('NOT_FOUND', `CryptoKey ${name} not found.`)
+    const key = journal.get(name) as KeyRecord | typeof RETIRED | undefined
+    if (key === undefined || key === RETIRED) throw new KmsError('NOT_FOUND', `CryptoKey ${name} not found.`)
     const due = key.versions.some((version) => isDue(version, now()))
     return due ? save({ ...key, versions: key.versions.map((version) => destroyed(version, now())) }) : key
   }
@@ -55,9 +57,31 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
         versions: [newVersion(1, purpose)],
       })
     },
+    names: (): string[] =>
+      [...journal.entries()].flatMap(([name, value]) => (value === RETIRED ? [] : [name])),
+    /** Only what is destroyed can be deleted. Its number is not given again. */
+    removeVersion: (key: KeyRecord, version: VersionRecord): string => {
+      if (version.state !== 'DESTROYED') {
+        const name = versionName(key, version.number)
+        throw new KmsError(
+          'FAILED_PRECONDITION',
+          `${name} is not destroyed, current state is: ${version.state}.`,
+        )
+      }
+      save({ ...key, versions: key.versions.filter(({ number }) => number !== version.number) })
+      return retiredName(versionName(key, version.number))
+    },
+    /** The name stays taken for ever. */
+    remove: (key: KeyRecord): string => {
+      if (key.versions.length > 0) {
+        throw new KmsError('FAILED_PRECONDITION', `CryptoKey ${key.name} still has versions.`)
+      }
+      journal.set(key.name, RETIRED)
+      return retiredName(key.name)
+    },
     /** A new version, which does not become primary by itself. */
     addVersion: (key: KeyRecord): VersionRecord => {
-      const version = newVersion(key.versions.length + 1, key.purpose)
+      const version = newVersion(Math.max(0, ...key.versions.map(({ number }) => number)) + 1, key.purpose)
       save({ ...key, versions: [...key.versions, version] })
       return version
     },
@@ -87,6 +111,10 @@ export function keyBook(journal: Journal, keyRing: string, now: () => number) {
       return replace(key, { ...kept, state: 'DISABLED' })
     },
   }
+}
+
+function retiredName(name: string): string {
+  return `${name.replace(/\/keyRings\/.*/, '')}/retiredResources/${randomUUID()}`
 }
 
 export type KeyBook = ReturnType<typeof keyBook>

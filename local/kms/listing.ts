@@ -31,6 +31,8 @@ export const KMS_OPERATIONS = [
   'RestoreCryptoKeyVersion',
   'AsymmetricSign',
   'GetPublicKey',
+  'DeleteCryptoKeyVersion',
+  'DeleteCryptoKey',
 ] as const
 type Operation = (typeof KMS_OPERATIONS)[number]
 
@@ -46,6 +48,8 @@ const BY_SHAPE: readonly (readonly [RegExp, Operation])[] = [
   [/^GET .*\/publicKey$/, 'GetPublicKey'],
   [/^GET .*\/cryptoKeyVersions$/, 'ListCryptoKeyVersions'],
   [/^GET .*\/cryptoKeyVersions\/\d+$/, 'GetCryptoKeyVersion'],
+  [/^DELETE .*\/cryptoKeyVersions\/\d+$/, 'DeleteCryptoKeyVersion'],
+  [/^DELETE .*\/cryptoKeys\/[^/]+$/, 'DeleteCryptoKey'],
   [/^PATCH .*\/cryptoKeyVersions\/\d+$/, 'UpdateCryptoKeyVersion'],
 ]
 

@@ -1,3 +1,5 @@
+import { parseTenantId } from '#shared/ids.ts'
+import { tenantClusterName } from '../../functions/tenant-events/domain/cloud-names.ts'
 import type { ControlRoute } from './control.ts'
 import { dumpTenant } from './dump.ts'
 import type { FaultList } from './fault-list.ts'
@@ -71,6 +73,11 @@ export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
       handle: async ({ body }) => deps.parts().dns.set(text(body, 'name'), textsOf(body['txt'])),
     },
     {
+      method: 'POST',
+      pattern: /^\/memberships$/,
+      handle: async ({ body }) => registerMember(deps, text(body, 'tenantId')),
+    },
+    {
       method: 'GET',
       pattern: /^\/dump$/,
       handle: async ({ query }) => dumpTenant(deps.parts(), deps.project, query.get('tenantId') ?? undefined),
@@ -142,6 +149,15 @@ async function clusterToken(
       ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     }),
   }
+}
+
+/** What the administrator of a hybrid tenant does: registers their cluster under the name we look for. */
+async function registerMember(deps: ControlDeps, tenantId: string): Promise<{ name: string }> {
+  const parsed = parseTenantId(tenantId)
+  if (!parsed.ok) throw new StackError('tenantId must be the id of a tenant.')
+  const name = tenantClusterName(parsed.value)
+  await deps.parts().fleet.register(name, { 'tenant-id': tenantId })
+  return { name }
 }
 
 function broker(deps: ControlDeps) {

@@ -1,9 +1,15 @@
+import type { TenantId } from '#shared/ids.ts'
+import { tenantClusterName, workloadSecretId } from '../../functions/tenant-events/domain/cloud-names.ts'
 import type { Parts } from './parts.ts'
 
-/** What the stack holds of a tenant, or with no tenant of all: documents by path, and Kubernetes objects. */
+/**
+ * What the stack holds of a tenant, or with no tenant of all: documents by path, Kubernetes objects of all
+ * clusters, and keys, secrets, clusters and memberships of the cloud.
+ */
 type Dump = {
   readonly documents: Readonly<Record<string, unknown>>
   readonly kubernetes: readonly unknown[]
+  readonly cloud: readonly unknown[]
 }
 
 /**
@@ -18,8 +24,26 @@ export async function dumpTenant(parts: Parts, project: string, tenantId: string
   )
   return {
     documents,
-    kubernetes: parts.kubernetes.dump(tenantId === undefined ? undefined : `tenant-${tenantId}`),
+    kubernetes: dumpClusters(parts, tenantId === undefined ? undefined : `tenant-${tenantId}`),
+    cloud: dumpCloud(parts).filter((one) => tenantId === undefined || names(one, tenantId)),
   }
+}
+
+function dumpClusters({ container, fleet, kubernetes }: Parts, namespace: string | undefined): unknown[] {
+  return [...kubernetes.dump(namespace), ...container.dumpObjects(namespace), ...fleet.dumpObjects(namespace)]
+}
+
+function dumpCloud({ container, engines, fleet, kms }: Parts): object[] {
+  const { clusters, operations } = container.dump()
+  return [...kms.dump(), ...engines.secrets.dump(), ...clusters, ...operations, ...fleet.dump()]
+}
+
+/** Whether a name of the tenant stands in it as a whole, not as a part of another's. */
+function names(one: object, tenantId: string): boolean {
+  const id = tenantId as TenantId
+  const spelled = [id, `tenant-${id}`, workloadSecretId(id), tenantClusterName(id)]
+  const text = JSON.stringify(one)
+  return spelled.some((name) => new RegExp(`(?<![A-Za-z0-9-])${name}(?![A-Za-z0-9-])`).test(text))
 }
 
 function isOf(path: string, data: unknown, tenantId: string): boolean {

@@ -29,7 +29,14 @@ export function faultList(parts: Parts, idp: Pick<Idp, 'addFault' | 'removeFault
   firestore?.setFault((rpc) => next('firestore', rpc))
   pubsub?.setFault((rpc) => next('pubsub', rpc))
   secrets.setFault((rpc) => next('secrets', rpc))
-  parts.kubernetes.setFault((operation) => next('kubernetes', operation))
+  const onKubernetes = (operation: string): Fault | undefined => next('kubernetes', operation)
+  parts.kubernetes.setFault(onKubernetes)
+  // Clusters of tenants' own are clusters like the shared one.
+  parts.container.setKubernetesFault(onKubernetes)
+  parts.fleet.setKubernetesFault(onKubernetes)
+  parts.kms.setFault((operation) => next('kms', operation))
+  parts.container.setFault((operation) => next('container', operation))
+  parts.fleet.setFault((operation) => next('fleet', operation))
   parts.stripe.setFault((operation) => next('stripe', operation))
   const rpcsOf = (target: FaultTarget): readonly string[] | undefined =>
     ({ firestore, pubsub, secrets })[target as string]?.rpcs

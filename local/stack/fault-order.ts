@@ -1,7 +1,20 @@
+import { CONTAINER_OPERATIONS } from '#local/container/index.ts'
 import type { Fault } from '#local/faults.ts'
+import { FLEET_OPERATIONS } from '#local/fleet/index.ts'
+import { KMS_OPERATIONS } from '#local/kms/listing.ts'
 import { StackError } from './options.ts'
 
-const TARGETS = ['firestore', 'pubsub', 'secrets', 'kubernetes', 'stripe', 'idp'] as const
+const TARGETS = [
+  'firestore',
+  'pubsub',
+  'secrets',
+  'kubernetes',
+  'stripe',
+  'idp',
+  'kms',
+  'container',
+  'fleet',
+] as const
 const MODES = ['refuse', 'delay', 'error', 'lostAnswer'] as const satisfies readonly Fault['mode'][]
 const FIELDS = ['target', 'operation', 'count', 'mode', 'code', 'delayMs']
 const LONGEST_DELAY_MS = 600_000
@@ -29,7 +42,16 @@ type Naming = {
 
 const HTTP = { codes: [400, 599], coded: ['error'] } as const
 const VERBS = 'get|list|watch|create|update|patch|delete|deletecollection'
-const NAMINGS: Readonly<Record<'kubernetes' | 'stripe' | 'idp', Naming>> = {
+/** Of a service whose methods have names. */
+const named = (operations: readonly string[]): Naming => ({
+  ...HTTP,
+  isOperation: (operation) => operations.includes(operation),
+  example: `one of ${operations.join(', ')}`,
+})
+const NAMINGS: Readonly<Record<'kubernetes' | 'stripe' | 'idp' | 'kms' | 'container' | 'fleet', Naming>> = {
+  kms: named(KMS_OPERATIONS),
+  container: named(CONTAINER_OPERATIONS),
+  fleet: named(FLEET_OPERATIONS),
   kubernetes: {
     ...HTTP,
     isOperation: (operation) => new RegExp(`^(${VERBS}) [a-z/]+$`).test(operation),
@@ -81,7 +103,7 @@ function namingOf(
   target: FaultTarget,
   rpcsOf: (target: FaultTarget) => readonly string[] | undefined,
 ): Naming {
-  if (target === 'kubernetes' || target === 'stripe' || target === 'idp') return NAMINGS[target]
+  if (target !== 'firestore' && target !== 'pubsub' && target !== 'secrets') return NAMINGS[target]
   const rpcs = rpcsOf(target)
   if (rpcs === undefined) {
     throw new StackError(`${target} is Google's emulator here and takes no faults; use the embedded engine.`)

@@ -2,7 +2,7 @@ import { FUNCTIONS, type FunctionId } from '#shared/catalogue.ts'
 import { type Accounts, functionUri } from './accounts.ts'
 import type { Engines } from './engines.ts'
 import type { StackOptions } from './options.ts'
-import { EXPORTS_BUCKET } from './stand-ins.ts'
+import { EXPORTS_BUCKET, PROJECT_NUMBER } from './stand-ins.ts'
 
 export type EnvParts = {
   readonly stack: StackOptions
@@ -17,6 +17,8 @@ export type EnvParts = {
   readonly kubernetesUrl: string
   readonly kms: { readonly url: string; readonly keyRing: string }
   readonly storage: { readonly url: string }
+  readonly container: { readonly url: string }
+  readonly fleet: { readonly url: string; readonly gateway: { readonly url: string } }
   /** Of the cluster that tenants are placed on. */
   readonly clusterIssuer: string
   readonly outboundAllow: readonly string[]
@@ -57,6 +59,10 @@ export function functionEnv(parts: EnvParts, id: FunctionId): Record<string, str
     KUBERNETES_API_URL: parts.kubernetesUrl,
     KMS_API_URL: parts.kms.url,
     KMS_KEY_RING: parts.kms.keyRing,
+    PROJECT_NUMBER,
+    CONTAINER_API_URL: parts.container.url,
+    GKEHUB_API_URL: parts.fleet.url,
+    CONNECT_GATEWAY_URL: parts.fleet.gateway.url,
     STORAGE_API_URL: parts.storage.url,
     STORAGE_BUCKET: EXPORTS_BUCKET,
   }

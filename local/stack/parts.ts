@@ -82,6 +82,8 @@ async function start(options: PartsOptions, keep: Keep) {
     kubernetesUrl: kubernetes.url,
     kms: standIns.kms,
     storage: standIns.storage,
+    container: standIns.container,
+    fleet: standIns.fleet,
     clusterIssuer: cluster.issuer,
     outboundAllow: [ports.idp, ports.clusterIssuer, ports.googleIssuer].map((port) => `127.0.0.1:${port}`),
   }

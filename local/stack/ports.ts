@@ -16,6 +16,9 @@ const NAMES = [
   'stripe',
   'storage',
   'kms',
+  'container',
+  'fleet',
+  'connectGateway',
 ] as const
 type Name = (typeof NAMES)[number]
 
@@ -64,8 +67,8 @@ async function claim(port: number, name: string, base: number): Promise<number> 
 
 /** Below 32768, where systems begin to take ports for outgoing connections: those come and go at any moment. */
 const RUNS_FROM = 10_000
-const RUN_LENGTH = 20
-const RUNS = 1_000
+const RUN_LENGTH = 30
+const RUNS = 700
 let runsGiven = 0
 
 /**

@@ -1,3 +1,5 @@
+import { startContainer } from '#local/container/index.ts'
+import { startFleet } from '#local/fleet/index.ts'
 import { startClusterIssuer } from '#local/issuers/cluster.ts'
 import { startGoogleIssuer } from '#local/issuers/google.ts'
 import { startKms } from '#local/kms/index.ts'
@@ -10,6 +12,9 @@ import type { Ports } from './ports.ts'
 
 /** The name of the cluster that multi-tenant tenants are placed on, and of its token issuer. */
 const CLUSTER = 'energent-shared'
+
+/** The number of the project, which its workload identity pool is named by. */
+export const PROJECT_NUMBER = '100000000001'
 
 /** Where exports go. */
 export const EXPORTS_BUCKET = 'energent-exports'
@@ -46,17 +51,20 @@ export async function startStandIns(options: {
       }),
     ),
   )
+  const apiServer = {
+    now,
+    provisioner: accounts.runtime('tenant-events'),
+    authenticate: (token: string) => {
+      const name = google.introspectAccessToken(token)
+      return name === undefined ? undefined : { user: name, groups: ['system:authenticated'] }
+    },
+  }
   const kubernetes = keep(
     await opening(data.file('kubernetes.jsonl'), () =>
       startKubernetes({
         port: ports.kubernetes,
         file: data.file('kubernetes.jsonl'),
-        now,
-        provisioner: accounts.runtime('tenant-events'),
-        authenticate: (token) => {
-          const name = google.introspectAccessToken(token)
-          return name === undefined ? undefined : { user: name, groups: ['system:authenticated'] }
-        },
+        ...apiServer,
       }),
     ),
   )
@@ -85,5 +93,32 @@ export async function startStandIns(options: {
       }),
     ),
   )
-  return { google, cluster, kubernetes, stripe, storage, kms }
+  const { introspectAccessToken: authenticate } = google
+  const container = keep(
+    await opening(data.file('container.jsonl'), () =>
+      startContainer({
+        port: ports.container,
+        file: data.file('container.jsonl'),
+        now,
+        project,
+        authenticate,
+        servers: { ...apiServer, folder: data.file('clusters') },
+      }),
+    ),
+  )
+  const fleet = keep(
+    await opening(data.file('fleet.jsonl'), () =>
+      startFleet({
+        port: ports.fleet,
+        gatewayPort: ports.connectGateway,
+        file: data.file('fleet.jsonl'),
+        now,
+        project,
+        projectNumber: PROJECT_NUMBER,
+        authenticate,
+        servers: { ...apiServer, folder: data.file('members') },
+      }),
+    ),
+  )
+  return { google, cluster, kubernetes, stripe, storage, kms, container, fleet }
 }

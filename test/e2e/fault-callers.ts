@@ -24,6 +24,12 @@ export function faultCallers(stack: Stack): Readonly<Record<FaultTarget, FaultCa
   const secrets = secretManagerRpcs(info.secretManagerHost)
   const post = (url: string, body: string, headers: Record<string, string>) =>
     outcome(fetch(url, { method: 'POST', body, headers }))
+  const parts = stack.parts()
+  const google = (url: string, body: object) =>
+    post(url, JSON.stringify(body), {
+      authorization: `Bearer ${parts.google.mintAccessToken(parts.accounts.runtime('tenant-events'))}`,
+      'content-type': 'application/json',
+    })
   return {
     firestore: {
       operation: 'Commit',
@@ -79,6 +85,28 @@ export function faultCallers(stack: Stack): Readonly<Record<FaultTarget, FaultCa
           .parts()
           .kubernetes.dump()
           .some(({ metadata }) => metadata.name === `tenant-${name}`),
+    },
+    kms: {
+      operation: 'CreateCryptoKey',
+      call: (name) =>
+        google(`${parts.kms.url}/v1/${parts.kms.keyRing}/cryptoKeys?cryptoKeyId=${name}`, {
+          purpose: 'ENCRYPT_DECRYPT',
+        }),
+      happened: async (name) => parts.kms.dump().some((key) => key.name.endsWith(`/${name}`)),
+    },
+    container: {
+      operation: 'CreateCluster',
+      call: (name) =>
+        google(`${parts.container.url}/v1/${project}/locations/us-central1/clusters`, {
+          cluster: { name, autopilot: { enabled: true } },
+        }),
+      happened: async (name) => JSON.stringify(parts.container.dump().clusters).includes(`"${name}"`),
+    },
+    fleet: {
+      operation: 'CreateMembership',
+      call: (name) =>
+        google(`${parts.fleet.url}/v1/${project}/locations/global/memberships?membershipId=${name}`, {}),
+      happened: async (name) => JSON.stringify(parts.fleet.dump()).includes(`/${name}"`),
     },
     idp: {
       operation: '/jwks',

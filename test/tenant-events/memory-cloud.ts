@@ -30,7 +30,7 @@ export type MemoryCloud = CloudPorts & {
   destroyAfterMs: number
   /** A customer's cluster enters the fleet. */
   register(name: string, tenantId: string | null): void
-  /** What is left of a tenant, keys that are destroyed left out. */
+  /** What is left of a tenant, keys that are destroyed or on their way to it left out. */
   tracesOf(tenantId: TenantId): string[]
 }
 
@@ -123,6 +123,23 @@ function kmsOf(open: Open, now: () => number): Pick<CloudPorts, 'kms'> {
           if (found.state === 'destroyed' || found.state === 'destroy-scheduled') return
           found.state = 'destroy-scheduled'
           found.destroyAtMs = now() + open().destroyAfterMs
+        }),
+      deleteVersion: (name) =>
+        answer(open(), `kms.deleteVersion ${name}`, () => {
+          for (const key of open().keys.values()) {
+            const found = key.versions.find((each) => each.name === name)
+            if (found === undefined) continue
+            if (settled(found, now()).state !== 'destroyed')
+              throw new Refused('wait', 'cloud.failed_precondition')
+            key.versions.splice(key.versions.indexOf(found), 1)
+          }
+        }),
+      deleteKey: (tenantId) =>
+        answer(open(), `kms.deleteKey ${tenantId}`, () => {
+          if ((open().keys.get(tenantId)?.versions.length ?? 0) > 0) {
+            throw new Refused('wait', 'cloud.failed_precondition')
+          }
+          open().keys.delete(tenantId)
         }),
       restore: (name) =>
         answer(open(), `kms.restore ${name}`, () => {
@@ -242,7 +259,8 @@ function shown(name: string, machine: MemoryMachine, nowMs: number): CloudCluste
 }
 
 function tracesOf(cloud: MemoryCloud, tenantId: TenantId, nowMs: number): string[] {
-  const key = cloud.keys.get(tenantId)?.versions.filter((each) => settled(each, nowMs).state !== 'destroyed')
+  const usable = ({ state }: KeyVersion): boolean => state !== 'destroyed' && state !== 'destroy-scheduled'
+  const key = cloud.keys.get(tenantId)?.versions.filter((each) => usable(settled(each, nowMs)))
   return [
     ...(key ?? []).map(({ name, state }) => `${name} ${state}`),
     ...[...cloud.secretsByName].filter(([, secret]) => secret.tenantId === tenantId).map(([name]) => name),

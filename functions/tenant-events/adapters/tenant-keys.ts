@@ -19,7 +19,8 @@ const STATES: Readonly<Record<string, KeyVersionState>> = {
 const MOST_PAGES = 100
 
 /**
- * Tenants' keys in Cloud KMS over REST (guides "Destroy and restore key versions", "Enable and disable").
+ * Tenants' keys in Cloud KMS over REST (guides "Destroy and restore key versions", "Enable and disable",
+ * "Delete Cloud KMS resources").
  *
  * No rotation period: a key that KMS rotates by itself would get a fresh version after all of them were
  * destroyed. It wraps one data key, so that its age is no weakness.
@@ -72,6 +73,10 @@ export function tenantKeys({ destroyAfterSeconds, keyRing, rest }: TenantKeysOpt
         ? { ok: true, value: undefined }
         : done(ordered)
     },
+    deleteVersion: async (version, signal) =>
+      done(unlessMissing(await rest({ method: 'DELETE', path: `/v1/${version}`, signal }))),
+    deleteKey: async (tenantId, signal) =>
+      done(unlessMissing(await rest({ method: 'DELETE', path: `/v1/${nameOf(tenantId)}`, signal }))),
     restore: async (version, signal) =>
       done(await rest({ method: 'POST', path: `/v1/${version}:restore`, body: {}, signal })),
   }

@@ -57,6 +57,7 @@ export const STEP_KEYS = [
   'shred-key',
   'delete-cluster',
   'await-key-destroyed',
+  'delete-key',
 ] as const
 export type StepKey = (typeof STEP_KEYS)[number]
 
@@ -199,6 +200,7 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       // Before the wait for the key: nobody pays for a cluster of nobody's for a month.
       { code: 'G11', key: 'delete-cluster', owesUndo: false, when: hasOwnCluster },
       { code: 'G10', key: 'await-key-destroyed', owesUndo: false },
+      { code: 'G10', key: 'delete-key', owesUndo: false },
     ],
   },
   reconcile: {

@@ -9,7 +9,7 @@ export type KeyVersion = {
   readonly destroyAtMs: number | null
 }
 
-/** A tenant's key as Cloud KMS has it; a key itself can never be deleted, only its versions destroyed. */
+/** A tenant's key as Cloud KMS has it. Versions are destroyed, after a while; what has none left can be deleted. */
 export type TenantKey = {
   /** `projects/…/locations/…/keyRings/…/cryptoKeys/tenant-{t}`. */
   readonly keyName: string

@@ -13,6 +13,7 @@ import { commitTier } from './steps/commit-tier.ts'
 import { createKey } from './steps/create-key.ts'
 import { deleteBackups } from './steps/delete-backups.ts'
 import { deleteCluster } from './steps/delete-cluster.ts'
+import { deleteKey } from './steps/delete-key.ts'
 import { deleteNamespace } from './steps/delete-namespace.ts'
 import { deleteSecrets } from './steps/delete-secrets.ts'
 import { drainSlots } from './steps/drain-slots.ts'
@@ -83,4 +84,5 @@ export const STEPS: Readonly<Record<StepKey, Step>> = {
   'shred-key': shredKey,
   'delete-cluster': deleteCluster,
   'await-key-destroyed': awaitKeyDestroyed,
+  'delete-key': deleteKey,
 }

@@ -26,6 +26,10 @@ export type KmsPort = {
   destroy(version: string, signal: AbortSignal): Promise<CloudAnswer<void>>
   /** Takes a scheduled destruction back; the version is disabled then. */
   restore(version: string, signal: AbortSignal): Promise<CloudAnswer<void>>
+  /** Takes a destroyed version out of all lists; one that is out is success. */
+  deleteVersion(version: string, signal: AbortSignal): Promise<CloudAnswer<void>>
+  /** Deletes a key without versions; its name can never be a key's again. One that is gone is success. */
+  deleteKey(tenantId: TenantId, signal: AbortSignal): Promise<CloudAnswer<void>>
 }
 
 /** A secret of a tenant's own: a name that workloads refer to. Its values are never read here. */

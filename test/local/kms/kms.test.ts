@@ -12,7 +12,7 @@ import { NoSuchKey } from '../../../functions/auth/ports/kms.ts'
 const KEY_RING = 'projects/demo-test/locations/us-central1/keyRings/tenants'
 const DAY_MS = 86_400_000
 const folder = mkdtempSync(join(tmpdir(), 'energent-kms-'))
-const running: KmsServer[] = []
+const running: Pick<KmsServer, 'close'>[] = []
 
 async function aKms(file?: string) {
   const clock = manualClock(Date.parse('2026-11-23T09:00:00Z'))
@@ -179,7 +179,7 @@ describe('the client of Cloud KMS trusts nothing that came over the wire', () =>
       const [answer = {}] = answers.length > 1 ? answers.splice(0, 1) : answers
       return json(200, answer)
     })
-    running.push({ ...server, keyRing: KEY_RING })
+    running.push(server)
     const tokens = { token: async () => 't', forget: () => {} }
     return { kms: cloudKms({ apiUrl: server.url, keyRing: KEY_RING, tokens }), asked }
   }

@@ -24,7 +24,7 @@ export const createKey: Step = {
       change: (tenant) => ({ ...tenant, keyName }),
     }
   },
-  /** Keys cannot be deleted: their versions are taken out of use and scheduled, which a retry takes back. */
+  /** Taken out of use and scheduled for destruction, which a retry of the operation can take back for a while. */
   undo: async (work) => {
     const moved = await moveKey(work, towardsEnd)
     if (!moved.ok) return { kind: 'failed', failure: moved.failure }
