@@ -65,10 +65,15 @@ export async function applyObjects(work: StepWork, objects: readonly ClusterObje
   }
 }
 
-/** One list for each kind; what is missing or differs is a reason to apply again. Answers what is there. */
+/**
+ * One list for each kind; what is missing or differs is a reason to apply again. Answers what is there.
+ *
+ * `revision` false leaves out which operation wrote them: those that an earlier one wrote are as good.
+ */
 export async function readBack(
   work: StepWork,
   objects: readonly ClusterObject[],
+  { revision = true } = {},
 ): Promise<ClusterAnswer<readonly LiveObject[]>> {
   const all: LiveObject[] = []
   for (const [key, wanted] of Map.groupBy(objects, (object) => `${object.apiVersion} ${object.kind}`)) {
@@ -78,7 +83,7 @@ export async function readBack(
     const labels = { [TENANT_LABEL]: work.tenant.tenantId }
     const listed = await work.cluster.list({ ...kindOf(first), labels }, work.signal)
     if (!listed.ok) return listed
-    const differing = wanted.find((object) => !listed.value.some((live) => shows(live, object)))
+    const differing = wanted.find((object) => !listed.value.some((live) => shows(live, object, revision)))
     if (differing !== undefined) return { ok: false, failure: differs(key, differing.metadata.name) }
     all.push(...listed.value)
   }
@@ -97,13 +102,13 @@ export function kindOf({ apiVersion, kind, metadata }: ClusterObject): ClusterKi
 }
 
 /** Items of a list do not repeat their kind, and the name is compared beside the rest. */
-function shows(live: LiveObject, wanted: ClusterObject): boolean {
+function shows(live: LiveObject, wanted: ClusterObject, revision: boolean): boolean {
   const { apiVersion: _version, kind: _kind, metadata, ...rest } = wanted
   const { name, labels, annotations } = metadata
   return (
     live.name === name &&
     !live.terminating &&
-    covers(live.body, { ...rest, metadata: { labels, annotations } })
+    covers(live.body, { ...rest, metadata: { labels, ...(revision ? { annotations } : {}) } })
   )
 }
 

@@ -20,7 +20,7 @@ export const verifyIsolation: Step = {
     const access = await wrongAccess(work)
     if (!access.ok) return { kind: 'failed', failure: access.failure }
     const bounds = [namespaceObject(spec), ...guardrailObjects(spec), ...identityObjects(spec)]
-    const live = await readBack(work, bounds)
+    const live = await readBack(work, bounds, { revision: false })
     if (!live.ok) return { kind: 'failed', failure: live.failure }
     const intruder = await intruderBeside(work, bounds)
     if (!intruder.ok) return { kind: 'failed', failure: intruder.failure }
