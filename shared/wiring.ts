@@ -7,6 +7,7 @@ import { createOutbox, type Outbox } from './firestore/outbox.ts'
 import { revocationFeed } from './firestore/revocation-feed.ts'
 import { type SystemFirestore, systemFirestore } from './firestore/system.ts'
 import { type AnnounceRevocations, type TenantFirestore, tenantFirestore } from './firestore/tenant-store.ts'
+import { type Tombstones, tombstones } from './firestore/tombstones.ts'
 import { type Ids, systemIds } from './ids.ts'
 import { createLogger, type Logger } from './log.ts'
 import { createRegistry, type Metrics } from './metrics.ts'
@@ -37,6 +38,7 @@ export type Platform = {
   readonly secrets: SecretStore
   readonly system: SystemFirestore
   readonly tenants: TenantFirestore
+  readonly tombstones: Tombstones
   readonly outbox: Outbox
   readonly quarantine: Quarantine
   readonly revocations: Revocations
@@ -87,6 +89,7 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
   const secrets =
     parts.secrets ?? secretManagerStore({ project, emulatorHost: config.SECRET_MANAGER_EMULATOR_HOST, clock })
   const system = systemFirestore(database, group)
+  const purged = tombstones(database)
   const outbox = createOutbox({ group, system, publisher, clock, log })
   const revoked = revocations({ feed: revocationFeed(database), clock, log })
   const keys =
@@ -111,8 +114,9 @@ export function wirePlatform(config: Config, group: Group, parts: PlatformParts 
       announce: parts.announce,
       onFeedWrite: revoked.expire,
     }),
+    tombstones: purged,
     outbox,
-    quarantine: firestoreQuarantine(group, system, ids),
+    quarantine: firestoreQuarantine(group, system, ids, purged),
     revocations: revoked,
     verifyToken: accessTokenVerifier({
       issuer: config.PUBLIC_BASE_URL,

@@ -32,10 +32,18 @@ async function onTenantFact(
   kind: TenantFactKind,
   received: ReceivedEvent<TenantFact>,
 ): Promise<Result<unknown>> {
+  // The tombstone is there before the fact leaves; a fact without one only says what it says.
+  if (GONE.includes(kind) && (await deps.platform.tombstones.has(received.ctx.tenantId))) {
+    await deps.erasure.forget(received.ctx, received.nowMs)
+    return ok('forgotten')
+  }
   const applied = await applyTenantFact(deps, kind, received)
   if (!applied.ok || !ENDS.includes(kind)) return applied
   return eraseTenant(deps, received)
 }
+
+/** What a tenant's end is told by, when all that kept it is gone. */
+const GONE: readonly TenantFactKind[] = ['purged', 'deletion-certificate-issued']
 
 /** `purged` too: what was written while the purge ran goes with it. */
 const ENDS: readonly TenantFactKind[] = ['purge-started', 'purged']

@@ -33,7 +33,7 @@ export function wireBilling(
   parts: PlatformParts = {},
 ): { readonly platform: Platform; readonly deps: BillingDeps } {
   const platform = wirePlatform(config, 'billing', parts)
-  const { clock, ids, publisher, quarantine, system, tenants } = platform
+  const { clock, ids, publisher, quarantine, system, tenants, tombstones } = platform
   const meters = firestoreMeterBook({ system, ids, clock })
   const plans = firestorePlanBook({ system, ids, clock })
   const invoices = firestoreInvoices(tenants)
@@ -52,6 +52,7 @@ export function wireBilling(
     slots: firestoreWorkflowSlots(tenants),
     due: firestoreDueWork({ system, ids, clock }),
     erasure: firestoreErasure({ tenants, system, ids }),
+    tombstones,
     invoices,
     revenue: firestoreRevenue(system),
     exports: firestoreExports(tenants),

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { FUNCTIONS, type FunctionId } from '../catalogue/functions.ts'
+import { tenantFactType } from '../contracts/events/tenant-fact.ts'
 import { SUBSCRIPTIONS, type Subscription, TOPICS, type Topic, type TopicName } from '../contracts/topics.ts'
 import { DeadlineExceeded, withDeadline } from '../deadline.ts'
 import { eventClaim } from '../firestore/claim.ts'
@@ -36,6 +37,12 @@ export type EventEdgeOptions = {
 
 /** One message holds at most so many events: `POST /v1/usage` sends 500, and each is checked by itself. */
 const MOST_EVENTS = 1_000
+
+/** What tells of a tenant's end, by which the last of it is erased. */
+const OF_THE_GONE: readonly string[] = [
+  tenantFactType('purged'),
+  tenantFactType('deletion-certificate-issued'),
+]
 
 type Outcome = 'done' | 'ignored' | 'quarantined'
 
@@ -181,6 +188,10 @@ async function deliverOne(delivery: Delivery, { event, proof }: Verified): Promi
     // A fact is for whoever needs it; a command or continuation that nobody takes must not get lost.
     if (delivery.subscription.topic.endsWith('-facts')) return 'ignored'
     return quarantine(delivery, refuse('event.unknown_type', event.type), delivery.message.data, fault)
+  }
+  if (!OF_THE_GONE.includes(event.type) && (await delivery.platform.tombstones.has(proof.tenantId))) {
+    // Whatever comes late for a purged tenant would make anew what was erased.
+    return 'ignored'
   }
   const handled = await handler.receive({
     event,

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Group } from '../catalogue/functions.ts'
 import type { SystemFirestore } from '../firestore/system.ts'
+import type { Tombstones } from '../firestore/tombstones.ts'
 import { removed } from '../firestore/values.ts'
-import { type Ids, sha256Hex } from '../ids.ts'
+import { type Ids, parseTenantId, sha256Hex } from '../ids.ts'
 import { parser } from '../json.ts'
 import type { RefusalCode } from '../refusals.ts'
 
@@ -53,7 +54,13 @@ export function partId(id: string, part: number): string {
   return part === 0 ? id : `${id}_${part}`
 }
 
-export function firestoreQuarantine(group: Group, system: SystemFirestore, ids: Ids): Quarantine {
+/** Of a purged tenant nothing is kept: whoever asks for it is told that it is done. */
+export function firestoreQuarantine(
+  group: Group,
+  system: SystemFirestore,
+  ids: Ids,
+  purged: Tombstones,
+): Quarantine {
   const collection = quarantineOf(group)
   const create = async (id: string, fields: Record<string, unknown>, atMs: number) => {
     const outcome = await system.commit([system.create(collection, id, fields)], ids.uuid(atMs))
@@ -64,6 +71,8 @@ export function firestoreQuarantine(group: Group, system: SystemFirestore, ids: 
   return {
     put: async (entry) => {
       const { id, payload, atMs, tenantId } = entry
+      const named = parseTenantId(tenantId ?? entry.origin?.attributes['tenantid'])
+      if (named.ok && (await purged.has(named.value))) return
       const parts = Math.max(1, Math.ceil(payload.length / PART_BYTES))
       // The entry comes last: whoever finds it finds all of it.
       for (let part = 1; part < parts; part += 1) {

@@ -1,5 +1,5 @@
 import type { Subscription } from '../contracts/topics.ts'
-import { hashedId, sha256Hex } from '../ids.ts'
+import { hashedId, parseTenantId, sha256Hex } from '../ids.ts'
 import { digestOf } from '../json.ts'
 import type { Logger } from '../log.ts'
 import { knownType } from '../observability/records.ts'
@@ -12,7 +12,7 @@ import type { MessageOrigin } from './quarantine.ts'
 
 /** A message on its way through the edge, as far as setting it aside needs to know. */
 type Delivery = {
-  readonly platform: Pick<Platform, 'quarantine'>
+  readonly platform: Pick<Platform, 'quarantine' | 'tombstones'>
   readonly subscription: Subscription
   readonly message: PushMessage
   readonly trace: Trace
@@ -35,18 +35,21 @@ export function originOf(message: PushMessage, trace: Trace): MessageOrigin {
 /**
  * Keeps what can never be applied, so that its message can be acknowledged.
  *
- * Throws when it may not be acknowledged: the quarantine failed, or the refusal means "later".
+ * Of a purged tenant nothing is kept, whatever is wrong with it. Throws when the message may not be
+ * acknowledged: the quarantine failed, or the refusal means "later".
  */
 export async function quarantine(
   delivery: Delivery,
   refusal: Refusal,
   payload: Uint8Array,
   about: { readonly tenantId?: string; readonly type?: string } = {},
-): Promise<'quarantined'> {
+): Promise<'quarantined' | 'ignored'> {
   const { platform, subscription, message } = delivery
   const { status } = REFUSALS[refusal.code]
   // A handler that says "later" in the form of a refusal must not lose its message.
   if (status >= 500 || status === 429) throw new Error(`${refusal.code}: ${refusal.detail}`)
+  const named = parseTenantId(about.tenantId ?? message.attributes['tenantid'])
+  if (named.ok && (await platform.tombstones.has(named.value))) return 'ignored'
   const producer = message.attributes['producer']
   await platform.quarantine.put({
     id: entryId(subscription.name, message.attributes, payload),

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { TenantId } from '#shared/ids.ts'
 import { ok } from '#shared/result.ts'
 import { TenantContext } from '#shared/tenancy/context.ts'
 import { prove } from '#shared/tenancy/proofs.ts'
+import { bury } from '../support/bury.ts'
 import { factsOf, workUnits } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
@@ -134,4 +135,78 @@ test('a unit that comes without a purge erases nothing', async () => {
   await work()
   expect(left('acme')).toEqual(before)
   expect(factsOf(world)).toEqual([])
+})
+
+test('a tenant is billed to the moment it left, before anything is erased', async () => {
+  world.clock.set(Date.parse('2026-12-11T10:20:00Z'))
+  await world.usage([
+    aUsageEvent({ id: 'late', meter: 'workflow_runs', value: null, time: '2026-12-11T10:10:00Z' }),
+  ])
+  await purge()
+  await work()
+  // The hour is not over: its usage may still be on its way.
+  expect(factsOf(world).filter(({ type }) => type.includes('erased'))).toEqual([])
+  expect(left('acme')).toContain('billing_subscriptions/main')
+
+  world.clock.set(Date.parse('2026-12-11T11:06:00Z'))
+  await world.request({ method: 'POST', path: '/internal/rollups/run', body: {} })
+  await work()
+  await world.request({ method: 'POST', path: '/internal/sweep/run', body: {} })
+  await work()
+
+  const archive = world.documents('billingArchive/acme/invoices').map(({ data }) => data)
+  const invoices = archive.filter((data) => 'periodToMs' in data)
+  expect(invoices.map(({ periodToMs }) => periodToMs).sort()).toEqual([
+    Date.parse('2026-12-01T00:00:00Z'),
+    Date.parse('2026-12-11T10:20:00Z'),
+  ])
+  expect(invoices.map(({ status }) => status)).toEqual(['open', 'open'])
+  // The base fee is that of ten days and a part of one, not of the month.
+  const fees = archive
+    .filter(({ position }) => position === 0)
+    .map(({ line }) => JSON.parse(String(line)).amount.minor)
+  expect(fees.sort()).toEqual([5044, 6696])
+  expect(left('acme').sort()).toEqual(['billing_tenant/current', 'billing_tenant/erasure'])
+  const revenue = world.documents('jobs').filter(({ path }) => path.includes('revenue'))
+  expect(revenue.length).toBeGreaterThan(0)
+  expect(revenue.filter(({ data }) => data['tenantId'] === 'acme')).toEqual([])
+  await bury(world.platform.database, 'acme')
+  await world.fact(aTenantFact({ kind: 'purged', state: 'PURGED', sequence: 60n, id: 'purged' }))
+  expect(left('acme')).toEqual([])
+  expect(ofTenant('jobs', 'acme')).toEqual([])
+})
+
+describe('once the tombstone stands', () => {
+  const GONE = { kind: 'purged', state: 'PURGED', sequence: 60n, id: 'purged' } as const
+  beforeEach(async () => {
+    await purge()
+    await work()
+  })
+
+  test('the fact of the end takes the last with it; without a tombstone it is a fact like any other', async () => {
+    await world.fact(aTenantFact(GONE))
+    expect(left('acme')).toContain('billing_tenant/current')
+    await bury(world.platform.database, 'acme')
+
+    await world.fact(aTenantFact(GONE))
+    await world.fact(aTenantFact({ ...GONE, kind: 'deletion-certificate-issued', sequence: 61n, id: 'cert' }))
+
+    expect(left('acme')).toEqual([])
+    expect(ofTenant('jobs', 'acme')).toEqual([])
+  })
+
+  test('whatever comes late makes nothing anew', async () => {
+    await bury(world.platform.database, 'acme')
+    await world.fact(aTenantFact(GONE))
+    const before = world.documents('').filter(({ path }) => !path.includes('_inbox/'))
+
+    await world.fact(aTenantFact({ id: 'late' }))
+    await world.command(aSubscriptionCommand({ id: 'late', operationId: 'op_late' }))
+    await world.usage([aUsageEvent({ id: 'late' }), aUsageEvent({ id: 'bad', value: 'x' })])
+    await purge()
+    await work()
+
+    const after = world.documents('').filter(({ path }) => !path.includes('_inbox/'))
+    expect(after.map(({ path }) => path)).toEqual(before.map(({ path }) => path))
+  })
 })

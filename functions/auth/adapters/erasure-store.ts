@@ -13,7 +13,10 @@ import type { ErasureStore } from '../ports/erasure.ts'
 
 const STATE = ['auth_state', 'current']
 const PROGRESS = ['auth_state', 'erasure']
+/** Another tenant may prove the domains of this one. */
 const DOMAIN_OWNERS = 'domainOwners'
+/** What could not be applied is the tenant's too. */
+const QUARANTINE = 'auth_quarantine'
 /** Documents that one commit erases. */
 const AT_ONCE = 200
 
@@ -42,7 +45,6 @@ const parseProgress = parser<Progress>(
 )
 /** Whatever it is, it goes: also what no parser takes any more. */
 const anything: Parse<unknown> = (raw) => ok(raw)
-const parseOwner = parser(z.object({ tenantId: z.string() }))
 
 export function firestoreErasure(deps: {
   readonly tenants: TenantFirestore
@@ -56,7 +58,8 @@ export function firestoreErasure(deps: {
         return state?.value.status === 'PURGING' || state?.value.status === 'PURGED'
       }),
     step: async (ctx, erasure) => {
-      if (await releaseDomains(deps, ctx.tenantId, erasure.nowMs)) return false
+      if (await eraseNamed(deps, DOMAIN_OWNERS, ctx.tenantId, erasure.nowMs)) return false
+      if (await eraseNamed(deps, QUARANTINE, ctx.tenantId, erasure.nowMs)) return false
       const stepped = await deps.tenants.optimistic(ctx, undefined, async (db) => {
         const [progress, found] = await Promise.all([db.find(PROGRESS, parseProgress), someOf(db)])
         const before = progress?.value ?? { counts: {}, answered: [], startedAt: erasure.nowMs }
@@ -85,15 +88,30 @@ export function firestoreErasure(deps: {
       if (!stepped.ok) throw new Error(`erasing was refused: ${stepped.detail}`)
       return !stepped.value.duplicate && stepped.value.value
     },
+    forget: async (ctx, nowMs) => {
+      while (await eraseNamed(deps, DOMAIN_OWNERS, ctx.tenantId, nowMs));
+      while (await eraseNamed(deps, QUARANTINE, ctx.tenantId, nowMs));
+      for (let left = true; left; ) {
+        const stepped = await deps.tenants.optimistic(ctx, undefined, async (db) => {
+          const found = await someOf(db, [...COLLECTIONS, ...KEPT])
+          const writes = found.map(({ collection, doc }) => db.delete([collection, doc.id], doc))
+          // Verifiers hold copies of the state: the feed tells them to look again.
+          return ok({ value: found.length > 0, writes, stateChanged: found.length > 0 })
+        })
+        if (!stepped.ok) throw new Error(`forgetting was refused: ${stepped.detail}`)
+        left = !stepped.value.duplicate && stepped.value.value
+      }
+    },
   }
 }
 
 /** Some of what is left, of whatever kind. */
 async function someOf<S>(
   db: ScopedDb<S>,
+  collections = COLLECTIONS,
 ): Promise<readonly { readonly collection: string; readonly doc: Doc<S, unknown> }[]> {
   const found = await Promise.all(
-    COLLECTIONS.map(async (collection) => {
+    collections.map(async (collection) => {
       const docs = await db.list([collection], { limit: AT_ONCE }, anything)
       return docs.map((doc) => ({ collection, doc }))
     }),
@@ -101,17 +119,18 @@ async function someOf<S>(
   return found.flat().slice(0, AT_ONCE)
 }
 
-/** Lets another tenant prove the domains of this one; true when there were some. */
-async function releaseDomains(
+/** Erases what lies beside the tenants and names this one; true when there was some. */
+async function eraseNamed(
   { ids, system }: { readonly ids: Ids; readonly system: SystemFirestore },
+  collection: string,
   tenantId: TenantId,
   nowMs: number,
 ): Promise<boolean> {
   const where = [['tenantId', '==', tenantId]] as const
-  const owned = await system.list(DOMAIN_OWNERS, { where, limit: AT_ONCE }, parseOwner)
-  if (owned.length === 0) return false
+  const found = await system.list(collection, { where, limit: AT_ONCE }, anything)
+  if (found.length === 0) return false
   await system.commit(
-    owned.map((doc) => system.delete(DOMAIN_OWNERS, doc)),
+    found.map((doc) => system.delete(collection, doc)),
     ids.uuid(nowMs),
   )
   return true

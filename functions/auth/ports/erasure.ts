@@ -17,4 +17,9 @@ export type ErasureStore = {
       readonly trace: Trace
     },
   ): Promise<boolean>
+  /**
+   * Erases what the end of the purge still needed: the state, the grave of the key, and whatever came late.
+   * Not even that somebody looked is written down.
+   */
+  forget(ctx: TenantContext, nowMs: number): Promise<void>
 }

@@ -43,6 +43,7 @@ const parseProgress = parser<Progress>(
     startedAtMs: z.number().int(),
   }),
 )
+const parseJob = parser(z.object({ kind: z.string() }))
 /** Whatever it is, it goes: also what no parser takes any more. */
 const anything: Parse<unknown> = (raw) => ok(raw)
 
@@ -89,8 +90,24 @@ export function firestoreErasure(deps: {
       })
       if (!stepped.ok) throw new Error(`erasing was refused: ${stepped.detail}`)
       const done = !stepped.value.duplicate && stepped.value.value
-      if (done) await leaveList(deps, ctx.tenantId, erasure.nowMs)
+      if (done) await leaveJobs(deps, ctx.tenantId, erasure.nowMs, (kind) => kind !== 'due')
       return done
+    },
+    forget: async (ctx, nowMs) => {
+      while (await eraseQuarantined(deps, ctx.tenantId, nowMs));
+      for (let left = true; left; ) {
+        const stepped = await deps.tenants.optimistic(ctx, undefined, async (db) => {
+          const rest = await Promise.all(KEPT.map((name) => db.list([name], { limit: AT_ONCE }, anything)))
+          const kept = KEPT.flatMap((name, at) =>
+            (rest[at] ?? []).map((doc) => db.delete([name, doc.id], doc)),
+          )
+          const late = (await someOf(db)).flatMap((one) => eraseOne(db, one, nowMs))
+          return ok({ value: late.length > 0, writes: [...late, ...kept] })
+        })
+        if (!stepped.ok) throw new Error(`forgetting was refused: ${stepped.detail}`)
+        left = !stepped.value.duplicate && stepped.value.value
+      }
+      await leaveJobs(deps, ctx.tenantId, nowMs, () => true)
     },
   }
 }
@@ -158,14 +175,30 @@ async function eraseQuarantined(
   return true
 }
 
-/** Jobs look at the tenant no more. */
-async function leaveList(
+/**
+ * Jobs look at the tenant no more. What its invoices add to the revenue of a month stays, or the books of
+ * the operator would change: but it no longer says whose they were.
+ */
+async function leaveJobs(
   { ids, system }: { readonly ids: Ids; readonly system: SystemFirestore },
   tenantId: TenantId,
   nowMs: number,
+  mayGo: (kind: unknown) => boolean,
 ): Promise<void> {
-  const listed = await system.find(JOBS, `tenant_${tenantId}`, anything)
-  if (listed !== undefined) await system.commit([system.delete(JOBS, listed)], ids.uuid(nowMs))
+  const nobody = `gone_${hashedId('tenant', tenantId).slice(0, 24)}`
+  for (;;) {
+    const where = [['tenantId', '==', tenantId]] as const
+    const found = await system.list(JOBS, { where, limit: AT_ONCE }, parseJob)
+    const writes = found
+      .filter(({ value }) => mayGo(value.kind))
+      .map((doc) =>
+        doc.value.kind === 'revenue'
+          ? system.update(JOBS, doc, { tenantId: nobody })
+          : system.delete(JOBS, doc),
+      )
+    if (writes.length === 0) return
+    await system.commit(writes, ids.uuid(nowMs))
+  }
 }
 
 function answerOf(tenantId: TenantId, { counts, archived }: Progress, erasure: Erasure) {

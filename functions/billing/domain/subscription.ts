@@ -196,6 +196,18 @@ export function cancelSubscription(
   return { ...current, rev, status: 'cancelled', holders, history: [...current.history, change] }
 }
 
+/** Ends what is there, whoever holds it: the tenant is leaving. */
+export function endSubscription(
+  current: Subscription,
+  operationId: string,
+  nowMs: number,
+): Subscription | undefined {
+  if (current.status !== 'active') return undefined
+  const { planId, planVersion, rev } = current
+  const change: Change = { atMs: nowMs, what: 'cancelled', planId, planVersion, operationId }
+  return { ...current, rev: rev + 1, status: 'cancelled', holders: [], history: [...current.history, change] }
+}
+
 function holdersOf(subscription: Subscription): readonly string[] {
   return subscription.holders ?? [subscription.operationId]
 }

@@ -5,6 +5,7 @@ import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
 import type { BillingDeps } from '../ports.ts'
+import { type CloseFinallyDeps, closeFinally } from './close-finally.ts'
 
 /** Commits of one unit: as many as fit well into the time a message has. */
 const MOST_STEPS = 60
@@ -18,25 +19,31 @@ export async function beginErasure(
   purge: { readonly operationId: string | undefined; readonly nowMs: number; readonly trace: Trace },
 ): Promise<void> {
   const { operationId = '', nowMs, trace } = purge
+  // The first one counts: when the tenant left, and up to when it is billed, must not move.
+  if ((await deps.due.find(ctx.tenantId, 'erase')) !== undefined) return
   await deps.due.mark(ctx.tenantId, 'erase', operationId, nowMs)
   const unit = { tenantId: ctx.tenantId, kind: 'erase' as const, key: operationId || 'purge' }
   await deps.work.request(unit, { id: `erase.${hashedId(ctx.tenantId, operationId)}`, nowMs, trace })
 }
 
 /**
- * Erases what billing keeps of a tenant, some hundred documents at a time, and answers its purge with
- * counts, once. Anything that another instance still stored in the minutes after goes with a later unit.
+ * Bills a tenant up to the end, then erases what billing keeps of it, some hundred documents at a time,
+ * and answers its purge with counts, once. Anything that another instance still stored in the minutes after goes with a later unit.
  * A tenant that is not leaving, by the facts applied so far, loses nothing.
  */
 export async function eraseTenant(
-  deps: Pick<BillingDeps, 'due' | 'erasure' | 'work'>,
+  deps: CloseFinallyDeps & Pick<BillingDeps, 'due' | 'erasure' | 'work'>,
   received: ReceivedEvent<WorkRequested>,
 ): Promise<Result<unknown>> {
   const { ctx, event, nowMs, signal, trace } = received
   const due = await deps.due.find(ctx.tenantId, 'erase')
   if (due === undefined) return ok('nothing to erase')
   if (!(await deps.erasure.isLeaving(ctx))) return ok('not leaving')
-  const erasure = { operationId: due.key, nowMs, trace }
+  const { key: operationId, markedAtMs: endsAtMs } = due
+  const closed = await closeFinally(deps, { ctx, operationId, endsAtMs, nowMs, trace, signal })
+  if (!closed.ok) return closed
+  if (!closed.value) return ok('usage still to be billed')
+  const erasure = { operationId, nowMs, trace }
   for (let step = 0; step < MOST_STEPS && !signal.aborted; step += 1) {
     if (!(await deps.erasure.step(ctx, erasure))) continue
     if (nowMs >= due.markedAtMs + SETTLING_MS) await deps.due.settle(due)

@@ -15,7 +15,7 @@ import { setAside } from './set-aside.ts'
 
 export type IngestDeps = Pick<
   BillingDeps,
-  'ledger' | 'corrections' | 'tenants' | 'waiting' | 'quarantine' | 'work'
+  'ledger' | 'corrections' | 'tenants' | 'tombstones' | 'waiting' | 'quarantine' | 'work'
 >
 
 type Part = {
@@ -131,8 +131,11 @@ async function applyCorrections(
   )
 }
 
+/** Whom nobody knows may be somebody of whom everything was erased: its usage waits for nobody. */
 async function admissionOf(deps: IngestDeps, ctx: TenantContext): Promise<UsageAdmission> {
-  return isReserved(ctx) ? 'refuse' : admitUsage(await deps.tenants.find(ctx))
+  if (isReserved(ctx)) return 'refuse'
+  const admission = admitUsage(await deps.tenants.find(ctx))
+  return admission === 'wait' && (await deps.tombstones.has(ctx.tenantId)) ? 'refuse' : admission
 }
 
 /** No tenant ever gets such an id, so its usage would wait for ever. */

@@ -1,6 +1,7 @@
 import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { Tier } from '#shared/catalogue/tiers.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
+import type { Tombstones } from '#shared/firestore/tombstones.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Grant } from '../domain/grant.ts'
@@ -81,4 +82,6 @@ export type ContractDeps = {
   readonly slots: WorkflowSlots
   readonly due: DueWork
   readonly erasure: ErasureStore
+  /** Which tenants were purged, for ever. */
+  readonly tombstones: Tombstones
 }

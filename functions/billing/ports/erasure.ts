@@ -16,4 +16,9 @@ export type ErasureStore = {
    * when nothing is left, answers the purge, once. True when it is answered and nothing was left.
    */
   step(ctx: TenantContext, erasure: Erasure): Promise<boolean>
+  /**
+   * Erases what the end of the purge still needed: that the tenant is gone, and whatever came late. Not even
+   * that somebody looked is written down.
+   */
+  forget(ctx: TenantContext, nowMs: number): Promise<void>
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TenantId } from '#shared/ids.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { signInUser } from '../../../functions/auth/operations/sign-in-user.ts'
+import { bury } from '../../support/bury.ts'
 import { type AuthStack, startAuth } from '../support/auth-stack.ts'
 import { pushFact } from '../support/tenant-facts.ts'
 
@@ -122,4 +123,22 @@ test('the domains of a purged tenant can be proven by another', async () => {
 
   expect(await stack.deps.erasure.isLeaving(ctx)).toBe(true)
   expect(stack.firestore.dump('domainOwners')).toEqual([])
+})
+
+test('once the tombstone stands, the fact of the end takes the last with it, and nothing comes back', async () => {
+  await aTenantWith('gone-for-good', 1)
+  await pushFact(stack, 'gone-for-good', 'purge-started', 2, { operationId: OPERATION })
+  await bury(stack.deps.platform.database, 'gone-for-good')
+
+  expect(
+    await pushFact(stack, 'gone-for-good', 'purged', 3, { operationId: OPERATION, state: 'PURGED' }),
+  ).toBe(204)
+  expect(pathsOf('gone-for-good')).toEqual([])
+
+  // A copy of an old fact, delivered again days later.
+  expect(await pushFact(stack, 'gone-for-good', 'activated', 1)).toBe(204)
+  expect(await pushFact(stack, 'gone-for-good', 'deletion-certificate-issued', 4, { state: 'PURGED' })).toBe(
+    204,
+  )
+  expect(pathsOf('gone-for-good')).toEqual([])
 })

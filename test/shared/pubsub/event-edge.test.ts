@@ -98,6 +98,7 @@ describe.each(['jwks', 'platform', 'direct'] as const)('the event edge, callers 
     received.length = 0
     batches.length = 0
     platform.quarantined.length = 0
+    platform.purged.clear()
     platform.lines.length = 0
     behaviour.current = () => ok(undefined)
   })
@@ -223,6 +224,28 @@ describe.each(['jwks', 'platform', 'direct'] as const)('the event edge, callers 
 
     expect(reply.status).toBe(400)
     expect(reply.text).not.toMatch(/\.ts|at /)
+  })
+
+  // Pub/Sub keeps a message for days: one may come after everything of its tenant was erased.
+  describe('of a purged tenant', () => {
+    test('nothing late is handled, and nothing is kept of it', async () => {
+      platform.purged.add('acme')
+      behaviour.current = () => refuse('tenant.state_conflict', 'why')
+
+      expect((await push()).status).toBe(204)
+      expect((await push({ data: 'not json', attributes: { tenantid: 'acme' } })).status).toBe(204)
+
+      expect(received).toEqual([])
+      expect(platform.quarantined).toEqual([])
+    })
+
+    test('only another tenant is handled as ever', async () => {
+      platform.purged.add('globex')
+
+      expect((await push()).status).toBe(204)
+
+      expect(received).toHaveLength(1)
+    })
   })
 
   describe('what can never be right is kept in quarantine and acknowledged', () => {

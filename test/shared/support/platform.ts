@@ -105,6 +105,8 @@ export type TestPlatform = Platform & {
   readonly lines: Record<string, unknown>[]
   readonly quarantined: Quarantined[]
   readonly states: Map<string, AuthState>
+  /** Ids of tenants that were purged. */
+  readonly purged: Set<string>
 }
 
 /** A view in which nothing is revoked. */
@@ -139,6 +141,8 @@ export function testPlatform(config: Config, group: Group = 'auth'): TestPlatfor
     ['globex', ACTIVE],
     ['platform', ACTIVE],
   ])
+  const purged = new Set<string>()
+  const tombstones = { has: async (tenantId: string) => purged.has(tenantId) }
   const platform = wirePlatform(config, group, { clock, log })
   return {
     ...platform,
@@ -146,6 +150,8 @@ export function testPlatform(config: Config, group: Group = 'auth'): TestPlatfor
     lines,
     quarantined,
     states,
+    purged,
+    tombstones,
     quarantine: { put: async (entry) => void quarantined.push(entry) },
     verifyToken: accessTokenVerifier({
       issuer: BASE_URL,
