@@ -1,46 +1,72 @@
+import { authErased } from '#shared/contracts/events/auth-erased.ts'
+import { billingErased } from '#shared/contracts/events/billing-erased.ts'
 import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
+import { charged } from '#shared/contracts/events/charged.ts'
+import { resumeRequested } from '#shared/contracts/events/resume-requested.ts'
+import { slotsDrained } from '#shared/contracts/events/slots-drained.ts'
 import { stepContinue } from '#shared/contracts/events/step-continue.ts'
 import { subscriptionReady } from '#shared/contracts/events/subscription-ready.ts'
-import { type AnyEventHandler, on } from '#shared/pubsub/types.ts'
+import { suspendRequested } from '#shared/contracts/events/suspend-requested.ts'
+import { type AnyEventHandler, on, type ReceivedEvent } from '#shared/pubsub/types.ts'
+import { ok, type Result } from '#shared/result.ts'
+import type { Answer } from './domain/keep-answer.ts'
 import { continueOperation } from './operations/continue-operation.ts'
-import { recordBillingAnswer } from './operations/record-billing-answer.ts'
+import { hearCommand } from './operations/hear-command.ts'
+import { recordAnswer } from './operations/record-answer.ts'
 import type { LifecycleDeps } from './ports.ts'
 
-/** What `tenantEventsHandler` hears. */
+/** What `tenantEventsHandler` hears. Facts of others that nobody here waits for are let go by the edge. */
 export function lifecycleEvents(deps: LifecycleDeps): readonly AnyEventHandler[] {
   return [
     on(stepContinue, ({ event, ctx, trace, signal, log }) =>
       continueOperation(deps, { ctx, operationId: event.data.operationId, trace, signal, log }),
     ),
-    on(subscriptionReady, ({ event, ctx, claim, nowMs, trace }) => {
-      const { operationId, subscriptionId, planId } = event.data
-      const answer = { kind: 'ready' as const, subscriptionId, planId }
-      return recordBillingAnswer(deps, { ctx, claim, operationId, answer, nowMs, trace })
+    on(suspendRequested, (received) => {
+      const { mode, reason } = received.event.data
+      return hearCommand(deps, received, { name: 'suspend', mode, reason })
     }),
-    on(chargeRefused, ({ event, ctx, claim, nowMs, trace }) => {
-      const { operationId, reason } = event.data
-      const answer = { kind: 'refused' as const, reason }
-      return recordBillingAnswer(deps, { ctx, claim, operationId, answer, nowMs, trace })
+    on(resumeRequested, (received) => {
+      const { reason } = received.event.data
+      return hearCommand(deps, received, { name: 'resume', reason })
     }),
-    ...NOT_YET.map(keepForLater),
+    on(subscriptionReady, (received) => {
+      const { operationId, subscriptionId, planId } = received.event.data
+      const value = { kind: 'ready' as const, subscriptionId, planId }
+      return keep(deps, received, operationId, { kind: 'subscription', value })
+    }),
+    on(charged, (received) => {
+      const { operationId, effectiveAt, planId, tier } = received.event.data
+      const value = { kind: 'charged' as const, tier, planId, effectiveAtMs: Date.parse(effectiveAt) }
+      return keep(deps, received, operationId, { kind: 'charge', value })
+    }),
+    on(chargeRefused, (received) => {
+      const { operationId, reason } = received.event.data
+      return keep(deps, received, operationId, { kind: 'refusal', reason })
+    }),
+    on(slotsDrained, (received) => {
+      const { operationId, at } = received.event.data
+      return keep(deps, received, operationId, { kind: 'slots', value: { drainedAtMs: Date.parse(at) } })
+    }),
+    on(authErased, (received) => {
+      const { operationId, counts, at } = received.event.data
+      const value = { counts, archived: 0, atMs: Date.parse(at) }
+      return keep(deps, received, operationId, { kind: 'authErased', value })
+    }),
+    on(billingErased, (received) => {
+      const { operationId, counts, archived, at } = received.event.data
+      const value = { counts, archived, atMs: Date.parse(at) }
+      return keep(deps, received, operationId, { kind: 'billingErased', value })
+    }),
   ]
 }
 
-/**
- * Requests our subscriptions carry whose operations are not built yet. Facts are not among them: of those
- * nobody here waits for, such as `erased` while nothing is purged, the edge lets go.
- */
-const NOT_YET = ['ai.energent.tenant.suspend-requested.v1', 'ai.energent.tenant.resume-requested.v1'] as const
-
-/**
- * Leaves a message with Pub/Sub: it comes again until there is code for it, and goes to the dead
- * letter topic, whence it can be redriven, if there is none in time. Acknowledged, it would be lost.
- */
-function keepForLater(type: string): AnyEventHandler {
-  return {
-    type,
-    receive: async () => {
-      throw new Error(`${type} is not handled yet`)
-    },
-  }
+/** An erasure that no operation asked for is nobody's answer. */
+async function keep(
+  deps: Pick<LifecycleDeps, 'store' | 'world'>,
+  { ctx, claim, nowMs, trace }: ReceivedEvent<unknown>,
+  operationId: string | undefined,
+  answer: Answer,
+): Promise<Result<unknown>> {
+  if (operationId === undefined) return ok('not asked for')
+  return recordAnswer(deps, { ctx, claim, operationId, answer, nowMs, trace })
 }

@@ -13,6 +13,7 @@ import { INVOICE_FACTS } from './events/invoice-fact.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
+import { resumeRequested } from './events/resume-requested.ts'
 import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
@@ -23,6 +24,7 @@ import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
+import { suspendRequested } from './events/suspend-requested.ts'
 import { TENANT_FACTS } from './events/tenant-fact.ts'
 import { tierChargeRequested } from './events/tier-charge-requested.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
@@ -60,6 +62,8 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   billingErased,
   ...Object.values(INVOICE_FACTS),
   workRequested,
+  suspendRequested,
+  resumeRequested,
   stepContinue,
   ...Object.values(TENANT_FACTS),
 ]

@@ -14,6 +14,7 @@ import { INVOICE_FACT_KINDS, invoiceFactType } from './events/invoice-fact.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
 import { loginFailed } from './events/login-failed.ts'
+import { resumeRequested } from './events/resume-requested.ts'
 import { revocationRequested } from './events/revocation-requested.ts'
 import { revoked } from './events/revoked.ts'
 import { sessionCreated } from './events/session-created.ts'
@@ -24,6 +25,7 @@ import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
 import { subscriptionRequested } from './events/subscription-requested.ts'
+import { suspendRequested } from './events/suspend-requested.ts'
 import { TENANT_FACT_KINDS, tenantFactType } from './events/tenant-fact.ts'
 import { tierChargeRequested } from './events/tier-charge-requested.ts'
 import { tokenRevoked } from './events/token-revoked.ts'
@@ -100,7 +102,7 @@ export const TOPICS = {
     listeners: ['tenant-events'],
   },
   'tenant-events': {
-    types: ['ai.energent.tenant.suspend-requested.v1', 'ai.energent.tenant.resume-requested.v1'],
+    types: [suspendRequested.type, resumeRequested.type],
     publishers: ['billing'],
     listeners: ['tenant-events'],
   },

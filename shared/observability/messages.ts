@@ -129,6 +129,11 @@ export const LOG_MESSAGES = {
     ['step', 'error'],
     ['operationId', ...ERROR],
   ),
+  'timer not heard': notice(
+    'WARNING',
+    'A timer that is due could not be acted upon; the next run of the timers does.',
+    ['operationId', 'error'],
+  ),
   'operation not resumed': notice(
     'WARNING',
     'The sweep could not ask for an operation to be continued; the next one does.',

@@ -8,7 +8,7 @@ import type { Trace } from '#shared/trace.ts'
 import type { Tenant, TenantRequestBody } from '../../functions/tenant-events/domain/tenant.ts'
 import { continueOperation } from '../../functions/tenant-events/operations/continue-operation.ts'
 import { createTenant } from '../../functions/tenant-events/operations/create-tenant.ts'
-import { recordBillingAnswer } from '../../functions/tenant-events/operations/record-billing-answer.ts'
+import { recordAnswer } from '../../functions/tenant-events/operations/record-answer.ts'
 import { resumeDueOperations } from '../../functions/tenant-events/operations/resume-due-operations.ts'
 import type { LifecycleDeps } from '../../functions/tenant-events/ports.ts'
 import { type MemoryCloud, memoryCloud } from './memory-cloud.ts'
@@ -115,14 +115,17 @@ export async function answer(
 ): Promise<void> {
   const fact = { source: '//energent.ai/billing', id: `${operationId}.${kind}` }
   for (let copy = 0; copy < 2; copy += 1) {
-    await recordBillingAnswer(world.process(), {
+    await recordAnswer(world.process(), {
       ctx: contextOf(tenantId),
       claim: eventClaim(fact, digestOf(fact)),
       operationId,
       answer:
         kind === 'ready'
-          ? { kind, subscriptionId: 'sub_acme', planId: 'example-standard' }
-          : { kind, reason: 'plan.tier_mismatch' },
+          ? {
+              kind: 'subscription',
+              value: { kind, subscriptionId: 'sub_acme', planId: 'example-standard' },
+            }
+          : { kind: 'refusal', reason: 'plan.tier_mismatch' },
       nowMs: world.clock.now(),
       trace: TRACE,
     })

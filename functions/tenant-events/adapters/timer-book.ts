@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { SystemFirestore } from '#shared/firestore/system.ts'
+import { parseTenantId, type TenantId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { timerId } from '../domain/timers.ts'
 import { TIMER_KINDS, type Timer } from '../domain/work.ts'
@@ -7,7 +8,7 @@ import type { TimerBook } from '../ports.ts'
 
 const parseTimer = parser<Timer>(
   z.object({
-    tenantId: z.string(),
+    tenantId: z.custom<TenantId>((value) => parseTenantId(value).ok),
     operationId: z.string(),
     kind: z.enum(TIMER_KINDS),
     dueAtMs: z.number().int(),

@@ -1,7 +1,7 @@
 import { ok, type Result } from '#shared/result.ts'
+import { continuation, startOf } from './continuation.ts'
 import { announce, type Occasion, type OutgoingEvent } from './facts.ts'
 import { newOperation, nextStep, type Operation } from './operation.ts'
-import { continuation, startOf } from './saga.ts'
 import { requestTenant, type Tenant, type TenantRequestBody } from './tenant.ts'
 
 /** A tenant that exists from the next commit on, with the operation that provisions it. */

@@ -22,6 +22,9 @@ export type Occasion = {
   readonly trace?: Trace
 }
 
+/** A fact need not be about an operation. */
+type Saying = Omit<Occasion, 'operationId'> & { readonly operationId?: string | undefined }
+
 /**
  * Says facts about a tenant as it now is.
  *
@@ -32,7 +35,7 @@ export type Occasion = {
 export function announce(
   tenant: Tenant,
   kinds: readonly TenantFactKind[],
-  occasion: Occasion,
+  occasion: Saying,
 ): { tenant: Tenant; events: OutgoingEvent[] } {
   if (kinds.length === 0) return { tenant, events: [] }
   const revision = tenant.revision + 1
@@ -46,7 +49,7 @@ export function announce(
       tenantId: tenant.tenantId,
       nowMs: occasion.nowMs,
       sequence: BigInt(tenant.factSequence + at + 1),
-      correlationId: occasion.operationId,
+      ...(occasion.operationId === undefined ? {} : { correlationId: occasion.operationId }),
       ...(occasion.trace === undefined ? {} : { trace: occasion.trace }),
       data: projectionOf(next, occasion),
     }),
@@ -72,7 +75,7 @@ export function factsForAudit(
 }
 
 /** The whole projection a listener needs. The cluster is empty until one is allocated. */
-function projectionOf(tenant: Tenant, occasion: Occasion): TenantFact {
+function projectionOf(tenant: Tenant, occasion: Saying): TenantFact {
   return {
     tenantId: tenant.tenantId,
     state: tenant.state,
@@ -80,7 +83,7 @@ function projectionOf(tenant: Tenant, occasion: Occasion): TenantFact {
     deploymentModel: tenant.desired.deploymentModel,
     cluster: tenant.placement?.cluster ?? '',
     namespace: tenant.placement?.namespace ?? namespaceOf(tenant.tenantId),
-    operationId: occasion.operationId,
+    ...(occasion.operationId === undefined ? {} : { operationId: occasion.operationId }),
     revision: tenant.revision,
     at: new Date(occasion.nowMs).toISOString(),
   }

@@ -79,6 +79,8 @@ export type OperationRequest = {
   readonly graceDays?: number | undefined
   readonly export?: boolean | undefined
   readonly scope?: string | undefined
+  /** Of an offboarding that is cancelled: the state that it leads back to. */
+  readonly backTo?: 'ACTIVE' | 'SUSPENDED' | undefined
 }
 
 /** Queued: accepted, and waiting for another. Scheduled: begun, and waiting for its day. */
@@ -161,6 +163,11 @@ export function withStep(operation: Operation, key: StepKey, fields: Partial<Ste
     ...operation,
     steps: { ...operation.steps, [key]: { ...stepOf(operation, key), ...fields } },
   }
+}
+
+/** Whether anything of it may have been done. */
+export function hasBegun({ steps }: Pick<Operation, 'steps'>): boolean {
+  return Object.keys(steps).length > 0
 }
 
 /** What to do next: the first step not done; when compensating, the last one whose undoing is owed. */

@@ -1,6 +1,5 @@
-import type { OutgoingEvent } from './facts.ts'
+import type { TenantId } from '#shared/ids.ts'
 import type { Operation } from './operation.ts'
-import type { OperationKind } from './plans.ts'
 import type { Tenant } from './tenant.ts'
 
 /** A tenant and one of its operations as they stood at one moment of the store. */
@@ -25,23 +24,8 @@ export const TIMER_KINDS = ['grace-end', 'operation-due'] as const
 
 /** Something that is due in days or weeks, `timers/{hour}_{operationId}`. */
 export type Timer = {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   readonly operationId: string
   readonly kind: (typeof TIMER_KINDS)[number]
   readonly dueAtMs: number
-}
-
-/** What a decision changes, all of it at once. */
-export type Decided = {
-  readonly tenant: Tenant
-  /** Those that are new or changed. */
-  readonly operations: readonly Operation[]
-  readonly events: readonly OutgoingEvent[]
-  readonly timers: readonly Timer[]
-  /** Operations that came to an end by this, for the audit. */
-  readonly ended: readonly {
-    readonly operationId: string
-    readonly kind: OperationKind
-    readonly status: string
-  }[]
 }

@@ -3,16 +3,19 @@ import { errorFields, type Logger } from '#shared/log.ts'
 import { ok, type Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
+import { changesOf, type Draft, endsIn } from '../domain/draft.ts'
 import { holds, type NotTaken, takeOver } from '../domain/lease.ts'
 import { type Operation, plannedStep } from '../domain/operation.ts'
 import type { StepKey } from '../domain/plans.ts'
-import { intend, type Progress, type StepOutcome, settle } from '../domain/saga.ts'
+import { goOn, type Progress, type StepOutcome, settle } from '../domain/saga.ts'
 import type { RunningOperation, Tenant } from '../domain/tenant.ts'
-import type { LifecycleDeps } from '../ports.ts'
+import type { Change, LifecycleDeps } from '../ports.ts'
+import { isPurged } from './is-purged.ts'
+import { resumeDue } from './resume-due.ts'
 import { STEPS } from './steps.ts'
 
 /** How an invocation left the operation. */
-export type Continued = NotTaken | Exclude<Progress['next'], 'continue'> | 'superseded'
+export type Continued = NotTaken | Exclude<Progress['next'], 'continue'> | 'superseded' | 'resumed'
 
 export type ContinueRequest = {
   readonly ctx: TenantContext
@@ -55,18 +58,24 @@ export async function continueOperation(
   return ok(state)
 }
 
-/** Takes the lease and writes the first intent, in one commit. */
+/** Takes the lease and writes the first intent, in one commit; or makes way for another operation. */
 async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Result<Held | Continued>> {
   const leaseBy = deps.ids.uuid(deps.clock.now())
-  const { ctx, operationId } = request
+  const { ctx, operationId, trace } = request
   const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
-    const op = takeOver(work.tenant.op, { operationId, leaseBy }, work.readTimeMs, deps.clock.now())
+    const nowMs = deps.clock.now()
+    const { readTimeMs } = work
+    const op = takeOver(work.tenant.op, { operationId, leaseBy }, readTimeMs, nowMs)
     if (typeof op === 'string') return ok({ value: op })
-    const intended = intend(work, op)
-    const { tenant, operation } = intended
-    return ok({ value: heldBy(intended), tenant, operations: [operation] })
+    const options = { operationId, nowMs, trace, readTimeMs, chance: 0, mayContinue: true }
+    const progress = goOn(work, op, options)
+    return ok({ ...changesIn(progress), audit: endsIn(progress.draft) })
   })
-  return committedValue(committed)
+  const begun = committedValue(committed)
+  // A copy of an old message for a tenant that is gone: there is nothing to do, and nothing to keep.
+  if (!begun.ok && (await isPurged(deps, ctx))) return ok('not-running')
+  // Nobody works on it because its day had not come: perhaps it has.
+  return begun.ok && begun.value === 'not-running' ? resumeDue(deps, request) : begun
 }
 
 /** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */
@@ -116,22 +125,29 @@ async function record(
   const step = plannedStep(state.operation, state.op.step)
   const chance = deps.ids.bytes(2).readUInt16BE() / 65_536
   const nowMs = deps.clock.now()
+  const { answers: seen } = state.operation
   const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
     const { op } = work.tenant
     if (!holds(op, { operationId, fence: state.op.fence })) return ok({ value: 'superseded' })
-    const progress = settle(work, op, step, outcome, { operationId, nowMs, trace, chance, mayContinue })
-    const { tenant, operation, events, next } = progress
-    const value = next === 'continue' ? heldBy(progress) : next
-    const audit = auditOf(state, step.key, outcome, progress)
-    return ok({ value, tenant, operations: [operation], events, audit })
+    const { readTimeMs } = work
+    const options = { operationId, nowMs, trace, readTimeMs, chance, mayContinue, seen }
+    const progress = settle(work, op, step, outcome, options)
+    return ok({ ...changesIn(progress), audit: auditOf(state, step.key, outcome, progress) })
   })
   log(request, state, outcome)
   return committedValue(committed)
 }
 
-function heldBy({ tenant, operation }: { tenant: Tenant; operation: Operation }): Held {
+function changesIn({ draft, next }: Progress): Change<Held | Continued> {
+  const { burial } = draft
+  const value = next === 'continue' ? heldBy(draft) : next
+  return { value, ...changesOf(draft), ...(burial === null ? {} : { burial }) }
+}
+
+function heldBy({ tenant, operations }: Draft): Held {
   const { op } = tenant
-  if (op === null) throw new Error('an operation that is worked on has a lease')
+  const operation = op === null ? undefined : operations.get(op.operationId)
+  if (op === null || operation === undefined) throw new Error('what is worked on has a lease')
   return { tenant, operation, op }
 }
 
@@ -144,20 +160,19 @@ function committedValue<T>(
 }
 
 /** What changed for good; waiting and trying again change nothing. */
-function auditOf(state: Held, step: StepKey, outcome: StepOutcome, progress: Progress) {
+function auditOf(state: Held, step: StepKey, outcome: StepOutcome, { draft }: Progress) {
   const target = `operations/${state.op.operationId}`
   const undoing = state.operation.status === 'compensating'
-  const turned = !undoing && progress.operation.status !== 'running' && outcome.kind === 'failed'
+  const after = draft.operations.get(state.op.operationId)
+  const gaveUp = !undoing && after?.status !== 'running' && outcome.kind === 'failed'
   return [
     ...(outcome.kind === 'done'
       ? [{ action: undoing ? 'step.undone' : 'step.done', target: `${target}/${step}` }]
       : []),
-    ...(turned && outcome.kind === 'failed'
+    ...(gaveUp && outcome.kind === 'failed'
       ? [{ action: 'step.failed', target: `${target}/${step}`, outcome: outcome.failure.code }]
       : []),
-    ...(progress.next === 'ended'
-      ? [{ action: 'operation.ended', target, outcome: progress.operation.status }]
-      : []),
+    ...endsIn(draft),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { errorFields, type Logger } from '#shared/log.ts'
-import { continuation } from '../domain/saga.ts'
+import { continuation } from '../domain/continuation.ts'
 import type { LifecycleDeps } from '../ports.ts'
 
 /** What one sweep looks at; what is beyond it is the longest due of the next sweep. */

@@ -73,7 +73,8 @@ const SHAPE = z.object({
 const STATES_OF: Readonly<Record<TenantFactKind, readonly TenantState[]>> = {
   requested: ['REQUESTED'],
   activated: ['ACTIVE'],
-  'provision-failed': ['PROVISION_FAILED'],
+  // A tenant whose making was called off before it began is REJECTED.
+  'provision-failed': ['PROVISION_FAILED', 'REJECTED'],
   'tier-changed': ['ACTIVE'],
   'tier-change-blocked': ['ACTIVE'],
   // One that waited for its day is taken back in whatever state the tenant is then.
