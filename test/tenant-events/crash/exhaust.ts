@@ -1,19 +1,9 @@
 import { calmOf, compare } from './check.ts'
-import { type Fate, oneFault } from './faults.ts'
+import { FATES, type Fate, ILLNESSES, oneFault, outage } from './faults.ts'
 import type { Mutant } from './mutant.ts'
-import { simulate } from './simulate.ts'
+import { type Outcome, simulate } from './simulate.ts'
 import type { Story } from './story.ts'
-
-/** What can become of a call, beside its answer. */
-export const FATES: readonly Exclude<Fate, 'answered'>[] = [
-  'crash-before',
-  'crash-after',
-  'refused',
-  'lost',
-  'late',
-  'frozen',
-  'throttled',
-]
+import { SHARED_CLUSTER } from './world.ts'
 
 export type Exhausted = { readonly runs: number; readonly failed: readonly string[] }
 
@@ -51,4 +41,35 @@ export async function exhaust(
     }
   }
   return { runs, failed }
+}
+
+const OUTAGE_MS = 45 * 60_000
+
+export type Outages = Exhausted & {
+  /** Runs that were said to be stuck while it lasted, with what the tenant said of itself. */
+  readonly stuck: number
+}
+
+/**
+ * An API server that is unwell for three quarters of an hour, from each of its calls on and in each way:
+ * what it comes to is what a healthy one comes to, and who waited is told what for.
+ */
+export async function outages(story: Story, options: { readonly stride?: number } = {}): Promise<Outages> {
+  const calm = await calmOf(story)
+  const failed: string[] = []
+  let runs = 0
+  let stuck = 0
+  for (const illness of ILLNESSES) {
+    for (let at = 1; ; at += options.stride ?? 1) {
+      const faults = outage(SHARED_CLUSTER, at, illness, OUTAGE_MS)
+      const outcome: Outcome = await simulate({ seed: at, story, faults, meanwhile: () => 3 })
+      if (!faults.reached()) break
+      runs += 1
+      stuck += outcome.stuck.length > 0 ? 1 : 0
+      const mute = outcome.stuck.find(({ help }) => help === '')
+      const wrong = compare(calm, outcome)[0] ?? (mute === undefined ? undefined : `no help for ${mute.code}`)
+      if (wrong !== undefined) failed.push(`${illness} from call ${at} on: ${wrong}`)
+    }
+  }
+  return { runs, failed, stuck }
 }

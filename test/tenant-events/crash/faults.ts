@@ -5,7 +5,8 @@ import { type Random, randomOf } from '#shared/testing/random.ts'
  *
  * A crash ends the process, and with it everything else it was doing. `refused` and `lost` are errors the
  * caller hears of: without the effect, and after it. `late` gives up before the effect happens. `frozen`
- * lets the process sleep through its leases before it hears the answer.
+ * lets the process sleep through its leases before it hears the answer. The last three are answers of a
+ * server that does not do what it is asked: 429, 500 and 409.
  */
 export type Fate =
   | 'answered'
@@ -16,6 +17,8 @@ export type Fate =
   | 'late'
   | 'frozen'
   | 'throttled'
+  | 'broken'
+  | 'conflict'
 
 /** What becomes of one message, beside coming once and soon. */
 export type DeliveryFault = 'duplicated' | 'delayed' | 'unpublished' | 'unacknowledged'
@@ -24,7 +27,7 @@ export type Fault = Exclude<Fate, 'answered'> | DeliveryFault | 'missed-sweep' |
 
 /** Where chance, or somebody's finger, puts the faults of one run. */
 export type Faults = {
-  call(port: string, what: string): Fate
+  call(port: string, what: string, nowMs: number): Fate
   delivery(fault: DeliveryFault): boolean
   /** True when a tick of the scheduler does not come. */
   missedSweep(): boolean
@@ -64,7 +67,8 @@ export function oneFault(at: number, fate: Fate): Faults & { readonly reached: (
   }
 }
 
-const FATES: readonly Exclude<Fate, 'answered'>[] = [
+/** What can become of a call, beside its answer. */
+export const FATES: readonly Exclude<Fate, 'answered'>[] = [
   'crash-before',
   'crash-after',
   'refused',
@@ -72,7 +76,34 @@ const FATES: readonly Exclude<Fate, 'answered'>[] = [
   'late',
   'frozen',
   'throttled',
+  'broken',
+  'conflict',
 ]
+
+/** What an API server that is unwell does with every call. */
+export const ILLNESSES = ['refused', 'throttled', 'broken', 'conflict', 'late', 'lost'] as const
+export type Illness = (typeof ILLNESSES)[number]
+
+/** The `at`-th call of one port, counted from 1, and all of its calls in the `forMs` after it. */
+export function outage(
+  port: string,
+  at: number,
+  illness: Illness,
+  forMs: number,
+): Faults & { readonly reached: () => boolean } {
+  let calls = 0
+  let beganMs: number | undefined
+  return {
+    ...CALM,
+    call: (called, _what, nowMs) => {
+      if (called !== port) return 'answered'
+      calls += 1
+      if (calls === at) beganMs = nowMs
+      return beganMs !== undefined && nowMs < beganMs + forMs ? illness : 'answered'
+    },
+    reached: () => beganMs !== undefined,
+  }
+}
 
 /**
  * Faults from one seed. Each seed draws how likely each kind is, some of them not at all: a run in which

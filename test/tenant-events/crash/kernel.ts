@@ -50,7 +50,7 @@ export type Kernel = {
 }
 
 /** What a caller hears instead of an answer; may throw. */
-export type Unheard<T> = (why: 'refused' | 'lost' | 'late' | 'throttled') => T
+export type Unheard<T> = (why: 'refused' | 'lost' | 'late' | 'throttled' | 'broken' | 'conflict') => T
 
 /** How long the caller of a port waits for its answer. */
 const PATIENCE_MS = 10_000
@@ -126,7 +126,7 @@ export function createKernel(options: {
       new Promise((resolve, reject) => {
         if (!process.alive) return
         calls += 1
-        const fate = faults.call(port, what)
+        const fate = faults.call(port, what, time.now())
         trace.note(time.now(), process.name, port, what, fate)
         const hear = (why: Parameters<Unheard<never>>[0]): void => {
           try {
@@ -162,6 +162,8 @@ export function createKernel(options: {
             return
           case 'refused':
           case 'throttled':
+          case 'broken':
+          case 'conflict':
             time.after(latency.between(1, 12), () => within(process, 'arrived', () => hear(fate)))
             return
           case 'lost':

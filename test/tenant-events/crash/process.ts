@@ -57,11 +57,17 @@ const unavailable: Unheard<never> = (why) => {
   throw new DependencyFailed(`no answer: ${why}`)
 }
 
-/** What a port says whose failures are values. Whether a call took effect is not known, so the code is one. */
+/** What a port says whose failures are values. */
 function failed(why: Parameters<Unheard<never>>[0]): { ok: false; failure: Failure } {
-  const code = why === 'throttled' ? 'cluster.too_many_requests' : 'cluster.unreachable'
-  const retryAfterMs = why === 'throttled' ? { retryAfterMs: 30_000 } : {}
-  return { ok: false, failure: { kind: 'transient', code, text: why, ...retryAfterMs } }
+  const [code, more] = WORDS[why] ?? ['cluster.unreachable', {}]
+  return { ok: false, failure: { kind: 'transient', code, text: why, ...more } }
+}
+
+/** Of what was not answered it is not known whether it took effect, so there is one word for all of it. */
+const WORDS: Readonly<Record<string, readonly [string, { retryAfterMs?: number }]>> = {
+  throttled: ['cluster.too_many_requests', { retryAfterMs: 30_000 }],
+  broken: ['cluster.internal_error', {}],
+  conflict: ['cluster.conflict', {}],
 }
 
 /** The port's functions, each as a call from this process; one whose signal is over is not even sent. */

@@ -8,7 +8,7 @@ import { hear } from './others.ts'
 import { createPubSub } from './pubsub.ts'
 import { type Beginning, claimOfAsk, type Story } from './story.ts'
 import { tellStory } from './tell.ts'
-import { watchCommits } from './watch.ts'
+import { type Stuck, watchCommits } from './watch.ts'
 import { copyOf, type Ground, newGround } from './world.ts'
 
 export type Run = {
@@ -33,6 +33,8 @@ export type Outcome = {
   readonly end: string
   /** Where the tenant was when each ask was accepted. */
   readonly points: readonly string[]
+  /** What was said about operations that were stuck. */
+  readonly stuck: readonly Stuck[]
   readonly calls: number
   readonly commits: number
   readonly lastedMs: number
@@ -114,6 +116,7 @@ async function live(kernel: Kernel, run: Run, ground: Ground): Promise<Outcome> 
     hash: trace.digest(),
     end: endOf(ground),
     points: watch.points,
+    stuck: watch.stuck,
     calls: kernel.calls(),
     commits: watch.commits(),
     lastedMs: time.now() - startMs,

@@ -1,5 +1,5 @@
 import type { SeededRun } from './check.ts'
-import type { Fault } from './faults.ts'
+import { FATES, type Fault } from './faults.ts'
 
 /** Many runs in a few numbers; two summaries can be added up. */
 export type Summary = {
@@ -57,7 +57,7 @@ function addedUp(
 
 /** Every kind of fault a run can have. */
 export const FAULTS: readonly Fault[] = [
-  ...(['crash-before', 'crash-after', 'refused', 'lost', 'late', 'frozen', 'throttled'] as const),
+  ...FATES,
   ...(['duplicated', 'delayed', 'unpublished', 'unacknowledged', 'missed-sweep', 'skewed'] as const),
 ]
 

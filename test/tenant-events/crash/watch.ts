@@ -1,5 +1,8 @@
 import type { Claim } from '#shared/firestore/claim.ts'
 import type { Result } from '#shared/result.ts'
+import { helpFor } from '../../../functions/tenant-events/domain/failure-codes.ts'
+import { nextStep, type Operation, stepOf } from '../../../functions/tenant-events/domain/operation.ts'
+import type { StepKey } from '../../../functions/tenant-events/domain/plans.ts'
 import type { Tenant } from '../../../functions/tenant-events/domain/tenant.ts'
 import type { Kernel } from './kernel.ts'
 import { type Point, pointOf } from './story.ts'
@@ -14,14 +17,20 @@ export type Watch = {
   point(): Point
   /** Where it stood when each ask was accepted, or that it was refused. */
   readonly points: Point[]
+  /** What was said about each operation that was stuck, when it was. */
+  readonly stuck: readonly Stuck[]
   answered(at: number, answer: Result<unknown>): void
 }
+
+/** Why an operation does not go on, and what an operator is told to do about it. */
+export type Stuck = { readonly step: string; readonly code: string; readonly help: string }
 
 /** Checks what must hold after every commit, and keeps where each ask met the tenant. */
 export function watchCommits(kernel: Kernel, ground: Ground, asks: readonly Claim[]): Watch {
   const { documents } = ground
   const listeners: (() => void)[] = []
   const points: Point[] = []
+  const stuck = new Map<string, Stuck>()
   let commits = 0
   let before = new Map(documents.tenants)
   const pointNow = (): Point => {
@@ -30,8 +39,15 @@ export function watchCommits(kernel: Kernel, ground: Ground, asks: readonly Clai
     return pointOf(tenant, operationId === undefined ? undefined : documents.operations.get(operationId))
   }
   let point = pointNow()
+  const noteStuck = (operation: Operation | undefined): void => {
+    if (operation?.stuckAtMs == null || stuck.has(operation.operationId)) return
+    stuck.set(operation.operationId, whyStuck(operation))
+  }
   return {
     points,
+    get stuck() {
+      return [...stuck.values()]
+    },
     commits: () => commits,
     each: (listener) => void listeners.push(listener),
     point: pointNow,
@@ -44,6 +60,9 @@ export function watchCommits(kernel: Kernel, ground: Ground, asks: readonly Clai
         kernel.violations.push(...wrongBetween(before.get(tenantId), tenant, ground))
       }
       before = new Map(documents.tenants)
+      for (const { op } of documents.tenants.values()) {
+        if (op !== null) noteStuck(documents.operations.get(op.operationId))
+      }
       const now = pointNow()
       if (now !== point) kernel.trace.note(kernel.time.now(), 'now', now)
       point = now
@@ -53,6 +72,13 @@ export function watchCommits(kernel: Kernel, ground: Ground, asks: readonly Clai
       points[at] ??= answer.ok ? 'answered without a commit' : `refused ${answer.code}`
     },
   }
+}
+
+function whyStuck(operation: Operation): Stuck {
+  const step = nextStep(operation)?.key ?? ''
+  const { lastError, waitingFor } = stepOf(operation, step as StepKey)
+  const code = lastError?.code ?? `waiting for ${waitingFor ?? 'nothing'}`
+  return { step, code, help: lastError === null ? code : (helpFor(lastError.code)?.remedy ?? '') }
 }
 
 /** What no commit may do to a tenant, whatever it was for. */
