@@ -19,6 +19,8 @@ export function commandConfig(env: Surroundings['env'], project: string | undefi
     FUNCTION_TARGET: 'energent',
     FUNCTION_URI: unused,
     PUBLIC_BASE_URL: unused,
+    // Only its function goes to the cluster: the command line orders, and waits for what comes of it.
+    KUBERNETES_API_URL: unused,
     ...env,
     GOOGLE_CLOUD_PROJECT: project ?? env['GOOGLE_CLOUD_PROJECT'],
   })
@@ -68,13 +70,25 @@ export function terminalLog(config: Config, io: Surroundings): Logger {
   })
 }
 
+/** The person who runs this, by the address Google has verified; undefined for a machine, and locally. */
+export async function deployerEmailOf(config: Config): Promise<string | undefined> {
+  if (isDemoProject(config.GOOGLE_CLOUD_PROJECT)) return undefined
+  const { email, email_verified: isVerified } = await googleIdentity()
+  const isMachine = email === undefined || email.endsWith('.gserviceaccount.com')
+  return isMachine || isVerified !== true ? undefined : email
+}
+
 /** Who runs this, as Google says: an id for the audit, which keeps no e-mail addresses. */
 export async function deployerOf(config: Config): Promise<string> {
   if (isDemoProject(config.GOOGLE_CLOUD_PROJECT)) return 'deployer:local'
+  const info = await googleIdentity()
+  return `google:${info.sub ?? info.azp ?? info.aud}`
+}
+
+async function googleIdentity() {
   const { GoogleAuth, OAuth2Client } = await import('google-auth-library')
   const auth = new GoogleAuth({ scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
   const token = await auth.getAccessToken()
   if (!token) throw new Error('No Google credentials found: run gcloud auth application-default login.')
-  const info = await new OAuth2Client().getTokenInfo(token)
-  return `google:${info.sub ?? info.azp ?? info.aud}`
+  return new OAuth2Client().getTokenInfo(token)
 }

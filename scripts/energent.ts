@@ -1,10 +1,18 @@
-import { ConfigError } from '#shared/config.ts'
+import { ConfigError, isDemoProject } from '#shared/config.ts'
 import { closeDatabase } from '#shared/firestore/database.ts'
 import { parseTenantId } from '#shared/ids.ts'
 import { ok } from '#shared/result.ts'
 import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { wireAuth } from '../functions/auth/wiring.ts'
-import { commandConfig, deployerOf, type Surroundings, stackEnv, terminalLog } from './command-line.ts'
+import { type Lifecycle, wireLifecycle } from '../functions/tenant-events/wiring.ts'
+import {
+  commandConfig,
+  deployerEmailOf,
+  deployerOf,
+  type Surroundings,
+  stackEnv,
+  terminalLog,
+} from './command-line.ts'
 import { AUDIT_COMMANDS } from './energent/audit.ts'
 import { CLIENT_COMMANDS } from './energent/clients.ts'
 import {
@@ -18,6 +26,7 @@ import {
 import { KEY_COMMANDS } from './energent/keys.ts'
 import { OPERATOR_COMMANDS } from './energent/operators.ts'
 import { SESSION_COMMANDS } from './energent/sessions.ts'
+import { TENANT_COMMANDS } from './energent/tenants.ts'
 import { isRedriveCommand, runRedrive } from './redrive/run.ts'
 
 /**
@@ -32,17 +41,23 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...SESSION_COMMANDS,
   ...KEY_COMMANDS,
   ...AUDIT_COMMANDS,
+  ...TENANT_COMMANDS,
 }
 
 /** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly. */
 export async function run(args: readonly string[], io: Surroundings): Promise<number> {
   if (isRedriveCommand(args)) return runRedrive(args, io)
-  const [name = '--help', ...rest] = args
+  const { name, rest } = commandOf(args)
   if (name === '--help' || name === '-h' || name === 'help') {
     io.out(generalHelp())
     return 0
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const family = Object.entries(COMMANDS).filter(([known]) => known.startsWith(`${name} `))
+  if (command === undefined && family.length > 0 && rest.every(isHelp)) {
+    io.out(familyHelp(name, family))
+    return 0
+  }
   if (command === undefined) {
     io.err(`There is no command '${name}'.\nTry: npm run energent -- --help`)
     return 2
@@ -64,10 +79,36 @@ export async function run(args: readonly string[], io: Surroundings): Promise<nu
   }
 }
 
+/** Some commands have two words: the second is part of the name if the two together are one. */
+function commandOf(args: readonly string[]): { readonly name: string; readonly rest: readonly string[] } {
+  const [first = '--help', second, ...rest] = args
+  const both = `${first} ${second}`
+  if (second !== undefined && Object.hasOwn(COMMANDS, both)) return { name: both, rest }
+  return { name: first, rest: args.slice(1) }
+}
+
+function isHelp(arg: string): boolean {
+  return arg === '--help' || arg === '-h'
+}
+
+function familyHelp(name: string, family: readonly (readonly [string, Command])[]): string {
+  const width = Math.max(...family.map(([known]) => known.length)) + 3
+  return [
+    `Usage: npm run energent -- ${name} <command> [options]`,
+    '',
+    'Commands',
+    ...family.map(([known, { summary }]) => `  ${known.padEnd(width)}${summary}`),
+    '',
+    `Each has its own help: npm run energent -- ${name} <command> --help`,
+  ].join('\n')
+}
+
 async function runCommand(command: Command, given: Given, io: Surroundings): Promise<number> {
   const env = given.flag('stack') ? { ...io.env, ...stackEnv(given.text('data') ?? '.local') } : io.env
   const config = commandConfig(env, given.flag('stack') ? undefined : given.text('project'))
-  const deps = wireAuth(config, { log: terminalLog(config, io) })
+  const log = terminalLog(config, io)
+  const deps = wireAuth(config, { log })
+  let lifecycle: Lifecycle | undefined
   const nowMs = deps.platform.clock.now()
   const deployer = (): Promise<string> => deployerOf(config)
   try {
@@ -76,6 +117,13 @@ async function runCommand(command: Command, given: Given, io: Surroundings): Pro
       given,
       nowMs,
       deployer,
+      note: io.err,
+      person: async () =>
+        isDemoProject(config.GOOGLE_CLOUD_PROJECT) ? ('demo' as const) : deployerEmailOf(config),
+      lifecycle: () => {
+        lifecycle ??= wireLifecycle(config, { log, database: deps.platform.database })
+        return lifecycle.deps
+      },
       open: async (tenantId) => {
         const known = parseTenantId(tenantId)
         return known.ok ? ok(openAsDeployer(known.value, await deployer(), 'command line', nowMs)) : known
@@ -89,13 +137,19 @@ async function runCommand(command: Command, given: Given, io: Surroundings): Pro
     else for (const line of answer.value.lines) io.out(line)
     return answer.value.failed === true ? 1 : 0
   } finally {
+    await lifecycle?.deps.deadLetters.close()
     await closeDatabase(deps.platform.database)
   }
 }
 
 function generalHelp(): string {
   const listed = {
-    ...Object.fromEntries(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary])),
+    ...Object.fromEntries(
+      Object.entries(COMMANDS)
+        .filter(([name]) => !name.startsWith('tenants '))
+        .map(([name, { summary }]) => [name, summary]),
+    ),
+    tenants: 'Create, change, suspend, offboard and purge tenants, and see how far it has come.',
     quarantine: 'Look at messages that were refused for good, send them again or give them up.',
     'dead-letters': 'The same for messages that Pub/Sub gave up on.',
   }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { AuthDeps } from '../../functions/auth/deps.ts'
+import type { ApiDeps } from '../../functions/tenant-events/http/deps.ts'
 
 /** One option of a command: `value` is what stands for its value in the help; without one it is a flag. */
 export type Option = {
@@ -22,10 +23,16 @@ export type Given = {
 /** What a command works with. */
 export type Run = {
   readonly deps: AuthDeps
+  /** The tenants' side; built when it is first asked for. */
+  lifecycle(): ApiDeps
   readonly given: Given
   readonly nowMs: number
   /** The Google identity that runs the command; it stands in the audit. */
   deployer(): Promise<string>
+  /** The address of the person who runs it, if Google has verified one; in a demo project nobody is asked. */
+  person(): Promise<string | 'demo' | undefined>
+  /** Tells the person who waits how it goes; the answer itself comes at the end. */
+  note(line: string): void
   /** The right to act on a tenant, in the name of whoever runs the command. */
   open(tenantId: string): Promise<Result<TenantContext>>
 }

@@ -42,7 +42,12 @@ const parseNewTenant = parser(createSchema)
 
 /** The body of `POST /v1/tenants`. */
 export function parseCreate(bytes: Uint8Array): Result<TenantRequestBody> {
-  const body = readBody(bytes, parseNewTenant)
+  return readBody(bytes, parseCreateBody)
+}
+
+/** The same, already read. */
+export function parseCreateBody(raw: unknown): Result<TenantRequestBody> {
+  const body = parseNewTenant(raw)
   if (!body.ok) return body
   const { trialEndsAt, ...rest } = body.value
   // One spelling for one instant: what is stored and sent on is UTC.

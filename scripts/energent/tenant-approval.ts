@@ -1,0 +1,53 @@
+import { PLATFORM_TENANT } from '#shared/ids.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
+import { ownerUserIdOf, parseOperatorEmail } from '../../functions/auth/domain/operator-owner.ts'
+import { hashedApprover } from '../../functions/tenant-events/http/authority.ts'
+import { BODIES } from '../../functions/tenant-events/http/bodies.ts'
+import type { Answer, Run } from './command.ts'
+import { ordered } from './tenant-orders.ts'
+
+/** As many as the operators' own tenant may have. */
+const MOST_CLIENTS = 1_000
+
+/**
+ * Approves a purge as the person who runs the command. They count as the same as their operator's client
+ * does over HTTP, so that nobody is two people by using both.
+ */
+export async function approvePurge(run: Run): Promise<Result<Answer>> {
+  const body = BODIES.purge({ reason: run.given.text('reason') })
+  if (!body.ok) return body
+  const approver = await approverOf(run)
+  if (!approver.ok) return approver
+  return ordered(run, { name: 'purge', approver: approver.value, ...body.value })
+}
+
+async function approverOf(run: Run): Promise<Result<string>> {
+  const person = await run.person()
+  const claimed = run.given.text('email')
+  if (person !== 'demo' && claimed !== undefined) {
+    return refuse('request.malformed', 'email', 'You are who Google says: --email is for demo projects.')
+  }
+  const email = parseOperatorEmail(person === 'demo' ? claimed : person)
+  if (!email.ok) {
+    const hint =
+      person === 'demo'
+        ? 'Name the operator who approves with --email.'
+        : 'Google names no person: sign in with gcloud auth application-default login.'
+    return refuse('purge.person_unknown', 'no verified address', hint)
+  }
+  const { pepper } = await run.deps.peppers.current()
+  const userId = ownerUserIdOf(email.value, pepper)
+  return (await isOperator(run, userId))
+    ? ok(hashedApprover(userId))
+    : refuse('purge.person_unknown', 'no operator', 'You are no operator with platform:purge.')
+}
+
+async function isOperator(run: Run, userId: string): Promise<boolean> {
+  const ctx = await run.open(PLATFORM_TENANT)
+  if (!ctx.ok) return false
+  const clients = await run.deps.clientRegister.list(ctx.value, MOST_CLIENTS, undefined)
+  return (clients ?? []).some(
+    ({ ownerUserId, scopes, status }) =>
+      ownerUserId === userId && status === 'active' && scopes.includes('platform:purge'),
+  )
+}
