@@ -9,6 +9,7 @@ import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import { deadLetterDesk } from '#shared/pubsub/dead-letter-desk.ts'
 import { openDeadLetters } from '#shared/pubsub/dead-letters.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
+import { firestoreCertificates } from './adapters/certificates.ts'
 import { cloudPorts } from './adapters/cloud.ts'
 import { clusterRoutes } from './adapters/cluster-routes.ts'
 import { kubernetesCluster } from './adapters/kubernetes.ts'
@@ -49,7 +50,7 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
     timers: firestoreTimerBook(system),
-    world: notWired(cloud),
+    world: notWired({ ...cloud, certificates: firestoreCertificates(system) }),
     history: firestoreTenantHistory(tenants),
     deadLetters: deadLetterDesk((topic) =>
       openDeadLetters(
