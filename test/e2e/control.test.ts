@@ -218,7 +218,17 @@ describe('looking and breaking', () => {
 })
 
 describe('faults', () => {
-  const targets = ['firestore', 'pubsub', 'secrets', 'kubernetes', 'stripe', 'idp'] as const
+  const targets = [
+    'firestore',
+    'pubsub',
+    'secrets',
+    'kubernetes',
+    'stripe',
+    'idp',
+    'kms',
+    'container',
+    'fleet',
+  ] as const
   const order = (fault: object): Promise<Record<string, unknown>> => control(stack, 'POST', '/faults', fault)
 
   describe.each(targets)('of %s', (target) => {
@@ -236,7 +246,14 @@ describe('faults', () => {
       '%s happens as often as was said, and to nothing else',
       async (mode, more, answer, effect) => {
         const caller = faultCallers(stack)[target]
-        const elsewhere = { idp: '/token', kubernetes: 'delete pods', stripe: 'GET /v1/prices' }
+        const elsewhere = {
+          idp: '/token',
+          kubernetes: 'delete pods',
+          stripe: 'GET /v1/prices',
+          kms: 'Decrypt',
+          container: 'GetOperation',
+          fleet: 'GetOperation',
+        }
         const other = { firestore: 'Listen', pubsub: 'DeleteTopic', secrets: 'GetSecret', ...elsewhere }[
           target
         ]

@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import type { Clock } from '#shared/clock.ts'
+import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { DependencyFailed } from '#shared/deadline.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
-import type { Ids, TenantId } from '#shared/ids.ts'
+import { type Ids, PLATFORM_TENANT, type TenantId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { errorFields, type Logger } from '#shared/log.ts'
 import { ok } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { DATA_KEY_BYTES, hashText, NONCE_BYTES, openText, sealText } from '../domain/personal-data.ts'
+import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import { type Kms, NoSuchKey } from '../ports/kms.ts'
 import type { PersonalData } from '../ports/people.ts'
 
@@ -16,6 +18,8 @@ const PATH = ['auth_shred', 'dek']
 /** For so long a process goes on with a key that was destroyed elsewhere. */
 const KEPT_MS = 60_000
 const MOST_KEPT = 10_000
+/** States in which a tenant has no key any more, or never will. */
+const KEYLESS: readonly TenantState[] = ['PURGING', 'PURGED', 'PROVISION_FAILED', 'REJECTED']
 
 const parseShred = parser(
   z.discriminatedUnion('status', [
@@ -99,7 +103,7 @@ async function wrapAgain(
   key: Uint8Array,
 ): Promise<void> {
   try {
-    const { ciphertext, keyVersion } = await wrap(deps, ctx.tenantId, key)
+    const { ciphertext, keyVersion } = await wrap(deps, ctx, key)
     const wrapped = Buffer.from(ciphertext).toString('base64url')
     await deps.tenants.optimistic(ctx, undefined, async (db) => {
       const found = await db.find(PATH, parseShred)
@@ -120,7 +124,7 @@ async function wrapAgain(
 
 /** Makes and stores a key; of two processes at once the slower one takes the other's. */
 async function createKey(deps: PersonalDataDeps, ctx: TenantContext, nowMs: number): Promise<string> {
-  const { ciphertext, keyVersion } = await wrap(deps, ctx.tenantId, deps.ids.bytes(DATA_KEY_BYTES))
+  const { ciphertext, keyVersion } = await wrap(deps, ctx, deps.ids.bytes(DATA_KEY_BYTES))
   const mine = Buffer.from(ciphertext).toString('base64url')
   const stored = await deps.tenants.optimistic(ctx, undefined, async (db) => {
     const found = await db.find(PATH, parseShred)
@@ -135,15 +139,29 @@ async function createKey(deps: PersonalDataDeps, ctx: TenantContext, nowMs: numb
   return stored.value.value
 }
 
-/** Provisioning makes a tenant's KMS key; until it does, the first who needs it does. */
-async function wrap({ kms }: PersonalDataDeps, tenantId: TenantId, key: Uint8Array) {
+/**
+ * Provisioning makes a tenant's KMS key. The operators' own has nobody else to make it, and tenants from
+ * before it did get theirs here; one that is leaving never does, or its key would outlive its purge.
+ */
+async function wrap(deps: PersonalDataDeps, ctx: TenantContext, key: Uint8Array) {
+  const { tenantId } = ctx
+  const { kms } = deps
   try {
     return await kms.encrypt(keyIdOf(tenantId), key, boundTo(tenantId))
   } catch (error) {
-    if (!(error instanceof NoSuchKey)) throw error
+    if (!(error instanceof NoSuchKey) || !(await mayHaveKey(deps, ctx))) throw error
     await kms.ensureKey(keyIdOf(tenantId))
     return kms.encrypt(keyIdOf(tenantId), key, boundTo(tenantId))
   }
+}
+
+/** Of a tenant that auth knows nothing of, nobody can say that it is not gone. */
+async function mayHaveKey({ tenants }: PersonalDataDeps, ctx: TenantContext): Promise<boolean> {
+  if (ctx.tenantId === PLATFORM_TENANT) return true
+  const state = await tenants.withTenant(ctx, (db) =>
+    db.find(['auth_state', 'current'], parseTenantAuthState),
+  )
+  return state !== undefined && !KEYLESS.includes(state.value.status)
 }
 
 async function destroyKey(deps: PersonalDataDeps, ctx: TenantContext, nowMs: number): Promise<void> {

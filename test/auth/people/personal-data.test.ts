@@ -98,13 +98,35 @@ describe('the key of a tenant', () => {
   })
   afterAll(() => stack.close())
   let tenants = 0
-  const aContext = () => {
+  const aContext = async () => {
     tenants += 1
+    await pushFact(stack, `keyed-${tenants}`, 'activated', 1)
     return openAsDeployer(`keyed-${tenants}` as TenantId, 'test', 'test', stack.clock.now())
   }
 
+  // Cloud KMS knows no key of a tenant that is purged; made again, it would outlive the certificate.
+  test.each([
+    ['is being purged', 'purge-started', 'PURGING'],
+    ['was never provisioned', 'provision-failed', 'PROVISION_FAILED'],
+  ] as const)('is not made for a tenant that %s', async (_name, kind, state) => {
+    const ctx = await aContext()
+    await pushFact(stack, ctx.tenantId, kind, 2, { state })
+
+    await expect(stack.deps.personalData.seal(ctx, 'x', 'name')).rejects.toThrow()
+
+    expect(stack.kms.has(`tenant-${ctx.tenantId}`)).toBe(false)
+  })
+
+  test('is not made for a tenant that nobody has heard of', async () => {
+    const ctx = openAsDeployer('unheard-of' as TenantId, 'test', 'test', stack.clock.now())
+
+    await expect(stack.deps.personalData.seal(ctx, 'x', 'name')).rejects.toThrow()
+
+    expect(stack.kms.has('tenant-unheard-of')).toBe(false)
+  })
+
   test('is made once, however many processes seal first at once', async () => {
-    const ctx = aContext()
+    const ctx = await aContext()
     const processes = [stack.deps, stack.another(), stack.another()]
 
     const sealed = await Promise.all(processes.map(({ personalData }) => personalData.seal(ctx, 'x', 'name')))
@@ -115,7 +137,7 @@ describe('the key of a tenant', () => {
   })
 
   test('is kept for a minute and no longer: a key destroyed elsewhere opens nothing then', async () => {
-    const ctx = aContext()
+    const ctx = await aContext()
     const other = stack.another()
     const sealed = await stack.deps.personalData.seal(ctx, 'x', 'name')
     expect(await other.personalData.open(ctx, sealed, 'name')).toBe('x')
@@ -131,7 +153,7 @@ describe('the key of a tenant', () => {
   })
 
   test('out of reach means later, not never, and nothing is stored in the clear instead', async () => {
-    const ctx = aContext()
+    const ctx = await aContext()
     const sealed = await stack.deps.personalData.seal(ctx, 'x', 'name')
     stack.clock.advance(61_000)
     stack.kms.down = true
@@ -151,8 +173,7 @@ describe('the key of a tenant', () => {
   })
 
   test('once destroyed, people are ids and no more, and their directory finds nobody', async () => {
-    const ctx = aContext()
-    await pushFact(stack, ctx.tenantId, 'activated', 1)
+    const ctx = await aContext()
     const person = parsePerson({ userName: 'ada@example.com' })
     if (!person.ok) throw new Error('not a person')
     const command = {
@@ -173,7 +194,7 @@ describe('the key of a tenant', () => {
   // Else whoever leaves is disabled as one of two, and stays signed in as the other.
   test('a first sign-in and a provisioning of the same person at once make one person', async () => {
     for (const slow of ['directory', 'person'] as const) {
-      const ctx = aContext()
+      const ctx = await aContext()
       await stack.deps.personalData.seal(ctx, 'x', 'name')
       const person = parsePerson({ userName: 'ada@example.com' })
       if (!person.ok) throw new Error('not a person')
@@ -223,6 +244,7 @@ test('after a rotation of the tenant’s key the old version can be destroyed', 
   const stack = await startAuth()
   try {
     const process = () => stack.another({ kms: cloudKms({ apiUrl: server.url, keyRing: RING, tokens }) })
+    await pushFact(stack, 'rotated', 'activated', 1)
     const ctx = openAsDeployer('rotated' as TenantId, 'test', 'test', stack.clock.now())
     const sealed = await process().personalData.seal(ctx, 'x', 'name')
     const key = `${server.url}/v1/${RING}/cryptoKeys/tenant-rotated`

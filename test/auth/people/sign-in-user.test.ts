@@ -4,6 +4,7 @@ import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import type { AuthDeps } from '../../../functions/auth/deps.ts'
 import { type ProvenIdentity, signInUser } from '../../../functions/auth/operations/sign-in-user.ts'
 import { type AuthStack, startAuth } from '../support/auth-stack.ts'
+import { pushFact } from '../support/tenant-facts.ts'
 
 let stack: AuthStack
 beforeAll(async () => {
@@ -12,8 +13,9 @@ beforeAll(async () => {
 afterAll(() => stack.close())
 
 let tenants = 0
-const aTenant = () => {
+const aTenant = async () => {
   tenants += 1
+  await pushFact(stack, `people-${tenants}`, 'activated', 1)
   return openAsDeployer(`people-${tenants}` as TenantId, 'test', 'test', stack.clock.now())
 }
 const ada: ProvenIdentity = {
@@ -24,7 +26,7 @@ const ada: ProvenIdentity = {
   groups: [],
 }
 const signIn = (
-  ctx: ReturnType<typeof aTenant>,
+  ctx: Awaited<ReturnType<typeof aTenant>>,
   more: object = {},
   connection: object = {},
   deps: AuthDeps = stack.deps,
@@ -42,7 +44,7 @@ const user = async (result: ReturnType<typeof signIn>) => {
 }
 
 test('two first log-ins at once in two processes make one user', async () => {
-  const ctx = aTenant()
+  const ctx = await aTenant()
   const other = stack.another()
 
   const both = await Promise.all([user(signIn(ctx)), user(signIn(ctx, {}, {}, other)), user(signIn(ctx))])
@@ -52,7 +54,7 @@ test('two first log-ins at once in two processes make one user', async () => {
 })
 
 test('what is stored names nobody', async () => {
-  const ctx = aTenant()
+  const ctx = await aTenant()
 
   const made = await user(signIn(ctx))
 

@@ -2,12 +2,18 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { type Kms, NoSuchKey } from '../../../functions/auth/ports/kms.ts'
 
 /** Cloud KMS in memory, for tests that are not about it: keys that can be destroyed, and go down. */
-export function memoryKms(): Kms & { destroy(keyId: string): void; down: boolean; calls: string[] } {
+export function memoryKms(): Kms & {
+  destroy(keyId: string): void
+  has(keyId: string): boolean
+  down: boolean
+  calls: string[]
+} {
   const keys = new Map<string, Buffer | 'destroyed'>()
   const calls: string[] = []
   const kms = {
     down: false,
     calls,
+    has: (keyId: string) => keys.has(keyId),
     destroy: (keyId: string) => void keys.set(keyId, 'destroyed'),
     ensureKey: async (keyId: string) => {
       if (!keys.has(keyId)) keys.set(keyId, randomBytes(32))
