@@ -232,7 +232,7 @@ describe('events', () => {
   test.each([...all.values()].map((contract) => [contract.type, contract] as const))(
     '%s needs every member of its example',
     (_type, contract) => {
-      const optional = new Set(['operationId', 'trialEndsAt', 'effective'])
+      const optional = new Set(['operationId', 'trialEndsAt', 'effective', 'fromTier', 'sequence'])
       for (const name of Object.keys(contract.example)) {
         const { [name]: _left, ...rest } = contract.example as Record<string, unknown>
         if (!contract.parseData(rest).ok) continue

@@ -2,6 +2,7 @@ import type { HealthCheck } from '#shared/health.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { healthHandler, metricsHandler, sweepHandler } from '#shared/http/standard.ts'
 import type { PublicHandler } from '#shared/http/types.ts'
+import { ok } from '#shared/result.ts'
 import type { Platform } from '#shared/wiring.ts'
 import { commandHandlers } from './http/commands.ts'
 import { deadLetterHandlers } from './http/dead-letters.ts'
@@ -10,6 +11,7 @@ import { historyHandlers } from './http/history.ts'
 import { apiPages } from './http/paging.ts'
 import { tenantHandlers } from './http/tenants.ts'
 import { resumeDueOperations } from './operations/resume-due-operations.ts'
+import { runTimers } from './operations/run-timers.ts'
 
 /** Every route of the tenants API. */
 export function tenantsApi(
@@ -31,5 +33,7 @@ export function tenantsApi(
     getTenantsHealth: healthHandler(checks, platform),
     getTenantsMetrics: (request) => metrics(request),
     runLifecycleSweep: sweep,
+    runLifecycleTimers: async ({ nowMs, trace, log, signal }) =>
+      ok({ status: 200, json: await runTimers(deps, { nowMs, trace, log, signal }) }),
   }
 }

@@ -13,6 +13,7 @@ export const JOBS = {
   'billing-rollups': { function: 'billing-api', path: '/internal/rollups/run', everySeconds: 300 },
   'billing-close': { function: 'billing-api', path: '/internal/close/run', everySeconds: 3600 },
   'lifecycle-sweep': { function: 'tenants-api', path: '/internal/sweep/run', everySeconds: 60 },
+  'lifecycle-timers': { function: 'tenants-api', path: '/internal/timers/run', everySeconds: 3600 },
 } as const satisfies Record<string, Job>
 
 export type JobName = keyof typeof JOBS

@@ -214,7 +214,11 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'billing',
     'how far a job came, each tenant that jobs look at, and what each invoice adds to the revenue',
   ),
-  kept('timers/{id}', 'lifecycle', 'what is due later than a month'),
+  doc(
+    'timers/{hour_operationId}',
+    'lifecycle',
+    'what is due in days or weeks: the end of a time of grace, an operation that has its day',
+  ),
   kept('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again'),
   kept('deletionCertificates/{id}', 'lifecycle', 'proof of a deletion'),
 ]

@@ -326,6 +326,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   runBillingRollups: 'scheduler',
   runBillingClose: 'scheduler',
   runLifecycleSweep: 'scheduler',
+  runLifecycleTimers: 'scheduler',
 }
 
 describe('every route, whoever calls and whosever it is', () => {

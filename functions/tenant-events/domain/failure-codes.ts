@@ -31,6 +31,10 @@ export const FAILURE_CODES = {
     'The tenant is on a cluster that this deployment has no way to.',
     'Set the address of that cluster; a tenant is never moved by a change of settings.',
   ),
+  'operation.superseded': help(
+    'A later order took its place; what it had begun was undone.',
+    'Nothing. The operation that took its place is in the list of operations.',
+  ),
   'step.threw': help('Something failed that nobody foresaw; the log has the stack.', NOTHING),
   'cluster.unreachable': help(
     'The Kubernetes API did not answer, or not in a way that can be read.',
@@ -97,6 +101,22 @@ export const FAILURE_CODES = {
   'cluster.timeout': help('The cluster gave up on the call.', NOTHING),
   'cluster.service_unavailable': help('The cluster is unwell.', NOTHING),
   'cluster.internal_error': help('The cluster failed, or an object does not fit its schema.', CORRECT),
+  'purge.documents_left': help(
+    'Somebody keeps documents of a tenant that is purged; the text counts them by collection.',
+    'Find out who writes them: the first part of the name is the group. They must be gone before a certificate says so.',
+  ),
+  'purge.objects_left': help(
+    'An object was written for a tenant that is purged; it was deleted again.',
+    NOTHING,
+  ),
+  'export.part_damaged': help(
+    'A part of an export is not what its writer said it was.',
+    'Order the export anew; if it happens again, look at the bucket for other writers.',
+  ),
+  'export.no_bucket': help(
+    'There is no bucket to export to.',
+    'Set STORAGE_BUCKET and order the export anew.',
+  ),
   'cloud.unreachable': help(
     'A service of Google Cloud did not answer, or not in a way that can be read.',
     'Nothing for minutes; after that look at the status of the service and at the VPC connector.',

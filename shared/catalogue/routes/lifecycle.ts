@@ -58,4 +58,5 @@ export const LIFECYCLE_ROUTES = {
   getTenantsHealth: open('GET', '/health/tenants', 'tenants-api'),
   getTenantsMetrics: secured('GET', '/metrics/tenants', 'tenants-api', 'platform:read'),
   runLifecycleSweep: scheduled('/internal/sweep/run', 'tenants-api'),
+  runLifecycleTimers: scheduled('/internal/timers/run', 'tenants-api'),
 } as const satisfies Record<string, Route>

@@ -14,5 +14,5 @@ export type ResumeRequested = {
 export const resumeRequested = defineEvent<ResumeRequested>(
   'ai.energent.tenant.resume-requested.v1',
   z.object({ tenantId: z.string(), reason: z.string().min(1).max(200).optional() }),
-  { tenantId: 'acme', reason: 'paid' },
+  { tenantId: 'acme' },
 )
