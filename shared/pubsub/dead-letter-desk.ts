@@ -45,7 +45,10 @@ const LOOKS = 3
 const LOOK_PAUSE_MS = 400
 
 /** Opens the dead letters of a topic when they are first asked for, and keeps the connection. */
-export function deadLetterDesk(open: (topic: TopicName) => Promise<DeadLetterBox>): DeadLetterDesk {
+export function deadLetterDesk(
+  open: (topic: TopicName) => Promise<DeadLetterBox>,
+  lookPauseMs = LOOK_PAUSE_MS,
+): DeadLetterDesk {
   const boxes = new Map<TopicName, Promise<DeadLetterBox>>()
   const boxOf = (topic: TopicName): Promise<DeadLetterBox> => {
     const opened = boxes.get(topic) ?? open(topic)
@@ -69,7 +72,7 @@ export function deadLetterDesk(open: (topic: TopicName) => Promise<DeadLetterBox
       let found = false
       for (let look = 1; look <= LOOKS && !found && !signal.aborted; look += 1) {
         // Real time on purpose: it is Pub/Sub's own lease that is waited for.
-        if (look > 1) await pause(LOOK_PAUSE_MS)
+        if (look > 1) await pause(lookPauseMs)
         const selects = (letter: DeadLetter): boolean => letter.messageId === messageId
         const one = { ids: [messageId], selects, limit: 1, mostSeen: MOST_LETTERS, signal }
         await eachLetter(box, one, (letter) => {
