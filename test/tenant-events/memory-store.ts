@@ -182,14 +182,16 @@ export function memoryStore(
         if (committed !== undefined) return committed
       }
     },
-    find: async (tenantId) => tenants.get(tenantId),
+    find: (tenantId) => link('read tenant', () => tenants.get(tenantId)),
     timerBook: {
-      due: async (nowMs, limit) =>
-        [...timers.values()]
-          .filter(({ dueAtMs }) => dueAtMs <= nowMs)
-          .sort((left, right) => left.dueAtMs - right.dueAtMs)
-          .slice(0, limit),
-      drop: async (timer) => void timers.delete(timerId(timer)),
+      due: (nowMs, limit) =>
+        link('read timers', () =>
+          [...timers.values()]
+            .filter(({ dueAtMs }) => dueAtMs <= nowMs)
+            .sort((left, right) => left.dueAtMs - right.dueAtMs)
+            .slice(0, limit),
+        ),
+      drop: (timer) => link('drop timer', () => void timers.delete(timerId(timer))),
     },
     list: async (filter, pageSize, after) => {
       const all = [...tenants.values()]

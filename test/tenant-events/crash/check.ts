@@ -7,7 +7,7 @@ import type { Story } from './story.ts'
 /** The ends that calm runs of a story come to, by where its asks met the tenant. */
 export type Calm = {
   readonly story: Story
-  readonly byPoints: ReadonlyMap<string, string>
+  readonly byPoints: ReadonlyMap<string, ReadonlySet<string>>
   readonly ends: ReadonlySet<string>
   /** Asks that are refused in some calm run, by their place. */
   readonly refused: ReadonlySet<number>
@@ -51,7 +51,7 @@ async function tellCalmly(story: Story): Promise<Calm> {
   await vary([])
   return {
     story,
-    byPoints: new Map(outcomes.map(({ points, end }) => [points.join(' | '), end])),
+    byPoints: endsByPoints(outcomes),
     ends: new Set(outcomes.map(({ end }) => end)),
     refused: new Set(outcomes.flatMap(({ points }) => refusedOf(points))),
     calls: Math.max(...outcomes.map(({ calls }) => calls)),
@@ -66,9 +66,18 @@ export function compare(calm: Calm, outcome: Outcome): string[] {
   const refused = refusedOf(outcome.points).find((at) => !calm.refused.has(at))
   if (refused !== undefined) return [`ask ${refused} was answered: ${outcome.points[refused]}`]
   const expected = calm.byPoints.get(points)
-  if (expected === outcome.end) return []
-  if (expected === undefined && calm.ends.has(outcome.end)) return []
-  return [`asked at ${points}: ${differenceOf(expected ?? [...calm.ends][0] ?? '', outcome.end)}`]
+  if ((expected ?? calm.ends).has(outcome.end)) return []
+  const [nearest = ''] = expected ?? calm.ends
+  return [`asked at ${points}: ${differenceOf(nearest, outcome.end)}`]
+}
+
+function endsByPoints(outcomes: readonly Outcome[]): Map<string, Set<string>> {
+  const ends = new Map<string, Set<string>>()
+  for (const { points, end } of outcomes) {
+    const key = points.join(' | ')
+    ends.set(key, (ends.get(key) ?? new Set()).add(end))
+  }
+  return ends
 }
 
 /** The asks that were refused. */

@@ -19,11 +19,16 @@ const purge = [
 const reconcile = command({ name: 'reconcile' })
 const hold = (on: boolean) => command({ name: 'legal-hold', on, reference: 'case 7' })
 
-/** One object is refused for good, however often it is applied. */
+/** One object is refused for good, as long as the operation does not turn round. */
 function refusing(path: string): (ground: Ground) => void {
   return (ground) => {
-    clusterOf(ground, SHARED_CLUSTER).fail = (call) =>
-      call === path ? { kind: 'permanent', code: 'cluster.invalid', text: 'no' } : undefined
+    const { operations, tenants } = ground.documents
+    clusterOf(ground, SHARED_CLUSTER).fail = (call) => {
+      const [tenant] = tenants.values()
+      const { status } = operations.get(tenant?.op?.operationId ?? '') ?? {}
+      if (call !== path || status !== 'running') return undefined
+      return { kind: 'permanent', code: 'cluster.invalid', text: 'no' }
+    }
   }
 }
 
@@ -59,10 +64,7 @@ const PROVISIONING: readonly Story[] = [
   { name: 'provision dedicated', asks: [create({ deploymentModel: 'dedicated' })], ends: 'ACTIVE' },
 ]
 
-/** Every saga, each in a life of its own. */
-export const STORIES: readonly Story[] = [...PROVISIONING]
-
-export const LATER: readonly Story[] = [
+const CHANGING: readonly Story[] = [
   { name: 'tier up', begins: active, asks: [upTo('premium')], ends: 'ACTIVE' },
   { name: 'tier down', begins: active, asks: [downTo('basic')], ends: 'ACTIVE' },
   {
@@ -191,3 +193,6 @@ export const LATER: readonly Story[] = [
     ends: 'SUSPENDED',
   },
 ]
+
+/** Every saga, each in a life of its own. */
+export const STORIES: readonly Story[] = [...PROVISIONING, ...CHANGING]

@@ -1,5 +1,6 @@
 import { silentLogger } from '#shared/log.ts'
 import { resumeDueOperations } from '../../../functions/tenant-events/operations/resume-due-operations.ts'
+import { runTimers } from '../../../functions/tenant-events/operations/run-timers.ts'
 import type { Fleet } from './fleet.ts'
 import type { Kernel } from './kernel.ts'
 import type { PubSub } from './pubsub.ts'
@@ -16,6 +17,8 @@ export type Stage = {
 }
 
 const MINUTE_MS = 60_000
+/** Within which what a tick began has come to rest, unless something goes wrong. */
+const SETTLE_MS = 2_000
 const HEAL_AFTER_CALLS = 400
 /** Ticks without a commit after which nobody is waited for; the longest back-off is a few. */
 const MOST_IDLE_TICKS = 200
@@ -74,11 +77,15 @@ export function tellStory(kernel: Kernel, run: Run, stage: Stage): { over: () =>
       return
     }
     if (kernel.calls() > (run.healAfter ?? HEAL_AFTER_CALLS)) faults.heal()
-    if (!faults.missedSweep()) sweep(kernel, stage)
+    if (!faults.missedSweep()) sweep(stage)
+    time.after(SETTLE_MS, afterTick)
+  }
+  const afterTick = (): void => {
     if (resting() && made < asks.length) askNext()
     const due = dueAtMs(ground)
     const idle = fleet.open() + pubsub.outstanding() + unanswered === 0
-    time.after(idle && due !== undefined ? Math.max(MINUTE_MS, due - time.now()) : MINUTE_MS, tick)
+    const untilDueMs = idle && due !== undefined ? due - time.now() : 0
+    time.after(Math.max(MINUTE_MS - SETTLE_MS, untilDueMs), tick)
   }
   time.after(0, () => {
     askNext()
@@ -97,11 +104,17 @@ function dueAtMs({ documents }: Ground): number | undefined {
   return due.length === 0 ? undefined : Math.min(...due)
 }
 
-function sweep(_kernel: Kernel, { fleet, pubsub }: Stage): void {
+function sweep({ ground, fleet, pubsub }: Stage): void {
   pubsub.sweep()
   fleet.invoke(
     'sweep',
     ({ deps }) => resumeDueOperations(deps, deps.clock.now(), silentLogger),
+    () => {},
+  )
+  if (ground.documents.timers.size === 0) return
+  fleet.invoke(
+    'timers',
+    ({ deps }) => runTimers(deps, { nowMs: deps.clock.now(), log: silentLogger }),
     () => {},
   )
 }
