@@ -4,7 +4,8 @@ import { signalAfter } from '#shared/deadline.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import type { HealthCheck } from '#shared/health.ts'
 import type { TenantId } from '#shared/ids.ts'
-import { metadataTokens } from '#shared/metadata-token.ts'
+import { type AccessTokenSource, metadataTokens } from '#shared/metadata-token.ts'
+import { cloudObjectStore } from '#shared/object-store.ts'
 import { publishCheck } from '#shared/observability/dependency-checks.ts'
 import { deadLetterDesk } from '#shared/pubsub/dead-letter-desk.ts'
 import { openDeadLetters } from '#shared/pubsub/dead-letters.ts'
@@ -12,16 +13,18 @@ import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.
 import { firestoreCertificates } from './adapters/certificates.ts'
 import { cloudPorts } from './adapters/cloud.ts'
 import { clusterRoutes } from './adapters/cluster-routes.ts'
+import { evidenceSigner } from './adapters/evidence-signer.ts'
 import { kubernetesCluster } from './adapters/kubernetes.ts'
 import { kubernetesTransport } from './adapters/kubernetes-transport.ts'
 import { firestoreLifecycleStore } from './adapters/lifecycle-store.ts'
+import { firestoreOwnDocuments } from './adapters/own-documents.ts'
 import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
 import { firestoreTenantHistory } from './adapters/tenant-history.ts'
 import { firestoreTimerBook } from './adapters/timer-book.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
 import type { ApiDeps } from './http/deps.ts'
 import type { CloudPorts } from './ports/cloud.ts'
-import type { World } from './ports.ts'
+import type { PurgePorts, Signer } from './ports/purge.ts'
 
 export type Lifecycle = {
   readonly platform: Platform
@@ -50,7 +53,11 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
     directory: firestoreTenantDirectory(tenantIndex(database, 'lifecycle'), log),
     queue: pubsubWorkQueue(publisher),
     timers: firestoreTimerBook(system),
-    world: notWired({ ...cloud, certificates: firestoreCertificates(system) }),
+    world: {
+      ...cloud,
+      ...leavingPorts(platform, tokens),
+      certificates: firestoreCertificates(system),
+    },
     history: firestoreTenantHistory(tenants),
     deadLetters: deadLetterDesk((topic) =>
       openDeadLetters(
@@ -79,14 +86,27 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
   }
 }
 
-/** Until all adapters are there: a step that reaches for one that is not fails, and says for which. */
-function notWired(wired: Partial<World>): World {
-  return new Proxy(wired as World, {
-    get: (world, port) => {
-      if (!Object.hasOwn(world, port)) throw new Error(`${String(port)} is not wired`)
-      return Reflect.get(world, port)
-    },
-  })
+/** What leaving needs: the bucket, where there is one, lifecycle's own documents, and the evidence key. */
+function leavingPorts(
+  { clock, config, database, ids, system, tenants }: Platform,
+  tokens: AccessTokenSource,
+): Omit<PurgePorts, 'certificates'> {
+  const { KMS_API_URL, KMS_KEY_RING, STORAGE_API_URL, STORAGE_BUCKET: bucket } = config
+  return {
+    documents: firestoreOwnDocuments({ database, tenants, system, ids, clock }),
+    objects: bucket === undefined ? undefined : cloudObjectStore({ apiUrl: STORAGE_API_URL, bucket, tokens }),
+    signer:
+      KMS_KEY_RING === undefined
+        ? noSigner
+        : evidenceSigner({ apiUrl: KMS_API_URL, keyRing: KMS_KEY_RING, tokens }),
+  }
+}
+
+/** Without a key ring nothing is signed, and so nobody is purged. */
+const noSigner: Signer = {
+  sign: () => Promise.reject(new Error('KMS_KEY_RING is missing')),
+  key: () => Promise.reject(new Error('KMS_KEY_RING is missing')),
+  keys: () => Promise.resolve([]),
 }
 
 /** No tenant has an id with a capital letter: that there is no such key is the answer hoped for. */

@@ -146,6 +146,12 @@ export const LOG_MESSAGES = {
     ['managers'],
     ['operationId', 'step'],
   ),
+  'documents left of a purged tenant': notice(
+    'WARNING',
+    'A purge found documents that somebody still keeps of its tenant; `detail` counts them by collection.',
+    ['detail'],
+    ['operationId', 'step'],
+  ),
   'namespace is not ours': notice(
     'ERROR',
     'A namespace of the name wanted exists without our labels; it is left alone.',

@@ -58,6 +58,11 @@ export const STEP_KEYS = [
   'delete-cluster',
   'await-key-destroyed',
   'delete-key',
+  'confirm-purge',
+  'await-erased',
+  'erase-documents',
+  'delete-objects',
+  'issue-certificate',
 ] as const
 export type StepKey = (typeof STEP_KEYS)[number]
 
@@ -190,17 +195,23 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
     startFact: 'purge-started',
     onRefusal: 'stay',
     steps: [
+      { code: 'G01', key: 'confirm-purge', owesUndo: false },
       { code: 'G02', key: 'remove-workloads', owesUndo: false },
       { code: 'G03', key: 'delete-namespace', owesUndo: false },
       { code: 'G04', key: 'prove-volumes-gone', owesUndo: false },
       { code: 'G05', key: 'revoke-access', owesUndo: false },
       { code: 'G06', key: 'delete-secrets', owesUndo: false },
+      { code: 'G07', key: 'await-erased', owesUndo: false },
+      { code: 'G07', key: 'erase-documents', owesUndo: false },
+      { code: 'G08', key: 'delete-objects', owesUndo: false },
       { code: 'G09', key: 'delete-backups', owesUndo: false },
       { code: 'G10', key: 'shred-key', owesUndo: false },
       // Before the wait for the key: nobody pays for a cluster of nobody's for a month.
       { code: 'G11', key: 'delete-cluster', owesUndo: false, when: hasOwnCluster },
       { code: 'G10', key: 'await-key-destroyed', owesUndo: false },
       { code: 'G10', key: 'delete-key', owesUndo: false },
+      // With the tombstone and the end of the tenant's document: one commit.
+      { code: 'G13', key: 'issue-certificate', owesUndo: false },
     ],
   },
   reconcile: {

@@ -194,7 +194,10 @@ function mustUndo(kind: OperationKind, other: OperationKind): boolean {
   return kind === 'provision' || (kind === 'tier-change' && other === 'tier-change')
 }
 
-/** From now on what was done is undone, the last first. */
+/**
+ * From now on what was done is undone, the last first. The objects get a higher number for it, so that a
+ * worker that is late with what is being undone is refused by the cluster.
+ */
 function turnBack(
   draft: Draft,
   operation: Operation,
@@ -204,7 +207,8 @@ function turnBack(
 ): Progress {
   const failure = { step: op.step, code: why.code, blocked: why.blocked }
   const back: Operation = { ...operation, status: 'compensating', failure }
-  return proceed(draft, back, { ...op, attempt: 0 }, options)
+  const fenced = withTenant(draft, { specRevision: draft.tenant.specRevision + 1 })
+  return proceed(fenced, back, { ...op, attempt: 0 }, options)
 }
 
 function afterFailure(
@@ -232,7 +236,7 @@ function afterFailure(
   return park(draft, operation, op, options, { pauseMs, stuck: final })
 }
 
-/** An answer that came while the step ran is not waited for. */
+/** An answer that came while the step ran is not waited for, and nothing is where the step has more to do. */
 function afterWaiting(
   draft: Draft,
   before: Operation,
@@ -241,7 +245,7 @@ function afterWaiting(
   outcome: StepOutcome & { kind: 'waiting' },
   options: SettleOptions & { readonly seen: Answers },
 ): Progress {
-  const { waitingFor, dueAtMs, change, events = [] } = outcome
+  const { again = false, waitingFor, dueAtMs, change, events = [] } = outcome
   const operation = withStep(before, step.key, {
     // A step that is being undone keeps the status it is undone from.
     ...(before.status === 'running' ? { status: 'waiting' as const } : {}),
@@ -250,7 +254,8 @@ function afterWaiting(
   })
   const tenant = change === undefined ? draft.tenant : change(draft.tenant)
   const waiting = withEvents({ ...draft, tenant }, events)
-  if (hasAnswered(operation.answers, options.seen)) return atBoundary(waiting, operation, op, options)
+  if (again || hasAnswered(operation.answers, options.seen))
+    return atBoundary(waiting, operation, op, options)
   return park(waiting, operation, op, options, dueAtMs === undefined ? {} : { dueAtMs })
 }
 

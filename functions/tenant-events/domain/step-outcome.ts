@@ -5,7 +5,7 @@ import type { Evidence, Failure } from './operation.ts'
 import type { Tenant } from './tenant.ts'
 
 /** What a step can wait for; nobody waits in a function. */
-export type Awaited = 'billing' | 'auth' | 'slots' | 'cluster' | 'cloud' | 'volume' | 'key'
+export type Awaited = 'billing' | 'auth' | 'slots' | 'cluster' | 'cloud' | 'volume' | 'key' | 'storage'
 
 /** How a step's try ended. `change` and `facts` become true in the commit that records it. */
 export type StepOutcome =
@@ -28,6 +28,8 @@ export type StepOutcome =
       readonly waitingFor: Awaited
       /** When it is worth looking again; the usual back-off unless given. An answer wakes it before. */
       readonly dueAtMs?: number
+      /** Nothing is waited for: the step has done as much as one try may, and goes on from its evidence. */
+      readonly again?: true
       readonly evidence?: Evidence
       readonly events?: readonly OutgoingEvent[]
       readonly change?: (tenant: Tenant) => Tenant

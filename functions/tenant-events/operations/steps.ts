@@ -6,21 +6,26 @@ import { applyIdentity } from './steps/apply-identity.ts'
 import { applyLimits } from './steps/apply-limits.ts'
 import { applyNamespace } from './steps/apply-namespace.ts'
 import { applyStorage } from './steps/apply-storage.ts'
+import { awaitErased } from './steps/await-erased.ts'
 import { awaitKeyDestroyed } from './steps/await-key-destroyed.ts'
 import { bindIdentity, revokeAccess } from './steps/bind-identity.ts'
 import { chargeTier } from './steps/charge-tier.ts'
 import { commitTier } from './steps/commit-tier.ts'
+import { confirmPurge } from './steps/confirm-purge.ts'
 import { createKey } from './steps/create-key.ts'
 import { deleteBackups } from './steps/delete-backups.ts'
 import { deleteCluster } from './steps/delete-cluster.ts'
 import { deleteKey } from './steps/delete-key.ts'
 import { deleteNamespace } from './steps/delete-namespace.ts'
+import { deleteObjects } from './steps/delete-objects.ts'
 import { deleteSecrets } from './steps/delete-secrets.ts'
 import { drainSlots } from './steps/drain-slots.ts'
 import { drainWorkflows } from './steps/drain-workflows.ts'
 import { ensureCluster } from './steps/ensure-cluster.ts'
 import { ensureSecrets } from './steps/ensure-secrets.ts'
+import { eraseDocuments } from './steps/erase-documents.ts'
 import { fitStorage } from './steps/fit-storage.ts'
+import { issueCertificate } from './steps/issue-certificate.ts'
 import { precheckTier } from './steps/precheck-tier.ts'
 import { prepareBilling } from './steps/prepare-billing.ts'
 import { proveVolumesGone } from './steps/prove-volumes-gone.ts'
@@ -85,4 +90,9 @@ export const STEPS: Readonly<Record<StepKey, Step>> = {
   'delete-cluster': deleteCluster,
   'await-key-destroyed': awaitKeyDestroyed,
   'delete-key': deleteKey,
+  'confirm-purge': confirmPurge,
+  'await-erased': awaitErased,
+  'erase-documents': eraseDocuments,
+  'delete-objects': deleteObjects,
+  'issue-certificate': issueCertificate,
 }

@@ -1,0 +1,48 @@
+import type { Evidence } from '../../domain/operation.ts'
+import { stepOf } from '../../domain/operation.ts'
+import type { StepOutcome } from '../../domain/saga.ts'
+import type { DocumentCounts } from '../../ports/purge.ts'
+import { goOnSoon } from './go-on.ts'
+import { nothingToUndo, type Step, type StepWork } from './step.ts'
+
+/** Commits of one try: as many as fit well into the time a step has. */
+const MOST_ROUNDS = 40
+
+/**
+ * By these auth and billing know that the tenant is gone, until the fact of its end takes them too: no more
+ * of each than they need for it.
+ */
+const MARKERS: DocumentCounts = { auth_state: 2, auth_shred: 1, billing_tenant: 2 }
+
+/**
+ * G07, second half: erases what lifecycle itself keeps, then counts what anybody still has below the tenant
+ * and is not satisfied until that is nothing.
+ */
+export const eraseDocuments: Step = {
+  run: async (work) => {
+    const { ctx, operation, world } = work
+    let evidence = stepOf(operation, 'erase-documents').evidence
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      const erased = await world.documents.eraseSome(ctx, operation.operationId)
+      if (Object.keys(erased).length === 0) return nothingLeft(work, evidence)
+      evidence = added(evidence, erased)
+    }
+    return goOnSoon(evidence)
+  },
+  undo: nothingToUndo,
+}
+
+/** Done with what was counted, when nothing is left below the tenant; otherwise what is, and where. */
+export async function nothingLeft(work: StepWork, evidence: Evidence): Promise<StepOutcome> {
+  const left = await work.world.documents.countLeft(work.ctx, work.operation.operationId)
+  const beyond = Object.entries(left).filter(([kind, count]) => count > (MARKERS[kind] ?? 0))
+  if (beyond.length === 0) return { kind: 'done', evidence: { ...evidence } }
+  const text = beyond.map(([kind, count]) => `${kind} ${count}`).join(', ')
+  work.log.warn('documents left of a purged tenant', { detail: text })
+  return { kind: 'failed', failure: { kind: 'transient', code: 'purge.documents_left', text } }
+}
+
+function added(before: Evidence, erased: DocumentCounts): Evidence {
+  const sums = Object.entries(erased).map(([kind, count]) => [kind, `${Number(before[kind] ?? 0) + count}`])
+  return { ...before, ...Object.fromEntries(sums) }
+}
