@@ -6,12 +6,25 @@ import {
   identityObjects,
   namespaceObject,
 } from '../../../functions/tenant-events/domain/kubernetes-objects.ts'
+import {
+  backupSchedule,
+  claimObject,
+  configObject,
+  releaseObject,
+  scalingObjects,
+} from '../../../functions/tenant-events/domain/kubernetes-workloads.ts'
 import { guardrailObjects } from '../../../functions/tenant-events/domain/tenant-objects.ts'
 import { ACME } from '../world.ts'
 
 const all = (tier: (typeof TIERS)[number]): ClusterObject[] => {
   const spec = { tenantId: ACME, tier, specRevision: 1 }
-  return [namespaceObject(spec), ...guardrailObjects(spec), ...identityObjects(spec)]
+  return [
+    namespaceObject(spec),
+    ...guardrailObjects(spec),
+    ...identityObjects(spec),
+    claimObject(spec),
+    ...scalingObjects(spec),
+  ]
 }
 
 const named = (tier: (typeof TIERS)[number], name: string): ClusterObject => {
@@ -28,7 +41,7 @@ describe('the objects of a tenant', () => {
       entries: { id: string; request: { body: ClusterObject } }[]
     }
     const recorded = entries
-      .filter(({ id }) => /^OR-(0[1-9]|1[0-5])$/.test(id))
+      .filter(({ id }) => /^OR-(0[1-9]|1[0-8])$/.test(id))
       .map(({ request }) => request.body)
     const renamed = JSON.parse(
       JSON.stringify(recorded)
@@ -57,6 +70,9 @@ describe('the objects of a tenant', () => {
     expect(named(tier, 'tenant-limits')['spec']).toMatchObject({
       limits: [{ max: { cpu: mostCpu, memory: mostMemory } }, { max: { storage } }],
     })
+    expect(named(tier, 'tenant-data')['spec']).toMatchObject({ resources: { requests: { storage } } })
+    const scaler = all(tier).find(({ kind }) => kind === 'HorizontalPodAutoscaler')
+    expect(scaler?.['spec']).toMatchObject({ minReplicas: 1, maxReplicas: Number(pods) / 2 })
   })
 
   test.each(TIERS)('of %s all carry the tenant, who manages them and the revision', (tier) => {
@@ -74,6 +90,77 @@ describe('the objects of a tenant', () => {
     expect(first).toMatchObject({
       metadata: { name: 'default-deny' },
       spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+    })
+  })
+
+  const spec = { tenantId: ACME, tier: 'premium', specRevision: 7 } as const
+
+  test('of a suspended tenant let no pod start and nothing out, and are otherwise the same', () => {
+    const still = guardrailObjects({ ...spec, suspended: true })
+    const awake = guardrailObjects(spec)
+    expect(still.map(({ kind, metadata }) => [kind, metadata])).toEqual(
+      awake.map(({ kind, metadata }) => [kind, metadata]),
+    )
+    for (const [index, object] of still.entries()) {
+      const before = awake[index]?.['spec'] as Record<string, unknown>
+      const after = object['spec'] as Record<string, unknown>
+      if (object.kind === 'NetworkPolicy') {
+        const { egress: _out, ...closed } = before
+        expect(after).toEqual(closed)
+      } else if (object.metadata.name === 'tenant-compute') {
+        expect(after).toEqual({ ...before, hard: { ...(before['hard'] as object), pods: '0' } })
+      } else expect(after).toEqual(before)
+    }
+  })
+
+  test('hand the workloads to Flux, with what the tier lets them have', () => {
+    expect(releaseObject(spec)['spec']).toMatchObject({
+      suspend: false,
+      values: { slots: 4, suspended: false, priorityClassName: 'energent-tenant-premium' },
+    })
+    expect(releaseObject({ ...spec, suspended: true })['spec']).toMatchObject({
+      suspend: false,
+      values: { suspended: true },
+    })
+    expect(releaseObject(spec, false)['spec']).toMatchObject({ suspend: true })
+  })
+
+  test('back the namespace up each night for ninety days, not all tenants at once', () => {
+    const schedules = ['acme', 'beta', 'gamma', 'delta'].map((tenantId) =>
+      backupSchedule({ ...spec, tenantId: tenantId as typeof ACME }),
+    )
+    const [first] = schedules
+    expect(first).toMatchObject({
+      metadata: { name: 'tenant-acme', namespace: 'velero', labels: { 'energent.ai/tenant-id': 'acme' } },
+      spec: {
+        template: {
+          includedNamespaces: ['tenant-acme'],
+          ttl: '2160h',
+          metadata: { labels: { 'energent.ai/tenant-id': 'acme' } },
+        },
+      },
+    })
+    const times = schedules.map((one) => (one['spec'] as { schedule: string }).schedule)
+    for (const time of times) expect(time).toMatch(/^([1-5]?\d) [1-5] \* \* \*$/)
+    expect(new Set(times).size).toBe(times.length)
+  })
+
+  test('tell the workloads names alone', () => {
+    const config = {
+      cluster: 'c',
+      region: 'r',
+      deploymentModel: 'dedicated',
+      keyName: null,
+      secrets: ['p/x/s'],
+    }
+    expect(configObject(spec, config)['data']).toEqual({
+      'tenant-id': 'acme',
+      tier: 'premium',
+      slots: '4',
+      cluster: 'c',
+      region: 'r',
+      'deployment-model': 'dedicated',
+      'secret.s': 'p/x/s',
     })
   })
 })
