@@ -243,15 +243,25 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const OPERATOR: readonly PlatformScope[] = ['platform:tenants', 'platform:read']
+const OPERATOR: readonly PlatformScope[] = ['platform:tenants', 'platform:read', 'platform:purge']
 const MEMBER: readonly TenantScope[] = ['tenant:read', 'tenant:manage']
 
-/** `operator`, `operator2`, `support` (reads only), `tenant:{id}`, `impostor:{id}` (an operator's scopes), or nobody. */
+/** Whose machine an operator's client is: the first two are one person's, the last one nobody's. */
+const OWNERS: Readonly<Record<string, string>> = {
+  operator: 'usr_ada',
+  operator1: 'usr_ada',
+  operator2: 'usr_grace',
+}
+
+/**
+ * `operator`, `operator1`, `operator2`, `operator3`, `support` (reads only), `tenant:{id}` and `owner:{id}`,
+ * `impostor:{id}` (an operator's scopes), or nobody.
+ */
 function tokenOf(token: string, nowMs: number) {
-  const member = /^(?:tenant|impostor):(.+)$/.exec(token)?.[1]
+  const member = /^(?:tenant|owner|impostor):(.+)$/.exec(token)?.[1]
   const operator = /^(operator\d?|support)$/.test(token)
   if (member === undefined && !operator) return refuse('token.invalid', 'nobody')
-  const scopes: readonly string[] = token.startsWith('tenant:')
+  const scopes: readonly string[] = /^(?:tenant|owner):/.test(token)
     ? MEMBER
     : token === 'support'
       ? ['platform:read']
@@ -264,7 +274,8 @@ function tokenOf(token: string, nowMs: number) {
       subject: token,
       clientId: token,
       scopes: new Set(scopes),
-      roles: [],
+      roles: token.startsWith('owner:') ? ['owner'] : [],
+      owner: OWNERS[token],
       tokenId: 'j1',
       issuedAt,
       expiresAt: issuedAt + 3600,
