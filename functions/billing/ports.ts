@@ -6,7 +6,7 @@ import type { RefusalCode } from '#shared/refusals.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
-import type { VersionOf } from './domain/tally.ts'
+import type { Counts, VersionOf } from './domain/tally.ts'
 import type { TenantProjection } from './domain/tenant-projection.ts'
 import type { UsageBatch } from './domain/usage-batch.ts'
 import type { Producer, UsageEvent } from './domain/usage-event.ts'
@@ -105,6 +105,7 @@ export type BillingDeps = ContractDeps &
     readonly rollups: RollupStore
     readonly live: LiveCounters
     readonly versionOf: VersionOf
+    readonly counts: Counts
     readonly usage: UsageReader
     readonly work: WorkQueue
     readonly tenantList: TenantList

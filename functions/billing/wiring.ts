@@ -43,6 +43,7 @@ export function wireBilling(
     rollups: firestoreRollups(tenants),
     live: firestoreLiveCounters(tenants),
     versionOf: meters.versionOf,
+    counts: meters.counts,
   }
   const deps: BillingDeps = {
     ...counted,

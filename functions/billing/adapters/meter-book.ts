@@ -5,7 +5,13 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { Ids } from '#shared/ids.ts'
 import { canonicalJson, parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { FIRST_METERS, type MeterVersion, meterAt, parseMeterVersion } from '../domain/meter.ts'
+import {
+  FIRST_METERS,
+  type MeterVersion,
+  meterAt,
+  parseMeterVersion,
+  passesFilters,
+} from '../domain/meter.ts'
 import type { Kept, MeterBook } from '../ports/contracts.ts'
 
 const METERS = 'meters'
@@ -43,6 +49,10 @@ export function firestoreMeterBook(deps: Deps): MeterBook {
   return {
     refresh,
     versionOf: (meterId, atMs) => meterAt(held, meterId, atMs).version,
+    counts: ({ meter, version, group }) => {
+      const known = held.find((one) => one.meterId === meter && one.version === version)
+      return known === undefined || passesFilters(known, group)
+    },
     at: async (meterId, atMs) => {
       await refresh()
       return meterAt(held, meterId, atMs)

@@ -3,7 +3,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import { type Quantity, quantitiesOf } from '../domain/quantities.ts'
 import { add, fromScaled, larger, type Rational, rational } from '../domain/rational.ts'
 import { HOUR_MS, hourOf } from '../domain/spans.ts'
-import type { VersionOf } from '../domain/tally.ts'
+import type { Counts, VersionOf } from '../domain/tally.ts'
 import type { Estimate, LiveCounters, LiveTotal, RollupStore, UsageReader } from '../ports.ts'
 import { exactUntil, planDays, planHours, readKnown } from './usage-plan.ts'
 
@@ -11,6 +11,7 @@ type Parts = {
   readonly rollups: RollupStore
   readonly live: LiveCounters
   readonly versionOf: VersionOf
+  readonly counts: Counts
 }
 
 type Total = { readonly value: Rational | undefined; readonly events: number }
@@ -36,7 +37,7 @@ export async function estimateUsage(
     }),
   )
   slices.sort((left, right) => left.period.fromMs - right.period.fromMs)
-  const rules = { meters, groupBy: [], filter: {}, versionOf: parts.versionOf, nowMs }
+  const rules = { meters, groupBy: [], filter: {}, versionOf: parts.versionOf, counts: parts.counts, nowMs }
   const rows = quantitiesOf(rules, period, slices, [])
   const live = liveHours.map((hour) => known.live.get(hour)?.meters ?? {})
   const values = meters.map((meter) => {

@@ -9,7 +9,7 @@ import { quantitiesOf } from '../domain/quantities.ts'
 import { addRepeats, countRepeats } from '../domain/repeats.ts'
 import { hourOf, overlaps, periodOfHour, type Span } from '../domain/spans.ts'
 import type { Steps } from '../domain/steps.ts'
-import { tallyEvents, type VersionOf } from '../domain/tally.ts'
+import { type Counts, tallyEvents, type VersionOf } from '../domain/tally.ts'
 import type { CountedEvent } from '../domain/usage-event.ts'
 import type { CorrectionStore, Ledger, LiveCounters, Reading, RollupStore, UsageReader } from '../ports.ts'
 import { aloneReading } from './shared-reads.ts'
@@ -27,7 +27,8 @@ export type ReaderParts = {
   readonly rollups: RollupStore
   readonly live: LiveCounters
   readonly versionOf: VersionOf
-  /** Makes `versionOf` know what holds now. */
+  readonly counts: Counts
+  /** Makes `versionOf` and `counts` know what holds now. */
   readonly refreshVersions: () => Promise<void>
 }
 
@@ -60,6 +61,7 @@ export function usageReader(parts: ReaderParts): UsageReader {
         groupBy: query.groupBy ?? [],
         filter: query.filter ?? {},
         versionOf: parts.versionOf,
+        counts: parts.counts,
         nowMs: query.nowMs,
       }
       const rows = await reading.work(measuring(rules, windows, slices.value))

@@ -75,7 +75,7 @@ export const parseWantedMeter = parser<WantedMeter>(
  * Why a definition cannot measure the meter's events, or undefined where it can.
  *
  * What events mean and how they add up is the platform's and stays: closed hours of all versions are
- * folded alike. A version names how it is called and told apart, and which plans refer to.
+ * folded alike. A version says how it is called, what its filters let count, and which plans refer to it.
  */
 export function faultInMeter(wanted: Omit<MeterVersion, 'version' | 'validFromMs'>): string | undefined {
   const first = FIRST_METERS.find(({ meterId }) => meterId === wanted.meterId)
@@ -85,8 +85,16 @@ export function faultInMeter(wanted: Omit<MeterVersion, 'version' | 'validFromMs
   }
   const stray = wanted.dimensions.find((name) => !first.dimensions.includes(name))
   if (stray !== undefined) return `dimensions: events have no ${stray}`
-  if (Object.keys(wanted.filters).length > 0) return 'filters: belong to the prices of a plan'
-  return undefined
+  const foreign = Object.keys(wanted.filters).find((name) => !first.dimensions.includes(name))
+  return foreign === undefined ? undefined : `filters: events have no ${foreign}`
+}
+
+/** Whether a version counts what is in a group: it has one of the values in each dimension that is filtered. */
+export function passesFilters(
+  { filters }: Pick<MeterVersion, 'filters'>,
+  group: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(filters).every(([name, values]) => values.includes(group[name] ?? ''))
 }
 
 /** The version that holds at an instant. */

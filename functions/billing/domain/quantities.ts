@@ -4,7 +4,15 @@ import { dayKey, type Period } from './calendar.ts'
 import { heldLevels, type TaggedRun } from './level-runs.ts'
 import { merkleRoot } from './merkle.ts'
 import { fromScaled, type Rational, rational } from './rational.ts'
-import { addAmounts, STEP_DIGITS, type Tally, taggedRuns, tallyKey, type VersionOf } from './tally.ts'
+import {
+  addAmounts,
+  type Counts,
+  STEP_DIGITS,
+  type Tally,
+  taggedRuns,
+  tallyKey,
+  type VersionOf,
+} from './tally.ts'
 
 /** The tallies of an hour, of a part of one, or of a whole UTC day. */
 export type Slice = {
@@ -23,6 +31,8 @@ export type QuantityRules = {
   /** Keeps what has one of the values in each of the dimensions named. */
   readonly filter: Readonly<Record<string, readonly string[]>>
   readonly versionOf: VersionOf
+  /** What the meters' own filters let through; everything unless given. */
+  readonly counts?: Counts
   /** A level that no sample renews is missed until now, not beyond. */
   readonly nowMs: number
 }
@@ -218,6 +228,7 @@ function nothing(meter: MeterId): Rational | undefined {
   return METERS[meter].aggregation === 'max' ? undefined : rational(0n)
 }
 
-function passes({ filter }: QuantityRules, tally: Tally): boolean {
+function passes({ filter, counts }: QuantityRules, tally: Tally): boolean {
+  if (counts?.(tally) === false) return false
   return Object.entries(filter).every(([name, values]) => values.includes(tally.group[name] ?? ''))
 }

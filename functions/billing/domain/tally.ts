@@ -31,6 +31,9 @@ export type Tally = {
 /** Which version of a meter holds at an instant. */
 export type VersionOf = (meter: MeterId, atMs: number) => number
 
+/** Whether a version of a meter counts a group at all: its filters leave others out. */
+export type Counts = (tally: Pick<Tally, 'meter' | 'version' | 'group'>) => boolean
+
 /** What makes two tallies the same one of two spans; sorts as answers do. */
 export function tallyKey(tally: Pick<Tally, 'meter' | 'version' | 'group'>): string {
   return canonicalJson([tally.meter, tally.version, tally.group])

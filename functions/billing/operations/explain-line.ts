@@ -31,6 +31,7 @@ type Deps = Pick<
   | 'live'
   | 'rollups'
   | 'versionOf'
+  | 'counts'
 >
 
 export type ExplainRequest = {
@@ -136,6 +137,7 @@ async function evidenceOf(deps: Deps, request: ExplainRequest, of: OfLine): Prom
       period: part.period,
       isIn: (tally) =>
         tally.meter === part.price.meter &&
+        deps.counts(tally) &&
         priceFor(prices, tally.meter, tally.group)?.priceId === part.price.priceId &&
         (line.parent === null || canonicalJson(groupIn(part.price, tally.group)) === group),
       asOfMs: atMs,

@@ -16,7 +16,7 @@ export type EvidenceDeps = Pick<BillingDeps, 'ledger' | 'corrections' | 'live' |
 export type EvidenceQuery = {
   readonly ctx: TenantContext
   readonly period: Period
-  readonly isIn: (tally: Pick<Tally, 'meter' | 'group'>) => boolean
+  readonly isIn: (tally: Pick<Tally, 'meter' | 'version' | 'group'>) => boolean
   /** What was received later is left out; everything is in it where undefined. */
   readonly asOfMs: number | undefined
   /** As of then. */

@@ -25,7 +25,7 @@ export type LedgerEvent = {
   readonly producer: CountedEvent['producer']
   readonly key: string
   readonly digest: string
-  /** `replaced`: it counts as `counted` says. `free`: a run that the platform failed. */
+  /** `replaced`: it counts as `counted` says. `free`: a run that the platform failed, or left out by its meter. */
   readonly status: 'counted' | 'replaced' | 'void' | 'free'
   readonly counted?: {
     readonly time: string
@@ -37,7 +37,10 @@ export type LedgerEvent = {
 
 export type EventsPage = { readonly items: readonly LedgerEvent[]; readonly next: string | undefined }
 
-type Deps = Pick<BillingDeps, 'ledger' | 'corrections' | 'live' | 'reads' | 'tenants' | 'usage'>
+type Deps = Pick<
+  BillingDeps,
+  'ledger' | 'corrections' | 'live' | 'reads' | 'tenants' | 'usage' | 'versionOf' | 'counts' | 'meters'
+>
 
 export type ListRequest = {
   readonly ctx: TenantContext
@@ -100,6 +103,7 @@ async function readPage(
   reading: Reading,
 ): Promise<Result<EventsPage>> {
   const place = placeOf(page.after)
+  await deps.meters.refresh()
   const live = await deps.live.hours(ctx, dayKey(period.fromMs), dayKey(period.toMs - 1))
   const hours = [...live.keys()]
     .sort()
@@ -118,7 +122,7 @@ async function readPage(
       for (const event of after(events, hour === place?.hour ? place.key : undefined)) {
         if (!isIn(event) || !wanted(event)) continue
         if (items.length === page.pageSize) return ok({ items, next: `${hour}.${items.at(-1)?.key}` })
-        items.push(ledgerEvent(event, corrections, batches))
+        items.push(ledgerEvent(deps, event, corrections, batches))
       }
     }
   }
@@ -149,13 +153,16 @@ function placeOf(text: string | undefined): { hour: string; key: string | undefi
 }
 
 function ledgerEvent(
+  { versionOf, counts }: Pick<Deps, 'versionOf' | 'counts'>,
   event: CountedEvent,
   corrections: Corrections,
   batches: readonly LedgerBatch[],
 ): LedgerEvent {
   const { source, id, meter, resource, dimensions, producer, key, digest } = event
   const now = corrected(event, corrections)
-  const status = now === undefined ? 'void' : now !== event ? 'replaced' : event.free ? 'free' : 'counted'
+  const isLeftOut = !counts({ meter, version: versionOf(meter, event.timeMs), group: dimensions })
+  const isFree = event.free || isLeftOut
+  const status = now === undefined ? 'void' : now !== event ? 'replaced' : isFree ? 'free' : 'counted'
   const holding = batches.filter(({ events }) =>
     events.some((other) => other.key === key && other.digest === digest),
   )

@@ -14,7 +14,10 @@ import type { BillingDeps, Reading } from '../ports.ts'
 import { eventsOfHour, openEvidence } from './line-evidence.ts'
 
 /** What measuring takes: single events only for a price by transaction. */
-export type MeasureDeps = Pick<BillingDeps, 'plans' | 'usage' | 'ledger' | 'live' | 'corrections'>
+export type MeasureDeps = Pick<
+  BillingDeps,
+  'plans' | 'usage' | 'ledger' | 'live' | 'corrections' | 'versionOf' | 'counts'
+>
 
 export type Measurement = {
   readonly measured: MeasuredPeriod
@@ -135,7 +138,8 @@ async function withTransactions(
   for (const hour of query.hours.keys()) {
     const events = await eventsOfHour(deps, query, hour)
     if (!events.ok) return events
-    for (const { meter, dimensions, value } of events.value) {
+    for (const { meter, dimensions, value, timeMs } of events.value) {
+      if (!deps.counts({ meter, version: deps.versionOf(meter, timeMs), group: dimensions })) continue
       const passes = Object.entries(price.filters).every(([name, values]) =>
         values.includes(dimensions[name] ?? ''),
       )

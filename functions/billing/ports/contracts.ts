@@ -7,6 +7,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { MeterVersion } from '../domain/meter.ts'
 import type { PlanVersion } from '../domain/plan.ts'
+import type { Counts } from '../domain/tally.ts'
 import type { ErasureStore } from './erasure.ts'
 import type { DueWork, WorkflowSlots } from './slots.ts'
 
@@ -56,6 +57,8 @@ export type MeterBook = {
    * a version is made ten minutes before it is valid.
    */
   versionOf(meterId: MeterId, atMs: number): number
+  /** Whether a version's filters let a group count, as known here; all of a version that is not known. */
+  counts: Counts
   /** Brings what is known here up to date, if it is older than a minute. */
   refresh(): Promise<void>
 }
