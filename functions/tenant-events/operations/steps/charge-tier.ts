@@ -27,7 +27,8 @@ export const chargeTier: Step = {
       return {
         kind: 'done',
         evidence: { planId, effectiveAt: new Date(effectiveAtMs).toISOString() },
-        ...(effectiveAtMs > work.nowMs ? { scheduleAtMs: effectiveAtMs } : {}),
+        // What holds from now on may be a moment away by our clock: billing's need not agree with it.
+        ...(work.operation.request.effective === 'period_end' ? { scheduleAtMs: effectiveAtMs } : {}),
       }
     }
     const sent = stepOf(work.operation, 'charge-tier').evidence['commandId'] !== undefined
