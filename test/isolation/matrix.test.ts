@@ -132,6 +132,8 @@ const NO_SUCH_INVOICE = {
 const NO_INVOICE_TO_SETTLE = { ...NO_SUCH_INVOICE, own: 403 } as const
 /** What is done to a tenant, and not by it: operators for tenants do. */
 const BY_OPERATORS = { ...READABLE, own: 403, support: 404, finance: 404 } as const
+/** A body is read before the tenant is looked for. */
+const MISREAD = { ...BY_OPERATORS, admin: 400, adminToMissing: 400, adminToSuspended: 400 } as const
 /** No letter has the id of this matrix. */
 const OPERATE = {
   ...OPERATORS_READ,
@@ -167,13 +169,13 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   // The tier it has: nothing changes.
   changeTier: { ...READABLE, own: 202, admin: 202, adminToSuspended: 202, support: 404, finance: 404 },
   // Bodies that nobody could mean, so that no row changes what the next one sees.
-  suspendTenant: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  suspendTenant: MISREAD,
   resumeTenant: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
   // A machine with the scope is no owner.
-  offboardTenant: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  offboardTenant: MISREAD,
   cancelOffboarding: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
-  exportTenant: { ...BY_OPERATORS, own: 400, admin: 400, adminToSuspended: 400 },
-  approvePurge: { ...BY_OPERATORS, admin: 400, adminToSuspended: 400 },
+  exportTenant: { ...MISREAD, own: 400 },
+  approvePurge: MISREAD,
   setLegalHold: BY_OPERATORS,
   endLegalHold: { ...BY_OPERATORS, admin: 204, adminToSuspended: 204 },
   reconcileTenant: { ...BY_OPERATORS, admin: 202, adminToSuspended: 202 },
