@@ -1,4 +1,5 @@
 import { asRecord } from '#shared/json.ts'
+import { USED_BYTES } from '../../functions/tenant-events/domain/volume.ts'
 import type { ClusterKind, LiveObject } from '../../functions/tenant-events/ports/cluster.ts'
 
 export type Objects = Map<string, LiveObject>
@@ -46,7 +47,11 @@ function bindVolume(objects: Objects, namespace: string, store: Store): void {
   const name = `pvc-${claim?.uid}`
   if (claim === undefined || objects.has(`PersistentVolume//${name}`)) return
   const spec = { ...asRecord(claim.body['spec']), volumeName: name }
-  objects.set(path, { ...claim, body: { ...claim.body, spec, status: { phase: 'Bound' } } })
+  const metadata = asRecord(claim.body['metadata'])
+  // Whoever meters storage measures it from the first day on.
+  const annotations = { ...asRecord(metadata?.['annotations']), [USED_BYTES]: `${2 ** 30}` }
+  const body = { ...claim.body, metadata: { ...metadata, annotations }, spec, status: { phase: 'Bound' } }
+  objects.set(path, { ...claim, body })
   const claimRef = { namespace, name: claim.name, uid: claim.uid }
   store(`PersistentVolume//${name}`, {
     name,

@@ -66,12 +66,13 @@ function edit(life: Life, path: string, change: (body: LiveObject['body']) => ob
   life.world.cluster.objects.set(path, { ...live, body: { ...live.body, ...change(live.body) } })
 }
 
-/** Somebody has measured what the volume holds. */
-function holds(life: Life, gib: number): void {
+/** Somebody has measured what the volume holds; nobody has when it is undefined. */
+function holds(life: Life, gib: number | undefined): void {
   edit(life, CLAIM, (body) => {
     const metadata = asRecord(body['metadata'])
-    const annotations = { ...asRecord(metadata?.['annotations']), [USED_BYTES]: `${gib * 2 ** 30}` }
-    return { metadata: { ...metadata, annotations } }
+    const { [USED_BYTES]: _before, ...rest } = asRecord(metadata?.['annotations']) ?? {}
+    const measured = gib === undefined ? {} : { [USED_BYTES]: `${gib * 2 ** 30}` }
+    return { metadata: { ...metadata, annotations: { ...rest, ...measured } } }
   })
 }
 
@@ -164,7 +165,7 @@ test.each([
   ['what nobody has measured', undefined, 'tier.storage_in_use'],
 ] as const)('a volume that holds %s blocks the change', async (_name, gib, code) => {
   const life = await aLife('premium')
-  if (gib !== undefined) holds(life, gib)
+  holds(life, gib)
   const operationId = await ordered(life, change('basic'))
   await life.pass(10 * MINUTE_MS)
   expect(has(life)).toEqual(allOf('premium'))
@@ -268,6 +269,8 @@ test('a change for the end of the period is charged at once, and takes place whe
 test('a scheduled change that does not fit on its day is blocked, and its price taken back', async () => {
   const life = await aLife('premium')
   await ordered(life, change('basic', 'period_end'))
+  await life.pass(5 * MINUTE_MS)
+  holds(life, 40)
   await life.pass(9 * DAY_MS)
   expect(has(life)).toEqual(allOf('premium'))
   expect(life.facts()).toEqual(['tier-change-blocked'])
