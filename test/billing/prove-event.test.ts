@@ -18,7 +18,7 @@ function fullHours(indexes: ReadonlyMap<string, Uint8Array>) {
   const eventsIn = (hour: string) =>
     Array.from({ length: MANY }, (_none, at) => ({
       ...one,
-      key: `${hour}${at}`.padEnd(64, '0'),
+      key: `${hour}${String(at).padStart(54, '0')}`,
       timeMs: periodOfHour(hour).fromMs + at,
     }))
   const deps = {

@@ -161,6 +161,32 @@ describe('usage that an operator takes back', () => {
     expect(await countedYearAgo()).toBe('0')
   })
 
+  // A tenant may have more usage than one answer can read: what is rolled up is ruled out without reading it.
+  test('strictly reads no more of the ledger than the hours that may hold them', async () => {
+    await backfill({ reason: 'r', events: [old('c'), old('d')] })
+    await work()
+    const body = (id: string) => ({ tenantId: tenant, reason: 'r', events: [target(id)], strict: true })
+    const read: (readonly string[])[] = []
+    const { ledger } = world.deps
+    const hours = ledger.hours
+    Object.assign(ledger, {
+      hours: (...args: Parameters<typeof hours>) => {
+        read.push(args[1])
+        return hours(...args)
+      },
+    })
+    try {
+      await world.rollUp()
+      read.length = 0
+      expect((await voiding(body('nowhere'))).status).toBe(404)
+      expect(read).toEqual([])
+      expect((await voiding(body('c'))).status).toBe(202)
+      expect(read).toHaveLength(1)
+    } finally {
+      Object.assign(ledger, { hours })
+    }
+  })
+
   test('of the same name in two tenants is two jobs', async () => {
     const other = `${tenant}-twin`
     await world.fact(aTenantFact({ tenant: other }))

@@ -1,17 +1,15 @@
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { lineTree, ProofLevel } from '../domain/invoice/line-tree.ts'
-import { mayHold } from '../domain/key-index.ts'
 import { merklePath } from '../domain/merkle.ts'
 import { type Tally, tallyEvents, tallyKey } from '../domain/tally.ts'
 import type { CountedEvent } from '../domain/usage-event.ts'
+import { hoursOfKeys, type Places } from './hours-of-keys.ts'
 import { type EvidenceDeps, type EvidenceQuery, eventsOfHour, hourLeaves } from './line-evidence.ts'
 
 /** A key alone, or behind its hour, as the list of events has it. */
 const EVENT_NAME = /^(?:(\d{10})\.)?([0-9a-f]{64})$/
 /** Events looked at where no index of keys says which hour it is: two seconds' work. */
 const MOST_LOOKED_AT = 100_000
-/** Days whose indexes are read at the same time. */
-const PARALLEL = 8
 
 export type EventName = { readonly hour: string | undefined; readonly key: string }
 
@@ -42,7 +40,9 @@ export async function proveEvent(
   { hour: named, key }: EventName,
   tree: ReturnType<typeof lineTree>,
 ): Promise<Result<ProvenEvent>> {
-  const { likely, unknown } = named === undefined ? await placesOf(deps, query, key) : onlyIn(query, named)
+  const { ctx, hours, reading } = query
+  const { likely, unknown } =
+    named === undefined ? await hoursOfKeys(deps, ctx, [key], hours, reading) : onlyIn(query, named)
   let looked = 0
   for (const hour of [...likely, ...unknown]) {
     if (looked > MOST_LOOKED_AT) return tooMany()
@@ -59,30 +59,8 @@ export async function proveEvent(
   return refuse('resource.not_found', 'no such event', 'The line holds no event with this key.')
 }
 
-type Places = { readonly likely: readonly string[]; readonly unknown: readonly string[] }
-
 function onlyIn(query: EvidenceQuery, hour: string): Places {
   return { likely: query.hours.has(hour) ? [hour] : [], unknown: [] }
-}
-
-/** Hours whose index has the key's beginning, and hours that have no index of all their batches, newest first. */
-async function placesOf(deps: EvidenceDeps, query: EvidenceQuery, key: string): Promise<Places> {
-  const places = { likely: [] as string[], unknown: [] as string[] }
-  const days = [...Map.groupBy(query.hours.keys(), (hour) => hour.slice(0, 8))]
-  for (let at = 0; at < days.length; at += PARALLEL) {
-    query.reading.check()
-    await Promise.all(
-      days.slice(at, at + PARALLEL).map(async ([day, hours]) => {
-        const keyed = await deps.rollups.keys(query.ctx, day)
-        for (const hour of hours) {
-          const { keys, batchCount } = keyed.get(hour) ?? {}
-          if (keys === undefined || batchCount !== query.hours.get(hour)?.batches) places.unknown.push(hour)
-          else if (mayHold(keys, key)) places.likely.push(hour)
-        }
-      }),
-    )
-  }
-  return { likely: places.likely.sort().reverse(), unknown: places.unknown.sort().reverse() }
 }
 
 /** Undefined where the tree does not hold the event's tally. */

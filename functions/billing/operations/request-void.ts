@@ -4,14 +4,18 @@ import { parseJson, parser } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Trace } from '#shared/trace.ts'
+import { dayKey } from '../domain/calendar.ts'
 import { checkCorrection } from '../domain/correction.ts'
+import { DAY_MS } from '../domain/spans.ts'
 import { eventKey } from '../domain/usage-event.ts'
 import { backfillFloorMs, usageJobId, voidEventOf } from '../domain/usage-job.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
+import { hoursOfKeys } from './hours-of-keys.ts'
 import { checkTenant } from './request-backfill.ts'
 
 const MOST_EVENTS = 500
-const WINDOW_MS = 31 * 24 * 3_600_000
+/** Events looked at for one answer: ten seconds' work. */
+const MOST_LOOKED_AT = 500_000
 
 export type Voiding = {
   readonly tenantId: TenantId
@@ -62,13 +66,15 @@ export function parseVoid(
   return ok({ ...body.value, tenantId: tenantId.value, strict })
 }
 
+type FindDeps = Pick<BillingDeps, 'ledger' | 'live' | 'rollups'>
+
 /**
  * Takes back events of a tenant, on an operator's word: durable as one job when this returns. A void of
  * what is not there waits for it, unless `strict` asks for everything to be there; of what was voided
  * before it changes nothing.
  */
 export async function requestVoid(
-  deps: Pick<BillingDeps, 'ledger' | 'reads' | 'tenants' | 'usageJobs'>,
+  deps: FindDeps & Pick<BillingDeps, 'reads' | 'tenants' | 'usageJobs'>,
   request: {
     readonly ctx: TenantContext
     readonly voiding: Omit<Voiding, 'tenantId'>
@@ -106,19 +112,32 @@ export async function requestVoid(
   return requested.ok ? ok({ jobId, events: events.length, status: requested.value.status }) : requested
 }
 
-/** How many of the keys stand nowhere in the ledger, looked for from now back as far as usage may lie. */
+/**
+ * How many of the keys stand nowhere in the ledger, as far back as usage may lie: only in hours that an
+ * index does not rule out. Refuses with `usage.range_invalid` where too much is not rolled up yet.
+ */
 async function findMissing(
-  deps: Pick<BillingDeps, 'ledger'>,
+  deps: FindDeps,
   ctx: TenantContext,
   missing: Set<string>,
   nowMs: number,
   reading: Reading,
 ): Promise<Result<number>> {
-  const floorMs = backfillFloorMs(nowMs)
-  for (let toMs = nowMs + WINDOW_MS / 31; toMs > floorMs && missing.size > 0; toMs -= WINDOW_MS) {
-    const read = await deps.ledger.read(ctx, { fromMs: toMs - WINDOW_MS, toMs }, reading)
+  const hours = await deps.live.hours(ctx, dayKey(backfillFloorMs(nowMs)), dayKey(nowMs + DAY_MS))
+  const { likely, unknown } = await hoursOfKeys(deps, ctx, [...missing], hours, reading)
+  let looked = 0
+  for (const hour of [...likely, ...unknown]) {
+    if (missing.size === 0) break
+    if (looked > MOST_LOOKED_AT) {
+      const hint = 'Too much usage of the tenant is not rolled up yet. Try again later, or without strict.'
+      return refuse('usage.range_invalid', `more than ${MOST_LOOKED_AT} events to look through`, hint)
+    }
+    const read = await deps.ledger.hours(ctx, [hour], reading)
     if (!read.ok) return read
-    for (const { key } of read.value) missing.delete(key)
+    for (const { events } of read.value.get(hour) ?? []) {
+      looked += events.length
+      for (const { key } of events) missing.delete(key)
+    }
   }
   return ok(missing.size)
 }
