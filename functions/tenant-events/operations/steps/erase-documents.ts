@@ -20,16 +20,24 @@ const MARKERS: DocumentCounts = { auth_state: 2, auth_shred: 1, billing_tenant: 
  */
 export const eraseDocuments: Step = {
   run: async (work) => {
-    const { ctx, operation, world } = work
-    let evidence = stepOf(operation, 'erase-documents').evidence
-    for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      const erased = await world.documents.eraseSome(ctx, operation.operationId)
-      if (Object.keys(erased).length === 0) return nothingLeft(work, evidence)
-      evidence = added(evidence, erased)
-    }
-    return goOnSoon(evidence)
+    const { evidence, more } = await eraseOwn(work, stepOf(work.operation, 'erase-documents').evidence)
+    return more ? goOnSoon(evidence) : nothingLeft(work, evidence)
   },
   undo: nothingToUndo,
+}
+
+/** Erases what lifecycle keeps, adding to what was counted; `more` when that was too much for one try. */
+export async function eraseOwn(
+  { ctx, operation, world }: StepWork,
+  before: Evidence,
+): Promise<{ readonly evidence: Evidence; readonly more: boolean }> {
+  let evidence = before
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const erased = await world.documents.eraseSome(ctx, operation.operationId)
+    if (Object.keys(erased).length === 0) return { evidence, more: false }
+    evidence = added(evidence, erased)
+  }
+  return { evidence, more: true }
 }
 
 /** Done with what was counted, when nothing is left below the tenant; otherwise what is, and where. */

@@ -1,7 +1,8 @@
 import type { StoredCertificate } from '../../domain/burial.ts'
 import { certificateIdOf, deletionCertificate } from '../../domain/certificate.ts'
 import { prefixOf } from './delete-objects.ts'
-import { nothingLeft } from './erase-documents.ts'
+import { eraseOwn, nothingLeft } from './erase-documents.ts'
+import { goOnSoon } from './go-on.ts'
 import { nothingToUndo, type Step, type StepWork } from './step.ts'
 
 /**
@@ -14,6 +15,7 @@ import { nothingToUndo, type Step, type StepWork } from './step.ts'
 export const issueCertificate: Step = {
   run: async (work) => {
     const { nowMs, operation, tenant, world } = work
+    if ((await eraseOwn(work, {})).more) return goOnSoon({})
     const counted = await nothingLeft(work, {})
     if (counted.kind !== 'done') return counted
     if (await anyObject(work)) {
