@@ -4,10 +4,15 @@ import type { Mutant } from './mutant.ts'
 import { type Outcome, simulate } from './simulate.ts'
 import type { Story } from './story.ts'
 
-/** The ends that calm runs of a story come to, by where its asks met the tenant. */
+/**
+ * The ends that calm runs of a story come to, by the states and operations in which its asks met the tenant.
+ *
+ * Not by the step: a step that is cut short before its effect was not done, so that an ask that came during
+ * it may end as one that came a step earlier.
+ */
 export type Calm = {
   readonly story: Story
-  readonly byPoints: ReadonlyMap<string, ReadonlySet<string>>
+  readonly byStates: ReadonlyMap<string, ReadonlySet<string>>
   readonly ends: ReadonlySet<string>
   /** Asks that are refused in some calm run, by their place. */
   readonly refused: ReadonlySet<number>
@@ -51,7 +56,7 @@ async function tellCalmly(story: Story): Promise<Calm> {
   await vary([])
   return {
     story,
-    byPoints: endsByPoints(outcomes),
+    byStates: endsByStates(outcomes),
     ends: new Set(outcomes.map(({ end }) => end)),
     refused: new Set(outcomes.flatMap(({ points }) => refusedOf(points))),
     calls: Math.max(...outcomes.map(({ calls }) => calls)),
@@ -62,19 +67,22 @@ async function tellCalmly(story: Story): Promise<Calm> {
 /** What was wrong with a run, compared with the calm ones. */
 export function compare(calm: Calm, outcome: Outcome): string[] {
   if (outcome.violations.length > 0) return [...outcome.violations]
-  const points = outcome.points.join(' | ')
   const refused = refusedOf(outcome.points).find((at) => !calm.refused.has(at))
   if (refused !== undefined) return [`ask ${refused} was answered: ${outcome.points[refused]}`]
-  const expected = calm.byPoints.get(points)
+  const expected = calm.byStates.get(statesOf(outcome.points))
   if ((expected ?? calm.ends).has(outcome.end)) return []
   const [nearest = ''] = expected ?? calm.ends
-  return [`asked at ${points}: ${differenceOf(nearest, outcome.end)}`]
+  return [`asked at ${outcome.points.join(' | ')}: ${differenceOf(nearest, outcome.end)}`]
 }
 
-function endsByPoints(outcomes: readonly Outcome[]): Map<string, Set<string>> {
+function statesOf(points: readonly string[]): string {
+  return points.map((point) => point.replace(/\/.*$/, '')).join(' | ')
+}
+
+function endsByStates(outcomes: readonly Outcome[]): Map<string, Set<string>> {
   const ends = new Map<string, Set<string>>()
   for (const { points, end } of outcomes) {
-    const key = points.join(' | ')
+    const key = statesOf(points)
     ends.set(key, (ends.get(key) ?? new Set()).add(end))
   }
   return ends
@@ -85,12 +93,39 @@ function refusedOf(points: readonly string[]): number[] {
   return points.flatMap((point, at) => (point.startsWith('refused ') ? [at] : []))
 }
 
-/** The first member that differs, shortened to where it does. */
+/** The first member that differs, by its path; of the objects in clusters the first line. */
 function differenceOf(expected: string, found: string): string {
+  const [calm = '', ...calmObjects] = expected.split('\n')
+  const [other = '', ...objects] = found.split('\n')
+  const member = calm === '' ? undefined : firstDifference('', JSON.parse(calm), JSON.parse(other))
+  if (member !== undefined) return member
+  const index = calmObjects.findIndex((line, number) => line !== objects[number])
+  const [left = '', right = ''] = [calmObjects[index], objects[index] ?? objects.at(-1)]
   let at = 0
-  while (at < expected.length && expected[at] === found[at]) at += 1
-  const around = (text: string): string => text.slice(Math.max(0, at - 60), at + 100)
-  return `calm …${around(expected)}… but …${around(found)}…`
+  while (at < left.length && left[at] === right[at]) at += 1
+  const around = (text: string): string => shortened(text.slice(Math.max(0, at - 80)))
+  return `objects, ${shortened(left)}: calm …${around(left)} but …${around(right)}`
+}
+
+function firstDifference(path: string, calm: unknown, found: unknown): string | undefined {
+  const [left, right] = [asMembers(calm), asMembers(found)]
+  if (left === undefined || right === undefined) {
+    if (calm === found) return undefined
+    return `${path}: calm ${shortened(JSON.stringify(calm) ?? 'none')} but ${shortened(JSON.stringify(found) ?? 'none')}`
+  }
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
+    const difference = firstDifference(`${path}/${key}`, left[key], right[key])
+    if (difference !== undefined) return difference
+  }
+  return undefined
+}
+
+function asMembers(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+}
+
+function shortened(text: string): string {
+  return text.length > 160 ? `${text.slice(0, 160)}…` : text
 }
 
 export type SeededRun = {
