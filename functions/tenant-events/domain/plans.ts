@@ -181,13 +181,24 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
     runningState: 'OFFBOARDING',
     startFact: 'offboarding-started',
     onRefusal: 'stay',
-    steps: [],
+    // Frozen as a soft suspension freezes, so that the archive is of what will not change any more.
+    steps: [
+      { code: 'O01', key: 'freeze-pods', owesUndo: false },
+      { code: 'O02', key: 'drain-workflows', owesUndo: false },
+      { code: 'O02', key: 'stop-pods', owesUndo: false },
+      { code: 'O03', key: 'deny-egress', owesUndo: false },
+    ],
   },
   'offboard-cancel': {
     runningState: 'RESUMING',
     startFact: null,
     onRefusal: 'stay',
-    steps: [],
+    // Back to what it was: who left suspended comes back suspended.
+    steps: [
+      { code: 'R01', key: 'allow-egress', owesUndo: false, when: isFree },
+      { code: 'R02', key: 'thaw-pods', owesUndo: false, when: isFree },
+      { code: 'R03', key: 'restart-workloads', owesUndo: false, when: isFree },
+    ],
   },
   export: { runningState: null, startFact: null, onRefusal: 'fail', steps: [] },
   purge: {
@@ -244,6 +255,10 @@ function isUp({ from, desired }: OperationInputs): boolean {
 
 function isDown(order: OperationInputs): boolean {
   return !isUp(order)
+}
+
+function isFree({ desired }: OperationInputs): boolean {
+  return desired.suspension === null
 }
 
 /** Dedicated and hybrid tenants are not on the shared cluster. */
