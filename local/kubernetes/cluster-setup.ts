@@ -118,7 +118,7 @@ export function platformManifests(provisioner: string): readonly Manifest[] {
         'namespaces resourcequotas limitranges serviceaccounts persistentvolumeclaims configmaps',
         all,
       ),
-      rule('', 'pods', 'get list delete deletecollection'),
+      rule('', 'pods', 'get list delete'),
       rule('networking.k8s.io', 'networkpolicies', all),
       rule('policy', 'poddisruptionbudgets', all),
       rule('autoscaling', 'horizontalpodautoscalers', all),

@@ -191,7 +191,7 @@ test('deleting a collection takes what the selector picks and nothing else', asy
       metadata: { ...pod.metadata, labels: { role } },
     })
   }
-  expect((await cluster.call('tenant-events', 'DELETE', `${PODS}?labelSelector=role%3Dagent`)).status).toBe(
+  expect((await cluster.call('cluster-admin', 'DELETE', `${PODS}?labelSelector=role%3Dagent`)).status).toBe(
     200,
   )
   const { body } = await cluster.call('tenant-events', 'GET', PODS)
