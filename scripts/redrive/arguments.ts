@@ -134,8 +134,8 @@ function check(args: readonly string[]): Wanted | 'help' {
     throw new Error('--code and --status are for quarantine: dead letters have neither.')
   }
   const topic = oneOf('--topic is one of', values.topic, TOPIC_NAMES)
-  // `{topic}.{id}` is how the HTTP API names them.
-  const own = ids.map((id) => (id.startsWith(`${topic}.`) ? id.slice(topic.length + 1) : id))
+  // `{topic}_{id}` is how the HTTP API names them.
+  const own = ids.map((id) => (id.startsWith(`${topic}_`) ? id.slice(topic.length + 1) : id))
   return { ...common, ids: own, area, topic }
 }
 

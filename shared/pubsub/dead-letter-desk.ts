@@ -6,17 +6,16 @@ import { eachLetter } from './each-letter.ts'
 /** A dead letter's name between calls. Pub/Sub's own handle, the `ackId`, is another with each pull. */
 export type DeadLetterId = { readonly topic: TopicName; readonly messageId: string }
 
-/** `{topic}.{messageId}`: no topic has a dot in it, and Pub/Sub names a message the same for ever. */
+/** `{topic}_{messageId}`: no topic has that sign in it, and Pub/Sub names a message the same for ever. */
 export function formatDeadLetterId({ topic, messageId }: DeadLetterId): string {
-  return `${topic}.${messageId}`
+  return `${topic}_${messageId}`
 }
 
 /** The parts of an id, or undefined for a text that names no dead letter. */
 export function parseDeadLetterId(text: string | undefined): DeadLetterId | undefined {
-  const [name, messageId = '', ...more] = text?.split('.') ?? []
+  const [, name, messageId = ''] = /^([a-z-]+)_([A-Za-z0-9_-]{1,100})$/.exec(text ?? '') ?? []
   const topic = TOPIC_NAMES.find((known) => known === name)
-  const readable = /^[A-Za-z0-9_-]{1,128}$/.test(messageId) && more.length === 0
-  return topic === undefined || !readable ? undefined : { topic, messageId }
+  return topic === undefined ? undefined : { topic, messageId }
 }
 
 /** Looks at dead letters one request at a time; what is only looked at is there for the next. */

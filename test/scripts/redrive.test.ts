@@ -226,7 +226,7 @@ describe.each(inject('engines'))('with Pub/Sub of the %s engine', (engine) => {
       await letters(2)
       const [first] = (await deadLetters('list', '--json')).json()
       const shown = await deadLetters('show', first.messageId)
-      const named = await deadLetters('show', `billing-events.${first.messageId}`, '--json')
+      const named = await deadLetters('show', `billing-events_${first.messageId}`, '--json')
       const missing = await deadLetters('show', 'none')
 
       expect(JSON.parse(shown.json().payload)).toMatchObject({ data: { value: '1' } })
