@@ -30,6 +30,8 @@ export async function secondAuth(
       kubernetesUrl: parts.kubernetes.url,
       kms: parts.kms,
       storage: parts.storage,
+      container: parts.container,
+      fleet: parts.fleet,
       clusterIssuer: parts.cluster.issuer,
       outboundAllow: [
         ...[stack.info().idp.issuer, parts.cluster.issuer, parts.google.jwksUri].map(
