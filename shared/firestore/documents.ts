@@ -212,7 +212,7 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
   doc(
     'jobs/{id}',
     'billing',
-    'how far a job came, each tenant that jobs look at, and what each invoice adds to the revenue',
+    'how far a job came, each tenant that jobs look at, what each invoice adds to the revenue and what accrued since',
   ),
   doc(
     'timers/{hour_operationId}',

@@ -254,9 +254,28 @@ test('the revenue report adds up what was billed and what was taken back', async
       .json
   expect(await report('&groupBy=tier')).toMatchObject({
     data: [
-      { tier: 'standard', currency: 'USD', billed: { minor: 19_900 }, mrr: { minor: 19_900 }, invoices: 1 },
+      {
+        ...{
+          tier: 'standard',
+          currency: 'USD',
+          billed: { minor: 19_900 },
+          mrr: { minor: 19_900 },
+          invoices: 1,
+        },
+        // December's fee, which is due with its invoice.
+        accrued: { minor: 19_900 },
+      },
     ],
+    accruedSince: '2026-12-02T01:00:00Z',
     reconciled: false,
+  })
+  expect(await report('&groupBy=meter')).toMatchObject({
+    data: expect.arrayContaining([
+      expect.objectContaining({
+        meter: 'fees',
+        accrued: { amount: '199.00', minor: 19_900, currency: 'USD' },
+      }),
+    ]),
   })
   await order(invoice?.invoiceId ?? '', 'void')
   world.clock.set(Date.parse('2026-12-02T01:02:00Z'))

@@ -1,15 +1,14 @@
 import { z } from 'zod'
 import type { Doc, ScopedDb, Write } from '#shared/firestore/scoped.ts'
-import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { parser } from '#shared/json.ts'
 import { ok } from '#shared/result.ts'
 import type { InvoiceLine } from '../domain/invoice/line.ts'
-import type { RevenueRow } from '../domain/invoice/revenue.ts'
 import { parseStoredInvoice, type StoredInvoice, storedFields } from '../domain/invoice/stored-invoice.ts'
 import { parseSubscription } from '../domain/subscription.ts'
-import type { InvoiceChange, InvoiceStore, Revenue } from '../ports/invoices.ts'
+import type { InvoiceChange, InvoiceStore } from '../ports/invoices.ts'
 import { burnWrites, readGrants, unburnWrites, verifyGrants } from './grants.ts'
+import { JOBS, revenueFields, revenueId } from './revenue.ts'
 
 const INVOICES = 'billing_invoices'
 const SUBSCRIPTION = ['billing_subscriptions', 'main']
@@ -18,8 +17,6 @@ const HEAD = ['billing_invoiceBook', 'head']
 /** More than a year of months, each with a few revisions. */
 const RECENT = 40
 const LINE_PAGE = 300
-const JOBS = 'jobs'
-const REVENUE = 'revenue'
 
 const parseHead = parser<{ readonly rev: number }>(z.object({ rev: z.number().int() }))
 const parseLine = parser<{ readonly position: number; readonly line: InvoiceLine }>(
@@ -131,7 +128,7 @@ function writesOf<S>(db: ScopedDb<S>, book: Book<S>, change: InvoiceChange<unkno
             appliedMinor: String(change.creditNote.appliedMinor),
           }),
         ]),
-    ...(change.revenue ?? []).map((row) => db.createSystem(JOBS, `${REVENUE}_${row.rowId}`, rowFields(row))),
+    ...(change.revenue ?? []).map((row) => db.createSystem(JOBS, revenueId(row.rowId), revenueFields(row))),
   ]
 }
 
@@ -179,53 +176,4 @@ function movedWrites<S>(
     })
     .map((doc) => db.update(['billing_grants', doc.id], doc, { burns: doc.value.burns }))
   return [...given, ...burnt]
-}
-
-const minor = z.string().transform((text) => BigInt(text))
-const parseRow = parser<RevenueRow>(
-  z.object({
-    rowId: z.string(),
-    month: z.string(),
-    tenantId: z.string(),
-    tier: z.string(),
-    currency: z.string(),
-    atMs: z.number(),
-    amounts: z.object({
-      charged: minor,
-      credits: minor,
-      sla: minor,
-      billed: minor,
-      tax: minor,
-      recurring: minor,
-    }),
-    byMeter: z.record(z.string(), minor),
-  }),
-)
-
-function rowFields(row: RevenueRow): Record<string, unknown> {
-  const texts = (amounts: Readonly<Record<string, bigint>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(amounts).map(([name, minor]) => [name, String(minor)]))
-  return { kind: REVENUE, ...row, amounts: texts(row.amounts), byMeter: texts(row.byMeter) }
-}
-
-/** Rows of `jobs`: one for each invoice that was finalized, and one for each that was taken back. */
-export function firestoreRevenue(system: SystemFirestore): Revenue {
-  return {
-    rows: async (month, after, limit) => {
-      const found = await system.list(
-        JOBS,
-        {
-          where: [
-            ['kind', '==', REVENUE],
-            ['month', '==', month],
-          ],
-          orderBy: [['__name__', 'asc']],
-          limit,
-          ...(after === undefined ? {} : { startAfter: [`${REVENUE}_${after}`] }),
-        },
-        parseRow,
-      )
-      return found.map(({ value }) => value)
-    },
-  }
 }

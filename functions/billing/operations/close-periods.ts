@@ -7,15 +7,17 @@ import type { Trace } from '#shared/trace.ts'
 import { invoiceFact } from '../domain/invoice/invoice-fact.ts'
 import { draftStored, graceEndsMs } from '../domain/invoice/settle.ts'
 import type { StoredInvoice } from '../domain/invoice/stored-invoice.ts'
+import { firstUnbilled } from '../domain/invoice/unbilled.ts'
 import type { Subscription } from '../domain/subscription.ts'
-import { type BillingPeriod, periodAt } from '../domain/subscription-phases.ts'
+import type { BillingPeriod } from '../domain/subscription-phases.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { draftOf, gatherPeriod } from './draft-period.ts'
 import { finalizeInvoice, StaleBook } from './finalize-invoice.ts'
+import { keepAccrual } from './keep-accrual.ts'
 import type { MeasureDeps } from './measure-period.ts'
 import { type SettleDeps, settleCrossHourConflicts } from './settle-conflicts.ts'
 
-type Deps = MeasureDeps & Pick<BillingDeps, 'invoices' | 'reads' | 'taxRates'> & SettleDeps
+type Deps = MeasureDeps & Pick<BillingDeps, 'invoices' | 'reads' | 'taxRates' | 'revenue'> & SettleDeps
 type Closing = {
   readonly ctx: TenantContext
   readonly nowMs: number
@@ -47,6 +49,8 @@ export async function closePeriods(
     if (outcome.value !== 'finalized') break
   }
   const overdue = await markOverdue(deps, closing)
+  const accrued = await keepAccrual(deps, closing)
+  if (!accrued.ok) return accrued
   return overdue.ok ? ok({ ...done, overdue: overdue.value }) : overdue
 }
 
@@ -95,16 +99,13 @@ function keepDraft(deps: Deps, ctx: TenantContext, draft: StoredInvoice): Promis
 }
 
 /** The first period that is over and has no invoice yet. */
-export function duePeriod(
+function duePeriod(
   subscription: Subscription,
   invoices: readonly StoredInvoice[],
   nowMs: number,
 ): BillingPeriod | undefined {
-  if (subscription.status === 'cancelled') return undefined
-  const billed = invoices.filter(({ status }) => status !== 'draft')
-  const last = billed.reduce((most, { period }) => Math.max(most, period.toMs), subscription.startedAtMs)
-  const period = periodAt(subscription, last)
-  return period.toMs <= nowMs ? period : undefined
+  const period = firstUnbilled(subscription, invoices)
+  return period !== undefined && period.toMs <= nowMs ? period : undefined
 }
 
 /** What was not paid in time is past due. */

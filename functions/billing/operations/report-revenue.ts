@@ -5,6 +5,7 @@ import { formatInstant } from '../domain/calendar.ts'
 import { type Currency, isStatable, type Money, money } from '../domain/currency.ts'
 import { monthOf, type RevenueRow } from '../domain/invoice/revenue.ts'
 import { parseInstant } from '../domain/usage-query.ts'
+import type { TenantAccruals } from '../ports/invoices.ts'
 import type { BillingDeps } from '../ports.ts'
 
 const GROUPS = ['tier', 'meter', 'tenant', 'currency'] as const
@@ -23,12 +24,15 @@ const parseQuery: Parse<{ from?: string | undefined; to?: string | undefined; gr
   }),
 )
 
-type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring', bigint>
+type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring' | 'accrued', bigint>
 type Group = { readonly key: string; readonly currency: Currency; sums: Sums; invoices: Set<string> }
 
 /**
  * What was billed in a range, over all tenants, by the instant at which invoices were finalized or taken
  * back; from the beginning of the month to now unless it says otherwise. Currencies are never added up: each group has a row for each.
+ *
+ * `accrued` is what was used and is not invoiced yet, before credit and tax: whatever the range, as of when
+ * it was last worked out for each tenant, of which `accruedSince` is the oldest.
  */
 export async function reportRevenue(
   deps: Pick<BillingDeps, 'revenue'>,
@@ -50,7 +54,9 @@ export async function reportRevenue(
   }
   const rows = await rowsBetween(deps, fromMs, toMs, request.signal)
   if (!rows.ok) return rows
-  const groups = groupsOf(rows.value, groupBy)
+  const accruals = await allAccruals(deps, request.signal)
+  if (!accruals.ok) return accruals
+  const groups = groupsOf(rows.value, accruals.value, groupBy)
   const tooLarge = groups.flatMap(({ sums }) => Object.values(sums)).find((minor) => !isStatable(minor))
   if (tooLarge !== undefined) return refuse('invoice.out_of_range', `${tooLarge} minor units`)
   return ok({
@@ -58,6 +64,9 @@ export async function reportRevenue(
     to: formatInstant(toMs),
     groupBy,
     data: groups.map(groupJson(groupBy)),
+    accruedSince: formatInstant(
+      accruals.value.reduce((oldest, { atMs }) => Math.min(oldest, atMs), request.nowMs),
+    ),
     // Whether what we billed was compared with what was collected: nothing collects yet.
     reconciled: false,
     asOf: formatInstant(request.nowMs),
@@ -87,19 +96,42 @@ async function rowsBetween(
   return ok(rows)
 }
 
+async function allAccruals(
+  deps: Pick<BillingDeps, 'revenue'>,
+  signal: AbortSignal,
+): Promise<Result<readonly TenantAccruals[]>> {
+  const all: TenantAccruals[] = []
+  for (;;) {
+    signal.throwIfAborted()
+    const page = await deps.revenue.accruals(all.at(-1)?.tenantId, PAGE)
+    all.push(...page)
+    if (page.length < PAGE) return ok(all)
+    if (all.length > MOST_ROWS) {
+      return refuse('usage.range_invalid', `more than ${MOST_ROWS} tenants`, 'There are too many tenants.')
+    }
+  }
+}
+
 function monthsBetween(fromMs: number, toMs: number): string[] {
   const months = new Set<string>()
   for (let ms = fromMs; ms < toMs; ms += DAY_MS) months.add(monthOf(ms))
   return [...months.add(monthOf(toMs - 1))]
 }
 
-function groupsOf(rows: readonly RevenueRow[], groupBy: GroupBy): Group[] {
+function groupsOf(
+  rows: readonly RevenueRow[],
+  accruals: readonly TenantAccruals[],
+  groupBy: GroupBy,
+): Group[] {
   const groups = new Map<string, Group>()
-  const add = (key: string, row: RevenueRow, sums: Partial<Sums>): void => {
-    const currency = row.currency as Currency
+  const groupOf = (key: string, currency: Currency): Group => {
     const id = `${key}\0${currency}`
     const group = groups.get(id) ?? { key, currency, sums: noSums(), invoices: new Set() }
     groups.set(id, group)
+    return group
+  }
+  const add = (key: string, row: RevenueRow, sums: Partial<Sums>): void => {
+    const group = groupOf(key, row.currency as Currency)
     for (const [name, minor] of Object.entries(sums) as [keyof Sums, bigint][]) group.sums[name] += minor
     group.invoices.add(row.rowId.replace(/_(?:billed|back)$/, ''))
   }
@@ -114,6 +146,13 @@ function groupsOf(rows: readonly RevenueRow[], groupBy: GroupBy): Group[] {
       )
     }
   }
+  for (const { tenantId, accruals: ofTenant } of accruals) {
+    for (const { tier, currency, charged, byMeter } of ofTenant) {
+      const key = groupBy === 'tenant' ? tenantId : groupBy === 'tier' ? tier : currency
+      const parts = groupBy === 'meter' ? Object.entries(byMeter) : [[key, charged] as const]
+      for (const [name, minor] of parts) groupOf(name, currency).sums.accrued += minor
+    }
+  }
   return [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group)
 }
 
@@ -121,7 +160,10 @@ function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> 
   return ({ key, currency, sums, invoices }) => {
     const amount = (name: keyof Sums): Money => money(sums[name], currency)
     if (groupBy === 'meter')
-      return { meter: key, currency, charged: amount('charged'), invoices: invoices.size }
+      return {
+        ...{ meter: key, currency, charged: amount('charged') },
+        ...{ accrued: amount('accrued'), invoices: invoices.size },
+      }
     return {
       [groupBy]: key,
       currency,
@@ -131,11 +173,12 @@ function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> 
       billed: amount('billed'),
       tax: amount('tax'),
       mrr: amount('recurring'),
+      accrued: amount('accrued'),
       invoices: invoices.size,
     }
   }
 }
 
 function noSums(): Sums {
-  return { charged: 0n, credits: 0n, sla: 0n, billed: 0n, tax: 0n, recurring: 0n }
+  return { charged: 0n, credits: 0n, sla: 0n, billed: 0n, tax: 0n, recurring: 0n, accrued: 0n }
 }

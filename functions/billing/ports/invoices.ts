@@ -1,11 +1,12 @@
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
+import type { TenantId } from '#shared/ids.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Applied, Grant } from '../domain/grant.ts'
 import type { CreditNote } from '../domain/invoice/credit-note.ts'
 import type { InvoiceLine } from '../domain/invoice/line.ts'
-import type { RevenueRow } from '../domain/invoice/revenue.ts'
+import type { Accrual, RevenueRow } from '../domain/invoice/revenue.ts'
 import type { StoredInvoice } from '../domain/invoice/stored-invoice.ts'
 import type { TaxRate } from '../domain/invoice/terms.ts'
 import type { Subscription } from '../domain/subscription.ts'
@@ -50,10 +51,21 @@ export type InvoiceStore = {
   ): Promise<Result<{ readonly duplicate: boolean; readonly value: T }>>
 }
 
-/** What all tenants were billed, by month. */
+export type TenantAccruals = {
+  readonly tenantId: string
+  readonly atMs: number
+  readonly accruals: readonly Accrual[]
+}
+
+/** What all tenants were billed, by month, and what they will be. */
 export type Revenue = {
   /** Rows of a month, after the one given. */
   rows(month: string, after: string | undefined, limit: number): Promise<readonly RevenueRow[]>
+  /** What tenants have used and are not invoiced yet, by tenant, after the one given. */
+  accruals(after: string | undefined, limit: number): Promise<readonly TenantAccruals[]>
+  /** When that was last worked out for a tenant, in milliseconds. */
+  accruedAtMs(tenantId: TenantId): Promise<number | undefined>
+  keepAccruals(tenantId: TenantId, accruals: readonly Accrual[], atMs: number): Promise<void>
 }
 
 export type InvoiceDeps = {

@@ -1,3 +1,5 @@
+import type { Currency } from '../currency.ts'
+import type { InvoiceLine } from './line.ts'
 import type { StoredInvoice } from './stored-invoice.ts'
 
 /** What one invoice, or its end, adds to the revenue of all tenants; whole minor units. */
@@ -57,6 +59,28 @@ export function revenueOf(
     },
     byMeter: Object.fromEntries(byMeter),
   }
+}
+
+/** What was used and is not invoiced yet, in one period: before credit and tax. */
+export type Accrual = {
+  readonly tier: string
+  readonly currency: Currency
+  readonly charged: bigint
+  readonly byMeter: Readonly<Record<string, bigint>>
+}
+
+/** What a period comes to so far, by the lines of its invoice as it would be now. */
+export function accrualOf(
+  lines: readonly Pick<InvoiceLine, 'meter' | 'kind' | 'amount'>[],
+  of: Pick<Accrual, 'tier' | 'currency'>,
+): Accrual {
+  const byMeter = new Map<string, bigint>()
+  for (const { meter, kind, amount } of lines) {
+    const name = meter ?? (kind.startsWith('fee') || kind === 'correction' ? 'fees' : 'commitments')
+    byMeter.set(name, (byMeter.get(name) ?? 0n) + BigInt(amount.minor))
+  }
+  const charged = lines.reduce((sum, { amount }) => sum + BigInt(amount.minor), 0n)
+  return { ...of, charged, byMeter: Object.fromEntries(byMeter) }
 }
 
 /** The row that takes an invoice's back. */
