@@ -4,6 +4,7 @@ import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
 import { charged } from '#shared/contracts/events/charged.ts'
 import { resumeRequested } from '#shared/contracts/events/resume-requested.ts'
 import { slotsDrained } from '#shared/contracts/events/slots-drained.ts'
+import { slotsHeld } from '#shared/contracts/events/slots-held.ts'
 import { stepContinue } from '#shared/contracts/events/step-continue.ts'
 import { subscriptionReady } from '#shared/contracts/events/subscription-ready.ts'
 import { suspendRequested } from '#shared/contracts/events/suspend-requested.ts'
@@ -46,6 +47,10 @@ export function lifecycleEvents(deps: LifecycleDeps): readonly AnyEventHandler[]
     on(slotsDrained, (received) => {
       const { operationId, at } = received.event.data
       return keep(deps, received, operationId, { kind: 'slots', value: { drainedAtMs: Date.parse(at) } })
+    }),
+    on(slotsHeld, (received) => {
+      const { operationId, at } = received.event.data
+      return keep(deps, received, operationId, { kind: 'slots', value: { heldAtMs: Date.parse(at) } })
     }),
     on(authErased, (received) => {
       const { operationId, counts, at } = received.event.data

@@ -20,6 +20,7 @@ import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { slotsDrained } from './events/slots-drained.ts'
 import { slotsFreezeRequested } from './events/slots-freeze-requested.ts'
+import { slotsHeld } from './events/slots-held.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
@@ -59,6 +60,7 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   charged,
   chargeRefused,
   slotsDrained,
+  slotsHeld,
   billingErased,
   ...Object.values(INVOICE_FACTS),
   workRequested,

@@ -21,6 +21,7 @@ import { sessionCreated } from './events/session-created.ts'
 import { sessionRevoked } from './events/session-revoked.ts'
 import { slotsDrained } from './events/slots-drained.ts'
 import { slotsFreezeRequested } from './events/slots-freeze-requested.ts'
+import { slotsHeld } from './events/slots-held.ts'
 import { stepContinue } from './events/step-continue.ts'
 import { subscriptionCancelRequested } from './events/subscription-cancel-requested.ts'
 import { subscriptionReady } from './events/subscription-ready.ts'
@@ -94,6 +95,7 @@ export const TOPICS = {
       subscriptionReady.type,
       charged.type,
       slotsDrained.type,
+      slotsHeld.type,
       billingErased.type,
       chargeRefused.type,
       ...INVOICE_FACT_KINDS.map(invoiceFactType),

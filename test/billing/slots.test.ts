@@ -181,6 +181,42 @@ test('a lease that ends by itself drains too: the sweep looks', async () => {
   expect(world.documents('jobs').filter(({ path }) => path.includes('due_'))).toEqual([])
 })
 
+test('what still runs when its time is over is told once, goes on, and stays frozen', async () => {
+  await slot('acquire', { runId: 'a', ttl: 60 })
+  await world.command(aFreeze({ id: 'c1', limitSeconds: 900 }))
+  for (let minute = 0; minute < 14; minute += 1) {
+    world.clock.advance(55_000)
+    expect((await slot('renew', { runId: 'a', ttl: 60 })).status).toBe(200)
+    await sweep()
+  }
+  expect(factsOf(world)).toEqual([])
+  for (let minute = 0; minute < 5; minute += 1) {
+    world.clock.advance(55_000)
+    expect((await slot('renew', { runId: 'a', ttl: 60 })).status).toBe(200)
+    await sweep()
+  }
+  expect(factsOf(world)).toMatchObject([
+    { type: 'ai.energent.billing.slots-held.v1', id: 'slots-held.op_1', data: { operationId: 'op_1' } },
+  ])
+  await world.command(aFreeze({ id: 'c2', limitSeconds: 900 }))
+  expect(new Set(factsOf(world).map((fact) => JSON.stringify(fact))).size).toBe(1)
+  expect(await slot('acquire', { runId: 'b' })).toMatchObject({ json: { code: 'workflows.frozen' } })
+  expect((await slot('release', { runId: 'a' })).status).toBe(200)
+  expect(factsOf(world)).toHaveLength(2)
+})
+
+test('time that is over by the sweep alone is told too', async () => {
+  await slot('acquire', { runId: 'a', ttl: 600 })
+  await world.command(aFreeze({ id: 'c1', limitSeconds: 60 }))
+  world.clock.advance(59_000)
+  await sweep()
+  expect(factsOf(world)).toEqual([])
+  world.clock.advance(1_000)
+  await sweep()
+  expect(factsOf(world)).toMatchObject([{ id: 'slots-held.op_1' }])
+  expect(world.documents('jobs').filter(({ path }) => path.includes('due_'))).toEqual([])
+})
+
 test.each(['tier-changed', 'tier-change-failed', 'tier-change-blocked'] as const)(
   'the fact %s of the operation ends its freeze, and one that comes late for it freezes nothing',
   async (kind) => {

@@ -6,7 +6,8 @@ import { ok, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import {
   freezeSlots,
-  isDrained,
+  judgeFreeze,
+  liveLeases,
   NO_SLOTS,
   parseSlots,
   type Slots,
@@ -96,8 +97,9 @@ export function firestoreWorkflowSlots(tenants: TenantFirestore): WorkflowSlots 
       const told = await tenants.optimistic(ctx, undefined, async (db) => {
         const doc = await db.find(SLOTS, parseSlots)
         if (doc === undefined || doc.value.freeze?.drained !== null) return ok({ value: true, writes: [] })
-        if (!isDrained(doc.value, doc.readTimeMs)) return ok({ value: false, writes: [] })
-        return ok({ value: true, ...tell(db, doc, { ...doc.value, leases: {} }, drained) })
+        if (judgeFreeze(doc.value, doc.readTimeMs) === undefined) return ok({ value: false, writes: [] })
+        const leases = liveLeases(doc.value, doc.readTimeMs)
+        return ok({ value: true, ...tell(db, doc, { ...doc.value, leases }, drained) })
       })
       return told.ok && !told.value.duplicate && told.value.value
     },
@@ -110,15 +112,18 @@ async function present<S>(db: ScopedDb<S>): Promise<Doc<S, Slots>> {
   return doc
 }
 
-/** Writes the slots, and with them the fact that nothing runs, if that is so and somebody waits for it. */
+/** Writes the slots, and with them the fact that somebody waits for, if it has come true. */
 function tell<S>(
   db: ScopedDb<S>,
   doc: Doc<S, Slots>,
   slots: Slots,
   drained: DrainedFact,
 ): { writes: Write<S>[]; events: { topic: 'billing-facts'; event: CloudEvent }[] } {
-  if (!isDrained(slots, doc.readTimeMs)) return { writes: [db.update(SLOTS, doc, { ...slots })], events: [] }
-  const event = drained(slots.freeze)
+  const verdict = judgeFreeze(slots, doc.readTimeMs)
+  if (verdict === undefined || slots.freeze === null) {
+    return { writes: [db.update(SLOTS, doc, { ...slots })], events: [] }
+  }
+  const event = drained(slots.freeze, verdict)
   const freeze = { ...slots.freeze, drained: canonicalJson(event) }
   return {
     writes: [db.update(SLOTS, doc, { ...slots, freeze })],

@@ -10,9 +10,17 @@ export type Freeze = {
   readonly correlationId: string
   /** The tenant's last fact before it was asked for, a decimal. */
   readonly after: string
-  /** The fact that none runs any more, as it was published. */
+  /** Until when workflows may end, in milliseconds of the store's time; null for ever. */
+  readonly untilMs: number | null
+  /** The fact that none runs any more, or that some still do, as it was published. */
   readonly drained: string | null
 }
+
+/** A freeze as it is asked for: `limitMs` is how long workflows may take to end. */
+export type WantedFreeze = Omit<Freeze, 'drained' | 'untilMs'> & { readonly limitMs: number | null }
+
+/** What an operation is told of the slots it had frozen. */
+export type SlotVerdict = 'drained' | 'held'
 
 /** The running workflows of a tenant: a lease each, which ends by itself when nobody renews it. */
 export type Slots = {
@@ -38,6 +46,7 @@ export const parseSlots = parser<Slots>(
         causationId: z.string(),
         correlationId: z.string(),
         after: sequence.default('0'),
+        untilMs: z.number().nullable().default(null),
         drained: z.string().nullable(),
       })
       .nullable(),
@@ -124,11 +133,13 @@ export function releaseSlot(
 }
 
 /** Lets nothing begin until the operation is over; undefined when it is over already, or was frozen by it before. */
-export function freezeSlots(slots: Slots, freeze: Omit<Freeze, 'drained'>, atMs: number): Slots | undefined {
+export function freezeSlots(slots: Slots, wanted: WantedFreeze, atMs: number): Slots | undefined {
+  const { limitMs, ...freeze } = wanted
   if (slots.over.includes(freeze.operationId)) return undefined
   if (slots.freeze?.operationId === freeze.operationId) return undefined
   if (BigInt(slots.endedBy) > BigInt(freeze.after)) return undefined
-  return { ...slots, leases: liveLeases(slots, atMs), freeze: { ...freeze, drained: null } }
+  const untilMs = limitMs === null ? null : atMs + limitMs
+  return { ...slots, leases: liveLeases(slots, atMs), freeze: { ...freeze, untilMs, drained: null } }
 }
 
 /** Ends the freeze of an operation, and of any request for one that comes later. */
@@ -148,9 +159,11 @@ export function thawBefore(slots: Slots, sequence: string): Slots | undefined {
   return { ...slots, freeze: stands ? slots.freeze : null, endedBy: sequence }
 }
 
-/** Whether an operation waits to be told that nothing runs, and nothing does. */
-export function isDrained(slots: Slots, atMs: number): slots is Slots & { readonly freeze: Freeze } {
-  return slots.freeze?.drained === null && Object.keys(liveLeases(slots, atMs)).length === 0
+/** What the operation that waits for it is to be told now: that nothing runs, or that its time is over. */
+export function judgeFreeze({ freeze, ...slots }: Slots, atMs: number): SlotVerdict | undefined {
+  if (freeze === null || freeze.drained !== null) return undefined
+  if (Object.keys(liveLeases({ ...slots, freeze }, atMs)).length === 0) return 'drained'
+  return freeze.untilMs !== null && atMs >= freeze.untilMs ? 'held' : undefined
 }
 
 /** Only own members: a run may be called `constructor`. */

@@ -2,6 +2,7 @@ import { TIER_LIMITS } from '#shared/catalogue/tiers.ts'
 import type { CloudEvent } from '#shared/contracts/cloud-event.ts'
 import { slotsDrained } from '#shared/contracts/events/slots-drained.ts'
 import type { SlotsFreezeRequested } from '#shared/contracts/events/slots-freeze-requested.ts'
+import { slotsHeld } from '#shared/contracts/events/slots-held.ts'
 import type { WorkRequested } from '#shared/contracts/events/work-requested.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import { RESERVED_TENANT_IDS } from '#shared/ids.ts'
@@ -16,6 +17,7 @@ import {
   renewSlot,
   type SlotAnswer,
   type SlotRequest,
+  type SlotVerdict,
 } from '../domain/slots.ts'
 import { mayBeginWorkflows } from '../domain/tenant-projection.ts'
 import type { DrainedFact, SlotState } from '../ports/slots.ts'
@@ -58,7 +60,8 @@ export function release(deps: Deps, caller: Caller, { runId }: SlotRequest): Pro
 
 /**
  * Lets no workflow begin for an operation, and answers `slots-drained` when none runs: now, with the last
- * release, or when the last lease has ended by itself. Asked again, the same fact is published again.
+ * release, or when the last lease has ended by itself; `slots-held` when some still do after the time it
+ * gave. Asked again, the same fact is published again.
  */
 export async function freeze(
   deps: Pick<BillingDeps, 'slots' | 'due' | 'subscriptions'>,
@@ -66,12 +69,13 @@ export async function freeze(
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs, trace } = received
   if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
-  const { operationId, sequence = '0' } = event.data
+  const { operationId, sequence = '0', limitSeconds } = event.data
   const wanted = {
     operationId,
     causationId: event.id,
     correlationId: event.correlationid ?? operationId,
     after: sequence,
+    limitMs: limitSeconds === undefined ? null : limitSeconds * 1000,
   }
   // Before the freeze: one that nobody looks at again would wait for ever.
   await deps.due.mark(ctx.tenantId, 'drain', operationId, nowMs)
@@ -99,11 +103,11 @@ function limitOf({ tenant }: SlotState): number {
 }
 
 function factMaker({ ctx, nowMs, trace }: Caller): DrainedFact {
-  return ({ operationId, causationId, correlationId }: Freeze): CloudEvent =>
+  return ({ operationId, causationId, correlationId }: Freeze, verdict: SlotVerdict): CloudEvent =>
     newEvent({
-      id: `slots-drained.${operationId}`,
+      id: `slots-${verdict}.${operationId}`,
       source: SOURCE,
-      type: slotsDrained.type,
+      type: verdict === 'drained' ? slotsDrained.type : slotsHeld.type,
       tenantId: ctx.tenantId,
       nowMs,
       data: { tenantId: ctx.tenantId, operationId, at: new Date(nowMs).toISOString() },

@@ -3,7 +3,7 @@ import type { Claim } from '#shared/firestore/claim.ts'
 import type { TenantId } from '#shared/ids.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import type { Freeze, SlotChange, Slots } from '../domain/slots.ts'
+import type { Freeze, SlotChange, Slots, SlotVerdict, WantedFreeze } from '../domain/slots.ts'
 import type { TenantProjection } from '../domain/tenant-projection.ts'
 
 /** What a decision about slots rests on; `atMs` is the store's time, the same for all instances. */
@@ -13,8 +13,8 @@ export type SlotState = {
   readonly atMs: number
 }
 
-/** The fact that an operation is told when nothing runs any more. */
-export type DrainedFact = (freeze: Freeze) => CloudEvent
+/** The fact that an operation is told when nothing runs any more, or what does has had its time. */
+export type DrainedFact = (freeze: Freeze, verdict: SlotVerdict) => CloudEvent
 
 /** The slots of running workflows: one document for each tenant. */
 export type WorkflowSlots = {
@@ -33,12 +33,12 @@ export type WorkflowSlots = {
   freeze(
     ctx: TenantContext,
     claim: Claim,
-    freeze: Omit<Freeze, 'drained'>,
+    freeze: WantedFreeze,
     drained: DrainedFact,
   ): Promise<Result<'drained' | 'waiting' | 'over' | { readonly toldBefore: string }>>
   /** Ends the freeze of an operation, or whichever was asked for before a fact of the tenant. */
   thaw(ctx: TenantContext, by: ThawedBy): Promise<void>
-  /** Tells a frozen tenant's operation if the last lease has ended by itself; true when nobody waits any more. */
+  /** Tells a frozen tenant's operation if the last lease or its time has ended; true when nobody waits any more. */
   drain(ctx: TenantContext, drained: DrainedFact): Promise<boolean>
 }
 

@@ -103,7 +103,7 @@ const answers: z.ZodType<Answers> = z.object({
       refused,
     ])
     .nullable(),
-  slots: z.object({ drainedAtMs: count }).nullable(),
+  slots: z.union([z.object({ drainedAtMs: count }), z.object({ heldAtMs: count })]).nullable(),
   authErased: erased.nullable(),
   billingErased: erased.nullable(),
 })

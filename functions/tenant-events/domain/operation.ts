@@ -46,6 +46,9 @@ export type ChargeAnswer =
   | { readonly kind: 'charged'; readonly tier: Tier; readonly planId: string; readonly effectiveAtMs: number }
   | { readonly kind: 'refused'; readonly reason: string }
 
+/** Since when no workflow runs, or that some still did when their time was over. */
+export type SlotsAnswer = { readonly drainedAtMs: number } | { readonly heldAtMs: number }
+
 /** How many documents a group erased, by collection, and how many it must keep by law. */
 export type ErasedAnswer = {
   readonly counts: Readonly<Record<string, number>>
@@ -57,7 +60,7 @@ export type ErasedAnswer = {
 export type Answers = {
   readonly subscription: SubscriptionAnswer | null
   readonly charge: ChargeAnswer | null
-  readonly slots: { readonly drainedAtMs: number } | null
+  readonly slots: SlotsAnswer | null
   readonly authErased: ErasedAnswer | null
   readonly billingErased: ErasedAnswer | null
 }

@@ -14,6 +14,8 @@ export type SlotsFreezeRequested = {
    * again ends the freeze, whichever operation that is of, and whichever of the two arrives first.
    */
   sequence?: string | undefined
+  /** How long workflows may take to end; after that the answer is `slots-held`. For ever unless given. */
+  limitSeconds?: number | undefined
 }
 
 export const slotsFreezeRequested = defineEvent<SlotsFreezeRequested>(
@@ -25,6 +27,7 @@ export const slotsFreezeRequested = defineEvent<SlotsFreezeRequested>(
       .string()
       .regex(/^\d{1,19}$/)
       .optional(),
+    limitSeconds: z.number().int().min(1).max(86_400).optional(),
   }),
-  { tenantId: 'acme', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', sequence: '12' },
+  { tenantId: 'acme', operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', sequence: '12', limitSeconds: 900 },
 )

@@ -8,9 +8,9 @@ export function aFreeze({
   id,
   tenant = 'acme',
   operationId = 'op_1',
-  sequence,
-}: Command & { sequence?: string }) {
-  const data = { operationId, ...(sequence === undefined ? {} : { sequence }) }
+  ...rest
+}: Command & { sequence?: string; limitSeconds?: number }) {
+  const data = { operationId, ...rest }
   return aCommand('slots-freeze-requested', { id, tenant }, data)
 }
 

@@ -1,3 +1,6 @@
+import type { SlotsFreezeRequested } from '#shared/contracts/events/slots-freeze-requested.ts'
+import { slotsHeld } from '#shared/contracts/events/slots-held.ts'
+import { newEvent } from '#shared/contracts/new-event.ts'
 import { eventClaim } from '#shared/firestore/claim.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { asRecord, digestOf } from '#shared/json.ts'
@@ -65,10 +68,13 @@ export async function aLife(tier: Tenant['desired']['tier'] = 'standard'): Promi
   const collect = (): void => {
     queued.push(...store.outbox.slice(taken), ...life.inbox.splice(0))
     taken = store.outbox.length
-    if (life.runningWorkflows > 0) return
     for (const freeze of waiting.splice(0)) {
-      const { operationId } = freeze.event.data as { operationId: string }
-      if (others.accounts.get(ACME)?.frozenFor === operationId) queued.push(freeze)
+      const { operationId, limitSeconds = Number.POSITIVE_INFINITY } = freeze.event
+        .data as SlotsFreezeRequested
+      if (others.accounts.get(ACME)?.frozenFor !== operationId) continue
+      if (life.runningWorkflows === 0) queued.push(freeze)
+      else if (clock.now() < Date.parse(freeze.event.time) + limitSeconds * 1000) waiting.push(freeze)
+      else queued.push(heldFact(operationId, clock.now()))
     }
   }
   const deliver = async (message: Message, deps: LifecycleDeps): Promise<void> => {
@@ -76,7 +82,7 @@ export async function aLife(tier: Tenant['desired']['tier'] = 'standard'): Promi
     if (topic === 'billing-commands' || topic === 'tenant-facts') {
       const freezes = event.type.includes('slots-freeze')
       if (freezes && life.runningWorkflows > 0) freeze(message)
-      else queued.push(...hear(others, message, clock.now()))
+      else queued.push(...hear(others, message, { nowMs: clock.now(), isGone: false }))
       return
     }
     const handler = lifecycleEvents(deps).find(({ type }) => type === event.type)
@@ -161,6 +167,17 @@ export async function aLife(tier: Tenant['desired']['tier'] = 'standard'): Promi
   if (life.tenant().state !== 'ACTIVE') throw new Error(`the tenant is ${life.tenant().state}`)
   activatedAt = factsOf(store).length
   return life
+}
+
+/** As billing says it when workflows had their time. */
+function heldFact(operationId: string, nowMs: number): Message {
+  const data = { tenantId: ACME, operationId, at: new Date(nowMs).toISOString() }
+  const id = `slots-held.${operationId}`
+  const source = '//energent.ai/billing'
+  return {
+    topic: 'billing-facts',
+    event: newEvent({ id, source, type: slotsHeld.type, tenantId: ACME, nowMs, data }),
+  }
 }
 
 /** A minute while something is under way, hours while a tenant only waits for its day. */
