@@ -35,14 +35,7 @@ export function secretManagerStore(options: {
   readonly clock: Clock
 }): SecretStore {
   const parent = `projects/${options.project}`
-  let client: Promise<SecretManagerServiceClient> | undefined
-  const open = (): Promise<SecretManagerServiceClient> => {
-    client ??= load(options.emulatorHost).catch((error: unknown) => {
-      client = undefined
-      throw error
-    })
-    return client
-  }
+  const open = secretManager(options.emulatorHost)
   const kept = new Map<string, { untilMs: number; payload: Promise<Buffer> }>()
   const read = async (path: string): Promise<Buffer> => {
     const [version] = await withDeadline(
@@ -105,6 +98,21 @@ export function secretManagerStore(options: {
       const work = (await open()).destroySecretVersion({ name: path })
       await unlessOver(withDeadline('secrets.destroyVersion', CALL_DEADLINE_MS, work))
     },
+  }
+}
+
+/** Google's client as it is, for those who need more of the service than its payloads. */
+export type SecretManager = SecretManagerServiceClient
+
+/** Loads the client with the first call, and once; a load that fails is not kept. */
+export function secretManager(emulatorHost: string | undefined): () => Promise<SecretManager> {
+  let client: Promise<SecretManager> | undefined
+  return () => {
+    client ??= load(emulatorHost).catch((error: unknown) => {
+      client = undefined
+      throw error
+    })
+    return client
   }
 }
 

@@ -1,5 +1,5 @@
-import type { SecretManagerServiceClient } from '@google-cloud/secret-manager'
 import { CALL_DEADLINE_MS, withDeadline } from '#shared/deadline.ts'
+import { type SecretManager, secretManager } from '#shared/secrets.ts'
 import { classifyCloudFailure, cloudUnreachable } from '../domain/cloud-failure.ts'
 import type { CloudAnswer } from '../ports/cloud.ts'
 
@@ -7,7 +7,7 @@ import type { CloudAnswer } from '../ports/cloud.ts'
 export type SecretCall = <T>(
   what: string,
   signal: AbortSignal,
-  work: (client: SecretManagerServiceClient) => Promise<T>,
+  work: (client: SecretManager) => Promise<T>,
 ) => Promise<CloudAnswer<T>>
 
 /** Canonical names by gRPC code. */
@@ -33,14 +33,7 @@ const CODES: readonly string[] = [
 
 /** The official client of Secret Manager, loaded with the first call. */
 export function secretCalls(emulatorHost: string | undefined): SecretCall {
-  let client: Promise<SecretManagerServiceClient> | undefined
-  const open = (): Promise<SecretManagerServiceClient> => {
-    client ??= load(emulatorHost).catch((error: unknown) => {
-      client = undefined
-      throw error
-    })
-    return client
-  }
+  const open = secretManager(emulatorHost)
   return async (what, signal, work) => {
     try {
       signal.throwIfAborted()
@@ -57,16 +50,4 @@ function failureOf(error: unknown) {
   const status = typeof code === 'number' ? CODES[code] : undefined
   if (status === undefined) return cloudUnreachable(message)
   return classifyCloudFailure({ status, code: 0, message })
-}
-
-async function load(emulatorHost: string | undefined): Promise<SecretManagerServiceClient> {
-  const { SecretManagerServiceClient } = await import('@google-cloud/secret-manager')
-  if (emulatorHost === undefined) return new SecretManagerServiceClient()
-  const { credentials } = await import('@grpc/grpc-js')
-  const { hostname, port } = new URL(`http://${emulatorHost}`)
-  return new SecretManagerServiceClient({
-    apiEndpoint: hostname,
-    port: Number(port),
-    sslCreds: credentials.createInsecure(),
-  })
 }

@@ -1,4 +1,3 @@
-import type { SecretManagerServiceClient } from '@google-cloud/secret-manager'
 import type { TenantId } from '#shared/ids.ts'
 import type { CloudAnswer, IamPort, SecretsPort } from '../ports/cloud.ts'
 import { unlessMissing } from './google-rest.ts'
@@ -109,7 +108,7 @@ async function readPolicy(
   resource: string,
   signal: AbortSignal,
 ): Promise<CloudAnswer<Policy>> {
-  const read = await call('secrets.getIamPolicy', signal, (client: SecretManagerServiceClient) =>
+  const read = await call('secrets.getIamPolicy', signal, (client) =>
     client.getIamPolicy({ resource, options: { requestedPolicyVersion: 3 } }),
   )
   if (!read.ok) return read
