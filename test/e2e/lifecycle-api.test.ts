@@ -71,6 +71,14 @@ describe('a purge, through the gateway', () => {
   })
 })
 
+test('the keys that certificates are signed with are anybody’s to have', async () => {
+  const { status, body } = await call('nobody', 'GET', '/v1/evidence-keys')
+
+  expect(status).toBe(200)
+  expect(body['keys']).toContainEqual(expect.objectContaining({ kty: 'EC', crv: 'P-256', alg: 'ES256' }))
+  expect(JSON.stringify(body)).not.toContain('"d"')
+})
+
 describe('dead letters, through the gateway', () => {
   async function deadLetter(): Promise<string> {
     const { project, pubsubHost } = stack.info()

@@ -315,6 +315,7 @@ const EXPECTED: Readonly<Record<OperationId, Readonly<Record<Column, number>> | 
   getHealth: OPEN,
   getBillingHealth: OPEN,
   getTenantsHealth: OPEN,
+  getEvidenceKeys: OPEN,
   getJwks: OPEN,
   getAuthorizationServerMetadata: OPEN,
   getOpenidConfiguration: OPEN,

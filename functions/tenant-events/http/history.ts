@@ -4,12 +4,17 @@ import type { Paging } from '#shared/http/paging.ts'
 import type { TenantHandler } from '#shared/http/types.ts'
 import { parser } from '#shared/json.ts'
 import { ok } from '#shared/result.ts'
-import { readCertificate, readOperations, readTimeline } from '../operations/read-history.ts'
+import {
+  readCertificate,
+  readEvidenceKeys,
+  readOperations,
+  readTimeline,
+} from '../operations/read-history.ts'
 import { readOperation } from '../operations/read-tenant.ts'
 import { audienceOf } from './audience.ts'
 import type { ApiDeps } from './deps.ts'
 
-type Routes = 'listOperations' | 'getOperation' | 'getTimeline' | 'getDeletionCertificate'
+type Routes = 'listOperations' | 'getOperation' | 'getTimeline' | 'getDeletionCertificate' | 'getEvidenceKeys'
 
 /** What has happened to a tenant, and what is happening. */
 export function historyHandlers(deps: ApiDeps, pages: Paging): Pick<HandlersOf<'tenants-api'>, Routes> {
@@ -24,6 +29,10 @@ export function historyHandlers(deps: ApiDeps, pages: Paging): Pick<HandlersOf<'
     getDeletionCertificate: async ({ ctx }) => {
       const certificate = await readCertificate(deps, ctx)
       return certificate.ok ? ok({ status: 200, json: certificate.value }) : certificate
+    },
+    getEvidenceKeys: async () => {
+      const headers = { 'cache-control': 'public, max-age=3600' }
+      return ok({ status: 200, headers, json: { keys: await readEvidenceKeys(deps) } })
     },
   }
 }

@@ -4,7 +4,7 @@ import type { Audience } from '../domain/audience.ts'
 import { type TimelineItem, timelineItem } from '../domain/timeline.ts'
 import { type OperationView, operationView } from '../domain/views.ts'
 import type { HistoryPage, TenantHistory } from '../ports/history.ts'
-import type { StoredCertificate } from '../ports/purge.ts'
+import type { SigningKey, StoredCertificate } from '../ports/purge.ts'
 import type { LifecycleDeps } from '../ports.ts'
 
 export type HistoryDeps = Pick<LifecycleDeps, 'store' | 'world'> & { readonly history: TenantHistory }
@@ -57,4 +57,19 @@ export async function readCertificate(
 
 function certificateOf({ world }: Pick<HistoryDeps, 'world'>, { tenantId }: TenantContext) {
   return world.certificates.find(tenantId)
+}
+
+/** A key that certificates and archives are signed with, as JWK (RFC 7517). */
+export type EvidenceKey = SigningKey['jwk'] & {
+  readonly kid: string
+  readonly alg: 'ES256'
+  readonly use: 'sig'
+}
+
+/** All keys whose signatures are to be believed, the one that signs now first. */
+export async function readEvidenceKeys({
+  world,
+}: Pick<HistoryDeps, 'world'>): Promise<readonly EvidenceKey[]> {
+  const keys = await world.signer.keys()
+  return keys.map(({ kid, jwk }) => ({ ...jwk, kid, alg: 'ES256', use: 'sig' }))
 }

@@ -51,6 +51,8 @@ export const LIFECYCLE_ROUTES = {
     'platform:read',
     'platform:read',
   ),
+  // For whoever was given a certificate or an archive, customer or not: nobody needs to ask us for more.
+  getEvidenceKeys: open('GET', '/v1/evidence-keys', 'tenants-api'),
   listDeadLetters: deadLetters('GET', '/v1/dead-letters'),
   getDeadLetter: deadLetters('GET', '/v1/dead-letters/{deadLetterId}'),
   redriveDeadLetter: { ...deadLetters('POST', '/v1/dead-letters/{deadLetterId}/redrive'), ...maybeJson },
