@@ -41,9 +41,11 @@ export function followDesired(draft: Draft, moment: Moment): Draft {
   const next = nextInQueue(pruned.tenant, moment.nowMs)
   const operation = next === undefined ? undefined : pruned.operations.get(next.operationId)
   if (operation === undefined) return pruned
-  return isSo(pruned.tenant, operation)
-    ? followDesired(settleWaiting(pruned, operation, 'succeeded', moment), moment)
-    : start(pruned, operation, moment)
+  if (isSo(pruned.tenant, operation)) {
+    return followDesired(settleWaiting(pruned, operation, 'succeeded', moment), moment)
+  }
+  // The state that it brings may have no place for what else waits.
+  return prune(start(pruned, operation, moment), moment)
 }
 
 /**
@@ -147,7 +149,7 @@ export function turnsRound(tenant: Tenant, running: Operation, nowMs: number): W
     if (kind === 'provision' || (notBeforeMs !== null && notBeforeMs > nowMs)) return false
     const { runningState } = PLANS[kind]
     const lets = PLANS[running.kind].runningState === null && runningState !== null
-    if (lets) return tenant.state === runningState || mayStart(tenant.state, kind)
+    if (lets) return mayBegin(tenant, kind)
     return STATE_TABLE[tenant.state][commandOf(kind)] === 'turn'
   })
 }
@@ -161,7 +163,7 @@ export function stepAside(draft: Draft, moment: Moment): Draft {
 }
 
 function prune(draft: Draft, moment: Moment): Draft {
-  return draft.tenant.queue.reduce((left, { operationId, kind }) => {
+  return draft.tenant.queue.reduce((left, { operationId }) => {
     const operation = left.operations.get(operationId)
     if (operation === undefined) return dequeue(left, operationId)
     const end = endInState(left.tenant, kind)
@@ -181,8 +183,13 @@ function endInState({ state }: Tenant, kind: OperationKind): End | undefined {
 
 function nextInQueue(tenant: Tenant, nowMs: number): WaitingOperation | undefined {
   return inPrecedence(tenant.queue).find(
-    ({ kind, notBeforeMs }) => (notBeforeMs === null || notBeforeMs <= nowMs) && mayStart(tenant.state, kind),
+    ({ kind, notBeforeMs }) => (notBeforeMs === null || notBeforeMs <= nowMs) && mayBegin(tenant, kind),
   )
+}
+
+/** By the table, or because the tenant has entered its state already. */
+function mayBegin({ state }: Tenant, kind: OperationKind): boolean {
+  return mayStart(state, kind) || state === PLANS[kind].runningState
 }
 
 function inPrecedence(queue: readonly WaitingOperation[]): readonly WaitingOperation[] {

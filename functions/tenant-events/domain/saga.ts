@@ -99,9 +99,10 @@ function afterDone(
 
 /** The operation leaves the tenant until its day; what waits for the tenant may go first. */
 function schedule(draft: Draft, operation: Operation, atMs: number, options: SettleOptions): Draft {
-  const { operationId, tenantId, from } = operation
+  const { operationId, tenantId } = operation
   const { tenant } = draft
-  const state = tenant.state === PLANS[operation.kind].runningState ? from.state : tenant.state
+  // Only a change of tier has a day, and it runs in a tenant that is active.
+  const state = tenant.state === PLANS[operation.kind].runningState ? 'ACTIVE' : tenant.state
   const scheduled: Operation = { ...operation, status: 'scheduled', resumeAtMs: atMs }
   const timer = { tenantId, operationId, kind: 'operation-due' as const, dueAtMs: atMs }
   const free = withTenant(draft, { op: null, state, revision: tenant.revision + 1 })

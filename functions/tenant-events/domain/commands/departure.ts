@@ -43,7 +43,9 @@ export function cancelOffboarding({ draft, verdict, options }: Asked<'offboard-c
   const { before, state } = draft.tenant
   const request = { backTo: before ?? ('ACTIVE' as const) }
   if (verdict === 'no-op' || verdict === 'clear') {
-    return ok(answer(drop(draft, 'offboard', options), undefined, 'offboard-cancel', request, options))
+    const running = runningIn(draft)
+    const cancelling = running?.kind === 'offboard-cancel' ? running : undefined
+    return ok(answer(drop(draft, 'offboard', options), cancelling, 'offboard-cancel', request, options))
   }
   if (waitingIn(draft, 'purge') !== undefined) {
     return refusedIn(state, 'offboard-cancel', 'Two operators have ordered its purge.')

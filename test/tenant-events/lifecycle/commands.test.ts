@@ -1,0 +1,463 @@
+import { describe, expect, test } from 'vitest'
+import type { CommandOrigin } from '../../../functions/tenant-events/domain/command.ts'
+import { approve, aTenantIn, COMMANDS, HOUR_MS, type Machine, OPERATOR, ordered, REFUSED } from './machine.ts'
+
+const DAY_MS = 24 * HOUR_MS
+const billing = (commandSeq: bigint): CommandOrigin => ({ by: 'billing', commandSeq })
+const kinds = (machine: Machine, from = 0) => machine.facts.slice(from).map(({ kind }) => kind)
+const statusOf = (machine: Machine, operationId: string | null) =>
+  machine.operations.get(operationId ?? '')?.status
+
+describe('a suspension', () => {
+  test('is in force from the commit that accepts it, though an export still has a step in hand', () => {
+    const machine = aTenantIn('ACTIVE')
+    ordered(machine, COMMANDS.reconcile)
+    const tell = machine.hold()
+
+    const { operationId } = ordered(machine, COMMANDS.suspend)
+
+    expect(machine.tenant).toMatchObject({ state: 'SUSPENDING', op: { kind: 'reconcile' } })
+    expect(machine.facts.at(-1)).toEqual({ kind: 'suspend-started', state: 'SUSPENDING', operationId })
+    tell({ kind: 'done' })
+    machine.rest()
+    expect(machine.tenant.state).toBe('SUSPENDED')
+    expect(kinds(machine, 2)).toEqual(['suspend-started', 'suspended'])
+    expect([...machine.operations.values()].every(({ status }) => status === 'succeeded')).toBe(true)
+  })
+
+  test.each(['SUSPENDING', 'SUSPENDED', 'RESUMING'] as const)(
+    'that is harder takes over in %s, a softer one never',
+    (state) => {
+      const machine = aTenantIn(state)
+      const hard = ordered(machine, { ...COMMANDS.suspend, mode: 'hard', reason: 'abuse' })
+      machine.rest()
+      expect(machine.tenant.observed.suspension).toEqual({ mode: 'hard', reason: 'abuse' })
+      expect(statusOf(machine, hard.operationId)).toBe('succeeded')
+
+      ordered(machine, COMMANDS.suspend)
+      machine.rest()
+      expect(machine.tenant.observed.suspension?.mode).toBe('hard')
+    },
+  )
+
+  test('is the last word of those that came while another operation ran', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const first = ordered(machine, COMMANDS.suspend)
+    ordered(machine, COMMANDS.resume)
+    expect(statusOf(machine, first.operationId)).toBe('superseded')
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+
+    const other = aTenantIn('TIER_CHANGING')
+    ordered(other, COMMANDS.resume)
+    ordered(other, COMMANDS.suspend)
+    other.rest()
+    expect(other.tenant.state).toBe('SUSPENDED')
+  })
+
+  test('turned round and round ends with the last word', () => {
+    const machine = aTenantIn('SUSPENDING')
+    ordered(machine, COMMANDS.resume)
+    ordered(machine, COMMANDS.suspend)
+    machine.rest()
+    expect(machine.tenant.state).toBe('SUSPENDED')
+    ordered(machine, COMMANDS.resume)
+    ordered(machine, COMMANDS.suspend)
+    ordered(machine, COMMANDS.resume)
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', desired: { suspension: null } })
+  })
+
+  test('of one that is stuck is turned round at once: nobody waits for what never comes', () => {
+    const machine = aTenantIn('SUSPENDING')
+    machine.nowMs += 60_000 * 6
+    machine.work(undefined, () => REFUSED)
+    ordered(machine, COMMANDS.resume)
+    expect(machine.tenant.op?.dueAtMs).toBeLessThanOrEqual(machine.nowMs)
+    expect(machine.work()).toBe(true)
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+  })
+})
+
+describe('billing', () => {
+  test('commands by number: a copy and a latecomer change nothing, also after any inbox has expired', () => {
+    const machine = aTenantIn('ACTIVE')
+    const dunned = { ...COMMANDS.suspend, reason: 'payment_failed' } as const
+    ordered(machine, dunned, billing(7n))
+    machine.rest()
+    ordered(machine, COMMANDS.resume, billing(8n))
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+    machine.nowMs += 400 * DAY_MS
+    const before = { ...machine.tenant }
+    for (const seq of [7n, 6n, 8n, 0n]) ordered(machine, dunned, billing(seq))
+    expect(machine.tenant).toEqual(before)
+    expect(before.commandSeq).toEqual({ billing: '8' })
+  })
+
+  test('compares numbers as numbers', () => {
+    const machine = aTenantIn('ACTIVE')
+    ordered(machine, COMMANDS.suspend, billing(9n))
+    ordered(machine, COMMANDS.resume, billing(10n))
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+    ordered(machine, COMMANDS.suspend, billing(9_007_199_254_740_993n))
+    ordered(machine, COMMANDS.resume, billing(9_007_199_254_740_992n))
+    machine.rest()
+    expect(machine.tenant.state).toBe('SUSPENDED')
+  })
+
+  test('frees nobody whom an operator holds: a paid bill is no answer to abuse', () => {
+    const machine = aTenantIn('ACTIVE')
+    ordered(machine, { ...COMMANDS.suspend, reason: 'payment_failed' }, billing(1n))
+    ordered(machine, { ...COMMANDS.suspend, reason: 'abuse' })
+    machine.rest()
+    ordered(machine, COMMANDS.resume, billing(2n))
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'SUSPENDED', desired: { suspension: { reason: 'abuse' } } })
+    ordered(machine, COMMANDS.resume)
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+  })
+
+  test('is told of a refusal by a fact, and its number counts all the same', () => {
+    const machine = aTenantIn('OFFBOARDING')
+    const before = machine.facts.length
+    expect(machine.order(COMMANDS.resume, billing(3n))).toMatchObject({ code: 'tenant.state_conflict' })
+    expect(machine.facts.slice(before)).toEqual([
+      { kind: 'command-rejected', state: 'OFFBOARDING', operationId: undefined },
+    ])
+    expect(machine.tenant.commandSeq).toEqual({ billing: '3' })
+  })
+
+  test('makes no operation for what changes nothing', () => {
+    const machine = aTenantIn('SUSPENDED')
+    const { operationId } = ordered(machine, COMMANDS.suspend, billing(1n))
+    expect(operationId).toBeNull()
+    expect(machine.tenant.queue).toEqual([])
+  })
+})
+
+describe('a tier change', () => {
+  test('replaces the one that runs, and what that one did is undone first', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const first = machine.tenant.op?.operationId ?? ''
+    const before = machine.facts.length
+    const second = ordered(machine, { ...COMMANDS['tier-change'], toTier: 'enterprise' })
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'enterprise' } })
+    expect(machine.facts.slice(before)).toEqual([
+      { kind: 'tier-change-failed', state: 'ACTIVE', operationId: first },
+      { kind: 'tier-changed', state: 'ACTIVE', operationId: second.operationId },
+    ])
+    expect(statusOf(machine, first)).toBe('superseded')
+  })
+
+  test('back to the tier that the tenant has ends the one that runs', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const back = ordered(machine, { ...COMMANDS['tier-change'], toTier: 'standard' })
+    machine.rest()
+    expect(machine.tenant).toMatchObject({
+      state: 'ACTIVE',
+      desired: { tier: 'standard' },
+      observed: { tier: 'standard' },
+    })
+    expect(statusOf(machine, back.operationId)).toBe('succeeded')
+  })
+
+  test('ordered on what somebody saw is refused when they have not seen the last of it', () => {
+    const machine = aTenantIn('ACTIVE')
+    const seen = machine.tenant.revision
+    const stale = { ...COMMANDS['tier-change'], expectedRevision: seen - 1 }
+    expect(machine.order(stale)).toMatchObject({ code: 'tenant.revision_conflict' })
+    expect(machine.order({ ...stale, expectedRevision: seen }).ok).toBe(true)
+  })
+
+  test('of a tenant that could not be made is what a retry makes', () => {
+    const machine = aTenantIn('PROVISION_FAILED')
+    const [failed] = machine.operations.keys()
+    ordered(machine, COMMANDS['tier-change'])
+    const again = ordered(machine, { name: 'retry', operationId: failed ?? '' })
+    expect(machine.tenant).toMatchObject({ state: 'PROVISIONING', op: { operationId: again.operationId } })
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'premium' } })
+  })
+})
+
+describe('a tier change for the end of the period', () => {
+  const DUE_MS = 20 * DAY_MS
+  const atPeriodEnd = { ...COMMANDS['tier-change'], toTier: 'basic', effective: 'period_end' } as const
+  const schedule = (machine: Machine) => {
+    const { operationId } = ordered(machine, atPeriodEnd)
+    machine.work(undefined, (_operation, key) =>
+      key === 'charge-tier' ? { kind: 'done', scheduleAtMs: DUE_MS } : undefined,
+    )
+    return operationId ?? ''
+  }
+  const laterDone = { 'charge-tier': { kind: 'done' } } as const
+
+  test('leaves the tenant to others until its day, and goes on where it was', () => {
+    const machine = aTenantIn('ACTIVE')
+    const operationId = schedule(machine)
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', op: null, observed: { tier: 'standard' } })
+    expect(statusOf(machine, operationId)).toBe('scheduled')
+    ordered(machine, COMMANDS.suspend)
+    machine.rest()
+    ordered(machine, COMMANDS.resume)
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+    machine.pass(DUE_MS - 1 - machine.nowMs)
+    expect(statusOf(machine, operationId)).toBe('scheduled')
+
+    machine.pass(2 * HOUR_MS)
+
+    const tried: string[] = []
+    machine.rest((_operation, key) => {
+      tried.push(key)
+      return key in laterDone ? laterDone[key as 'charge-tier'] : undefined
+    })
+    expect(tried).not.toContain('charge-tier')
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'basic' }, queue: [] })
+    machine.pass(2 * HOUR_MS)
+    expect(machine.timers.size).toBe(0)
+  })
+
+  test('waits for a suspended tenant to be resumed', () => {
+    const machine = aTenantIn('ACTIVE')
+    const operationId = schedule(machine)
+    ordered(machine, COMMANDS.suspend)
+    machine.rest()
+    machine.pass(DUE_MS)
+    expect(machine.tenant).toMatchObject({ state: 'SUSPENDED', op: null })
+    expect(statusOf(machine, operationId)).toBe('queued')
+    ordered(machine, COMMANDS.resume)
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'basic' } })
+  })
+
+  test('is replaced by a newer one, and billing hears that it came to nothing', () => {
+    const machine = aTenantIn('ACTIVE')
+    const operationId = schedule(machine)
+    const before = machine.facts.length
+    ordered(machine, COMMANDS['tier-change'])
+    machine.rest()
+    machine.pass(2 * DUE_MS)
+    expect(kinds(machine, before)).toEqual(['tier-change-failed', 'tier-changed'])
+    expect(statusOf(machine, operationId)).toBe('superseded')
+    expect(machine.tenant.observed.tier).toBe('premium')
+  })
+
+  test('waits while the tenant leaves, and comes to nothing with its purge', () => {
+    const machine = aTenantIn('ACTIVE')
+    const operationId = schedule(machine)
+    ordered(machine, COMMANDS.offboard)
+    machine.rest()
+    machine.pass(DUE_MS)
+    expect(machine.tenant).toMatchObject({ state: 'GRACE', observed: { tier: 'standard' } })
+    approve(machine)
+    expect(statusOf(machine, operationId)).toBe('cancelled')
+    expect(kinds(machine)).toContain('tier-change-failed')
+    expect(machine.tenant.desired.tier).toBe('standard')
+  })
+
+  test('is there again when the tenant changes its mind about leaving', () => {
+    const machine = aTenantIn('ACTIVE')
+    schedule(machine)
+    ordered(machine, COMMANDS.offboard)
+    machine.rest()
+    machine.pass(DUE_MS)
+    ordered(machine, COMMANDS['offboard-cancel'])
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'basic' } })
+  })
+})
+
+describe('a departure', () => {
+  test('goes back to the state it came from', () => {
+    const machine = aTenantIn('SUSPENDED')
+    ordered(machine, COMMANDS.offboard)
+    machine.rest()
+    ordered(machine, COMMANDS['offboard-cancel'])
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'SUSPENDED', before: null, graceEndsAtMs: null })
+    expect(machine.facts.at(-1)).toMatchObject({ kind: 'offboarding-cancelled', state: 'SUSPENDED' })
+  })
+
+  test('ends in a purge when its time is over, however often the timer is heard', () => {
+    const machine = aTenantIn('GRACE')
+    machine.pass(30 * DAY_MS - HOUR_MS)
+    expect(machine.tenant.state).toBe('GRACE')
+    machine.pass(2 * HOUR_MS)
+    expect(machine.tenant.state).toBe('PURGING')
+    machine.pass(DAY_MS)
+    expect([...machine.operations.values()].filter(({ kind }) => kind === 'purge')).toHaveLength(1)
+    machine.rest()
+    machine.pass(DAY_MS)
+    expect(machine.tenant.state).toBe('PURGED')
+    expect(machine.timers.size).toBe(0)
+  })
+
+  test('that is cancelled is not purged by the timer that was set for it', () => {
+    const machine = aTenantIn('GRACE')
+    machine.pass(29 * DAY_MS)
+    ordered(machine, COMMANDS['offboard-cancel'])
+    machine.rest()
+    machine.pass(60 * DAY_MS)
+    expect(machine.tenant.state).toBe('ACTIVE')
+    expect(machine.timers.size).toBe(0)
+  })
+
+  test('and another one after it each have a time of their own', () => {
+    const machine = aTenantIn('GRACE')
+    machine.pass(20 * DAY_MS)
+    ordered(machine, COMMANDS['offboard-cancel'])
+    machine.rest()
+    ordered(machine, COMMANDS.offboard)
+    machine.rest()
+    machine.pass(29 * DAY_MS)
+    expect(machine.tenant.state).toBe('GRACE')
+    machine.pass(2 * DAY_MS)
+    expect(machine.tenant.state).toBe('PURGING')
+  })
+
+  test.each(['OFFBOARDING', 'GRACE'] as const)('in %s is never made shorter', (state) => {
+    const machine = aTenantIn(state)
+    expect(machine.order({ ...COMMANDS.offboard, graceDays: 3 })).toMatchObject({
+      code: 'tenant.state_conflict',
+    })
+    expect(machine.order({ ...COMMANDS.offboard, graceDays: 90 }).ok).toBe(true)
+  })
+
+  test('that waits is taken back before it began', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const { operationId } = ordered(machine, COMMANDS.offboard)
+    ordered(machine, COMMANDS['offboard-cancel'])
+    expect(statusOf(machine, operationId)).toBe('superseded')
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'ACTIVE', observed: { tier: 'premium' } })
+  })
+})
+
+describe('a legal hold', () => {
+  test('keeps a tenant whose time is over, and lets it go afterwards', () => {
+    const machine = aTenantIn('GRACE')
+    ordered(machine, { name: 'legal-hold', on: true, reference: 'case 7' })
+    machine.pass(90 * DAY_MS)
+    expect(machine.tenant.state).toBe('GRACE')
+    ordered(machine, { name: 'legal-hold', on: false, reference: '' })
+    machine.pass(2 * HOUR_MS)
+    expect(machine.tenant.state).toBe('PURGING')
+  })
+
+  test.each(['ACTIVE', 'SUSPENDED', 'GRACE', 'PROVISION_FAILED', 'TIER_CHANGING'] as const)(
+    'lets nobody purge a tenant that is %s',
+    (state) => {
+      const machine = aTenantIn(state)
+      ordered(machine, { name: 'legal-hold', on: true, reference: 'case 7' })
+      expect(approve(machine)).toMatchObject({ code: 'tenant.legal_hold' })
+      expect(machine.order(COMMANDS.purge)).toMatchObject({ code: 'tenant.legal_hold' })
+    },
+  )
+
+  test('cancels a purge that has not begun, and two people decide anew', () => {
+    const machine = aTenantIn('OFFBOARDING')
+    const approved = approve(machine)
+    const operationId = approved.ok ? approved.value.operationId : null
+    expect(statusOf(machine, operationId)).toBe('queued')
+    ordered(machine, { name: 'legal-hold', on: true, reference: 'case 7' })
+    expect(statusOf(machine, operationId)).toBe('cancelled')
+    ordered(machine, { name: 'legal-hold', on: false, reference: '' })
+    machine.rest()
+    expect(machine.tenant.state).toBe('GRACE')
+    expect(ordered(machine, COMMANDS.purge).operationId).toBeNull()
+  })
+
+  test('comes too late once the purge has begun', () => {
+    const machine = aTenantIn('PURGING')
+    const held = machine.order({ name: 'legal-hold', on: true, reference: 'case 7' })
+    expect(held).toMatchObject({ code: 'tenant.state_conflict' })
+  })
+})
+
+describe('a purge', () => {
+  test('takes two people: one of them twice is one', () => {
+    const machine = aTenantIn('ACTIVE')
+    expect(ordered(machine, COMMANDS.purge).operationId).toBeNull()
+    expect(machine.order(COMMANDS.purge)).toMatchObject({ code: 'purge.same_approver' })
+    expect(machine.tenant.state).toBe('ACTIVE')
+    ordered(machine, { ...COMMANDS.purge, approver: 'ada' })
+    expect(machine.tenant).toMatchObject({ state: 'PURGING', purgeApprovals: [] })
+    expect(machine.facts.at(-1)).toMatchObject({ kind: 'purge-started', state: 'PURGING' })
+  })
+
+  test('takes two people within a week of each other', () => {
+    const machine = aTenantIn('ACTIVE')
+    ordered(machine, COMMANDS.purge)
+    machine.nowMs += 7 * DAY_MS
+    expect(ordered(machine, { ...COMMANDS.purge, approver: 'ada' }).operationId).toBeNull()
+    machine.nowMs += DAY_MS
+    ordered(machine, COMMANDS.purge)
+    expect(machine.tenant.state).toBe('PURGING')
+  })
+
+  test('that two people have ordered is not undone by one who cancels the offboarding', () => {
+    const machine = aTenantIn('OFFBOARDING')
+    approve(machine)
+    expect(machine.order(COMMANDS['offboard-cancel'])).toMatchObject({ code: 'tenant.state_conflict' })
+    machine.rest()
+    expect(machine.tenant.state).toBe('PURGED')
+  })
+
+  test('ends all that waits', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const waiting = [COMMANDS.suspend, COMMANDS.offboard, COMMANDS.export, COMMANDS.reconcile].map(
+      (command) => ordered(machine, command).operationId,
+    )
+    approve(machine)
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'PURGED', queue: [], op: null })
+    expect(waiting.map((id) => statusOf(machine, id))).toEqual(waiting.map(() => 'cancelled'))
+  })
+})
+
+describe('a retry', () => {
+  test('of an operation that is stuck tries at once, with fresh patience', () => {
+    const machine = aTenantIn('SUSPENDING')
+    machine.nowMs += 3_600_000
+    machine.work(undefined, () => REFUSED)
+    const operationId = machine.tenant.op?.operationId ?? ''
+    expect(machine.work()).toBe(false)
+    ordered(machine, { name: 'retry', operationId })
+    expect(machine.operations.get(operationId)?.stuckAtMs).toBeNull()
+    expect(machine.work()).toBe(true)
+    machine.rest()
+    expect(machine.tenant.state).toBe('SUSPENDED')
+  })
+
+  test('of a failed tier change is that tier change again', () => {
+    const machine = aTenantIn('TIER_CHANGING')
+    const failed = machine.tenant.op?.operationId ?? ''
+    machine.rest(({ status }) => (status === 'running' ? REFUSED : undefined))
+    const again = ordered(machine, { name: 'retry', operationId: failed })
+    expect(again.operationId).not.toBe(failed)
+    machine.rest()
+    expect(machine.tenant.observed.tier).toBe('premium')
+  })
+
+  test('is refused for what is over, unknown, or waiting', () => {
+    const machine = aTenantIn('ACTIVE')
+    const [provisioned] = machine.operations.keys()
+    expect(machine.order({ name: 'retry', operationId: provisioned ?? '' })).toMatchObject({
+      code: 'tenant.state_conflict',
+    })
+    expect(machine.order({ name: 'retry', operationId: 'op_nobody' })).toMatchObject({
+      code: 'resource.not_found',
+    })
+    const busy = aTenantIn('TIER_CHANGING')
+    const { operationId } = ordered(busy, COMMANDS.export)
+    expect(busy.order({ name: 'retry', operationId: operationId ?? '' }, OPERATOR)).toMatchObject({
+      code: 'tenant.state_conflict',
+    })
+  })
+})
