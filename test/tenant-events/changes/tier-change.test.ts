@@ -302,6 +302,19 @@ test('to order the tier that the tenant has takes back a change that waits for i
   expect(life.facts()).toEqual(['tier-change-failed'])
 })
 
+test('leaving takes back a change that waits for its day, and coming back finds the tenant as it was', async () => {
+  const life = await aLife('premium')
+  await ordered(life, change('basic', 'period_end'))
+  await life.pass(5 * MINUTE_MS)
+  await ordered(life, { name: 'offboard', graceDays: 60, export: false })
+  await life.pass(9 * DAY_MS)
+  expect(life.paid()).toBe('premium')
+  await ordered(life, { name: 'offboard-cancel' })
+  await life.pass(DAY_MS)
+  expect(has(life)).toEqual(allOf('premium'))
+  expect(life.facts()).toEqual(['offboarding-started', 'tier-change-failed', 'offboarding-cancelled'])
+})
+
 test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16])(
   'a newer change replaces a running one after its commit %i, and nothing of the first stays',
   async (commits) => {
