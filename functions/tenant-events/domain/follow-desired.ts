@@ -166,7 +166,7 @@ function prune(draft: Draft, moment: Moment): Draft {
   return draft.tenant.queue.reduce((left, { operationId }) => {
     const operation = left.operations.get(operationId)
     if (operation === undefined) return dequeue(left, operationId)
-    const end = endInState(left.tenant, kind)
+    const end = endInState(left.tenant, operation.kind)
     return end === undefined ? left : settleWaiting(left, operation, end, moment)
   }, draft)
 }
