@@ -24,7 +24,7 @@ const LABEL = /^[a-z0-9_-]{0,63}$/
 /** Clusters and operations of one project. */
 export function clusterBook(journal: Journal, options: ClusterBookOptions) {
   const { now, takesMs = USUAL_MS } = options
-  let breaking: string | undefined
+  let breaking = { message: '', left: 0 }
   const nameOf = (location: string, id: string): string =>
     `projects/${options.project}/locations/${location}/clusters/${id}`
   const all = <T>(kind: 'cluster' | 'operation'): T[] =>
@@ -78,8 +78,8 @@ export function clusterBook(journal: Journal, options: ClusterBookOptions) {
           'Insufficient regional quota to satisfy request: resource "CPUS": request requires more than is left.',
         )
       }
-      const broken = breaking
-      breaking = undefined
+      const broken = breaking.left > 0 ? breaking.message : undefined
+      breaking = { ...breaking, left: breaking.left - 1 }
       const cluster: ClusterRecord = {
         name,
         location,
@@ -120,8 +120,8 @@ export function clusterBook(journal: Journal, options: ClusterBookOptions) {
       for (const cluster of gone) journal.delete(keyOf(cluster))
       return gone.map(({ name }) => name)
     },
-    breakNext: (message: string): void => {
-      breaking = message
+    breakNext: (message: string, times = 1): void => {
+      breaking = { message, left: times }
     },
   }
 }

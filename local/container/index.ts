@@ -26,8 +26,8 @@ export type ContainerOptions = {
 
 /** For `CONTAINER_API_URL`. */
 export type ContainerServer = GoogleService & {
-  /** The next cluster that is ordered ends in ERROR, with this said of its operation. */
-  breakNext(message: string): void
+  /** The next clusters that are ordered, one unless told, end in ERROR, with this said of their operations. */
+  breakNext(message: string, times?: number): void
   /** Clusters and operations as they are now. */
   dump(): { readonly clusters: readonly object[]; readonly operations: readonly object[] }
   /** The objects of a namespace in all clusters, or all objects. */

@@ -28,6 +28,7 @@ import { prove } from '#shared/tenancy/proofs.ts'
 import { lifecycleEvents } from '../../functions/tenant-events/events.ts'
 import { tenantsApi } from '../../functions/tenant-events/http.ts'
 import { type Lifecycle, wireLifecycle } from '../../functions/tenant-events/wiring.ts'
+import { startTestCloud, type TestCloud } from '../support/cloud.ts'
 import { type ManualClock, manualClockAt } from './messages.ts'
 
 const ACCOUNT = 'tenant-events@demo-energent.iam.gserviceaccount.com'
@@ -51,6 +52,7 @@ export type Stack = Lifecycle & {
   readonly clock: ManualClock
   readonly engine: FirestoreEngine
   readonly kubernetes: Kubernetes
+  readonly cloud: TestCloud
   readonly published: OutgoingMessage[]
   /** Calls the API; `as` is a token such as `operator` or `tenant:acme`. */
   api(method: string, path: string, options?: ApiOptions): Promise<Reply>
@@ -93,7 +95,7 @@ let stacks = 0
 /** The group's two entry points on the local stand-ins, with only the pusher and billing played here. */
 export async function aStack(): Promise<Stack> {
   const standIns = await startStandIns()
-  const { clock, engine, kubernetes } = standIns
+  const { clock, cloud, engine, kubernetes } = standIns
   const published: OutgoingMessage[] = []
   const publisher = {
     publish: async (message: OutgoingMessage) => {
@@ -106,6 +108,7 @@ export async function aStack(): Promise<Stack> {
   const stack: Stack = {
     ...lifecycle,
     clock,
+    cloud,
     engine,
     kubernetes,
     published,
@@ -150,6 +153,11 @@ async function startStandIns() {
       return user === undefined ? undefined : { user, groups: [] }
     },
   })
+  const cloud = await startTestCloud({
+    now: clock.now,
+    provisioner: ACCOUNT,
+    whose: issuer.introspectAccessToken,
+  })
   const config = readConfig({
     GOOGLE_CLOUD_PROJECT: 'demo-test',
     FUNCTION_TARGET: 'tenantsApiHandler',
@@ -159,13 +167,15 @@ async function startStandIns() {
     FIRESTORE_EMULATOR_HOST: engine.host,
     KUBERNETES_API_URL: kubernetes.url,
     GCE_METADATA_HOST: issuer.metadataHost,
+    ...cloud.settings,
   })
   const close = async (): Promise<void> => {
     await kubernetes.close()
+    await cloud.close()
     await issuer.close()
     await engine.close()
   }
-  return { clock, engine, kubernetes, config, close }
+  return { clock, cloud, engine, kubernetes, config, close }
 }
 
 /** Both entry points under functions-framework, each stack's under names of its own. */

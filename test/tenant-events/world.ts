@@ -28,6 +28,8 @@ export type World = {
   readonly clock: ManualClock
   readonly store: MemoryStore
   readonly cluster: MemoryCluster
+  /** Of a tenant that is not on the shared one. */
+  readonly ownCluster: MemoryCluster
   readonly cloud: MemoryCloud
   /** What billing answers to a subscription request; undefined leaves it unanswered. */
   billing: 'ready' | 'refused' | undefined
@@ -43,6 +45,7 @@ export function aWorld(): World {
   const clock = manualClockAt('2026-11-23T09:00:00Z')
   const store = memoryStore(clock.now)
   const cluster = memoryCluster()
+  const ownCluster = memoryCluster()
   const cloud = memoryCloud(clock.now)
   const leaving = { ...memoryLeaving(), certificates: store.certificates }
   const queued: Message[] = []
@@ -51,6 +54,7 @@ export function aWorld(): World {
     clock,
     store,
     cluster,
+    ownCluster,
     cloud,
     billing: 'ready',
     process: (crash) => {
@@ -62,7 +66,10 @@ export function aWorld(): World {
         queue: { enqueue: async (_tenantId, outgoing) => void queued.push(outgoing) },
         timers: store.timerBook,
         world: { ...cloud, ...memoryPurge(store, leaving) },
-        clusterNamed: (name) => (name === 'energent-shared' ? guarded : undefined),
+        clusterNamed: (name, place) => {
+          if (name === 'energent-shared') return guarded
+          return place === undefined || place.deploymentModel === 'multi_tenant' ? undefined : ownCluster
+        },
         clock,
         ids: systemIds,
         elapsedMs: () => 0,
