@@ -115,7 +115,7 @@ export const TENANT_COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'Approve the purge of a tenant; the second person’s approval begins it. Nothing brings it back.',
     details:
       'You are the person Google knows you as, and must be an operator; a machine cannot approve.\n' +
-      'docs/runbooks/offboarding.md says what to look at before.',
+      'docs/runbooks/tenants.md says what to look at before.',
     options: {
       ...TENANT,
       reason: { value: 'TEXT', required: true, meaning: 'Why; it is shown to the second person.' },

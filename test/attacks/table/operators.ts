@@ -37,6 +37,16 @@ export const operators: AttackGroup = {
       {
         'a tenant lists all tenants': ['victim', 'GET', '/v1/tenants'],
         'a tenant makes a tenant': ['victim', 'POST', '/v1/tenants', { tenantId: 'mine' }],
+        'a tenant approves its own purge': ['victim', 'POST', below('/purge/approvals'), { reason: 'x' }],
+        'a tenant ends its suspension': ['victim', 'POST', below('/resume'), {}],
+        'a tenant ends its legal hold': ['victim', 'DELETE', below('/legal-hold')],
+        'a tenant looks for others’ dead letters': ['victim', 'GET', '/v1/dead-letters?topic=billing-events'],
+        'a tenant sends a dead letter again': [
+          'victim',
+          'POST',
+          '/v1/dead-letters/billing-events_1/redrive',
+          {},
+        ],
         'a tenant reads the counters of the platform': ['victim', 'GET', '/metrics'],
         'an operator for support makes a tenant': ['support', 'POST', '/v1/tenants', { tenantId: 'mine' }],
         'an operator for support makes an operator': [
