@@ -44,6 +44,14 @@ export async function continueOperation(
   deps: LifecycleDeps,
   request: ContinueRequest,
 ): Promise<Result<Continued>> {
+  const continued = await workOn(deps, request)
+  // Late, by a copy of an old message or after a long sleep, for a tenant that is gone: there is nothing to
+  // do, and nothing to keep.
+  if (!continued.ok && (await isPurged(deps, request.ctx))) return ok('not-running')
+  return continued
+}
+
+async function workOn(deps: LifecycleDeps, request: ContinueRequest): Promise<Result<Continued>> {
   const startedMs = deps.elapsedMs()
   const taken = await begin(deps, request)
   if (!taken.ok) return taken
@@ -62,18 +70,17 @@ export async function continueOperation(
 async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Result<Held | Continued>> {
   const leaseBy = deps.ids.uuid(deps.clock.now())
   const { ctx, operationId, trace } = request
-  const committed = await deps.store.change<Held | Continued>(ctx, undefined, operationId, (work) => {
+  const committed = await deps.store.change<Held | Continued | 'waits'>(ctx, undefined, operationId, (work) => {
     const nowMs = deps.clock.now()
     const { readTimeMs } = work
     const op = takeOver(work.tenant.op, { operationId, leaseBy }, readTimeMs, nowMs)
+    if (op === 'not-running' && mayHaveADay(work.operation)) return ok({ value: 'waits' })
     if (typeof op === 'string') return ok({ value: op })
     const options = { operationId, nowMs, trace, readTimeMs, chance: 0, mayContinue: true }
     const progress = goOn(work, op, options)
     return ok({ ...changesIn(progress), audit: endsIn(progress.draft) })
   })
   const begun = committedValue(committed)
-  // A copy of an old message for a tenant that is gone: there is nothing to do, and nothing to keep.
-  if (!begun.ok && (await isPurged(deps, ctx))) return ok('not-running')
   // Nobody works on it because its day had not come: perhaps it has.
   return begun.ok && begun.value === 'not-running' ? resumeDue(deps, request) : begun
 }

@@ -12,8 +12,8 @@ export function endOf(ground: Ground): string {
     normal({
       tenants: [...documents.tenants.values()],
       // Where it turned round depends on where it was then, and says nothing about where it led.
-      operations: [...documents.operations.values()].map(({ kind, status, failure, desired }) => ({
-        ...{ kind, status, desired, failure: failure?.code ?? null },
+      operations: [...documents.operations.values()].map(({ kind, status, failure }) => ({
+        ...{ kind, status, failure: failure?.code ?? null },
       })),
       facts: factsOf(ground),
       timers: [...documents.timers.values()],

@@ -21,7 +21,13 @@ export type Host = {
 }
 
 export type Fleet = {
-  invoke<T>(cause: string, work: (host: Host) => Promise<T>, ended: (ending: Ending<T>) => void): void
+  /** In one of the processes, or in one of its own whose calls take no time. */
+  invoke<T>(
+    cause: string,
+    work: (host: Host) => Promise<T>,
+    ended: (ending: Ending<T>) => void,
+    hurried?: boolean,
+  ): void
   /** Of what others say. */
   publish(message: Message): void
   /** Invocations that have not ended. */
@@ -38,10 +44,10 @@ export function createFleet(
   const routing = kernel.random('routing')
   const hosts: Host[] = []
   let open = 0
-  const hostAt = (at: number): Host => {
+  const hostAt = (at: number, hurried: boolean): Host => {
     const running = hosts[at]
     if (running?.process.alive === true) return running
-    const process = kernel.start()
+    const process = kernel.start(hurried)
     const wired = depsOf(kernel, process, ground, on)
     const deps = mutant.deps?.(wired) ?? wired
     const host = { process, deps, handlers: handlersOf(deps) }
@@ -49,9 +55,10 @@ export function createFleet(
     return host
   }
   return {
-    invoke: (cause, work, ended) => {
+    invoke: (cause, work, ended, hurried = false) => {
       open += 1
-      const host = hostAt(routing.between(0, kernel.faults.processes - 1))
+      const { processes } = kernel.faults
+      const host = hurried ? hostAt(processes, true) : hostAt(routing.between(0, processes - 1), false)
       kernel.invoke(
         host.process,
         cause,

@@ -10,6 +10,8 @@ export type Process = {
   readonly name: string
   readonly now: () => number
   readonly ids: Ids
+  /** Its calls take no time: whoever decides at the same moment comes second. */
+  readonly hurried: boolean
   alive: boolean
   frozenUntilMs: number
   /** What its event loop finds when it wakes: what is due comes before what has arrived. */
@@ -33,7 +35,7 @@ export type Kernel = {
   readonly violations: string[]
   /** Calls of ports so far. */
   calls(): number
-  start(): Process
+  start(hurried?: boolean): Process
   crash(process: Process): void
   /** A call of what lies outside of the process: `effect` happens in one moment, or never. */
   call<T>(
@@ -104,12 +106,13 @@ export function createKernel(options: {
     violations,
     random: (concern) => randomOf(seed, concern),
     calls: () => calls,
-    start: () => {
+    start: (hurried = false) => {
       started += 1
       const skewMs = faults.skewMs()
       const name = `p${started}`
       return {
         name,
+        hurried,
         now: () => time.now() + skewMs,
         ids: idsOf(name, randomOf(seed, name)),
         ...{ alive: true, frozenUntilMs: 0, due: [], arrived: [], widows: new Set() },
@@ -145,7 +148,7 @@ export function createKernel(options: {
         switch (fate) {
           case 'answered':
           case 'frozen':
-            time.after(latency.between(1, 12), () => {
+            time.after(process.hurried ? 0 : latency.between(1, 12), () => {
               if (!process.alive) return
               if (fate === 'frozen') freeze(process)
               arrives(true)()

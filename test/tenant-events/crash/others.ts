@@ -41,8 +41,19 @@ export function newOthers(): Others {
   return { accounts: new Map(), answers: new Map(), keeps: new Map(), refuses: {} }
 }
 
-/** What they say to a command or a fact of lifecycle, given at `nowMs`. */
-export function hear(others: Others, { topic, event }: Message, nowMs: number): readonly Message[] {
+/**
+ * What they say to a command or a fact of lifecycle, given at `nowMs`. Of a tenant whose tombstone stands
+ * they hear nothing but that it is gone, and let go of what a latecomer made.
+ */
+export function hear(
+  others: Others,
+  { topic, event }: Message,
+  { nowMs, isGone }: { readonly nowMs: number; readonly isGone: boolean },
+): readonly Message[] {
+  if (isGone) {
+    if (topic === 'tenant-facts') forget(others, String(event.tenantid))
+    return []
+  }
   const data = asRecord(event.data) ?? {}
   const operationId = String(data['operationId'])
   const tenantId = event.tenantid as TenantId
@@ -71,6 +82,11 @@ export function hear(others: Others, { topic, event }: Message, nowMs: number): 
     default:
       throw new TypeError(`nobody hears ${event.type}`)
   }
+}
+
+function forget(others: Others, tenantId: string): void {
+  others.keeps.delete(tenantId)
+  others.accounts.delete(tenantId)
 }
 
 type About = { readonly tenantId: TenantId; readonly operationId: string; readonly nowMs: number }

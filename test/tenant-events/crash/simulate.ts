@@ -19,6 +19,8 @@ export type Run = {
   readonly keepTrace?: number
   /** When, in commits since the ask before, each ask that does not wait is made. */
   readonly meanwhile?: (at: number) => number
+  /** Whether an ask is always faster than who works at the same moment. */
+  readonly asksFirst?: boolean
   /** Faults end after so many calls of ports. */
   readonly healAfter?: number
   /** Whether it is the beginning of other stories that is told. */
@@ -135,7 +137,8 @@ function push(
   const { topic, event } = message
   const { time } = kernel
   if (topic === 'billing-commands' || topic === 'tenant-facts') {
-    for (const said of hear(ground.others, message, time.now())) fleet.publish(said)
+    const at = { nowMs: time.now(), isGone: isGone(ground, message) }
+    for (const said of hear(ground.others, message, at)) fleet.publish(said)
     ended({ kind: 'done', value: undefined })
     return
   }

@@ -51,6 +51,7 @@ export function tellStory(kernel: Kernel, run: Run, stage: Stage): { over: () =>
           watch.answered(at, ending.value)
         }
       },
+      run.asksFirst === true,
     )
   }
   const askNext = (): void => {
