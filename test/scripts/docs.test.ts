@@ -67,7 +67,7 @@ describe('failure codes of operations', () => {
       .map(([, code = '']) => code)
       .filter((code) => !(code in REFUSALS))
 
-    expect(given).toContain('placement.no_cluster')
+    expect(given).toContain('placement.cluster_unknown')
     expect(given.filter((code) => !(code in FAILURE_CODES))).toEqual([])
     for (const code of Object.keys(FAILURE_CODES)) {
       expect(pageOf('docs/errors.md')).toContain(`| \`${code}\` |`)
