@@ -20,6 +20,7 @@ import { wireBilling } from '../../functions/billing/wiring.ts'
 import { lifecycleEvents } from '../../functions/tenant-events/events.ts'
 import { tenantsApi } from '../../functions/tenant-events/http.ts'
 import { wireLifecycle } from '../../functions/tenant-events/wiring.ts'
+import type { SimulatedCloud } from './ground/cloud.ts'
 import type { SimulatedCluster } from './ground/cluster.ts'
 import { simulatedFirestore } from './ground/firestore-client.ts'
 import { exchange } from './ground/http-exchange.ts'
@@ -44,6 +45,7 @@ export type Ground = {
   readonly simulation: Simulation
   readonly store: Store
   readonly cluster: SimulatedCluster
+  readonly cloud: SimulatedCloud
   /** Set once Pub/Sub exists, which needs the fleet itself. */
   pubsub: SimulatedPubSub | undefined
 }
@@ -143,7 +145,7 @@ function tenantsOf(message: OutgoingMessage): ReadonlySet<string> {
 }
 
 function wire(ground: Ground, mutant: Mutant, functionId: FunctionId, instance: Instance): Wired {
-  const { simulation, store, cluster, pubsub } = ground
+  const { simulation, store, cloud, cluster, pubsub } = ground
   if (pubsub === undefined) throw new TypeError('Pub/Sub is not there yet')
   const { clock, ids } = instance
   const chance = simulation.random(`retries of ${instance.name}`)
@@ -174,6 +176,7 @@ function wire(ground: Ground, mutant: Mutant, functionId: FunctionId, instance: 
   const reached = {
     ...wired,
     clusterNamed: (name: string) => (name === wired.defaultCluster ? cluster.port : undefined),
+    world: { ...wired.world, ...cloud.ports },
     elapsedMs: () => simulation.time.now(),
   }
   const deps = mutant.lifecycle?.(reached, platform) ?? reached

@@ -3,6 +3,7 @@ import { silentLogger } from '#shared/log.ts'
 import { createSimulation, type Simulation } from '#shared/testing/simulation.ts'
 import { watchAnswers } from './answers.ts'
 import { createFleet, type Fleet, type Ground } from './fleet.ts'
+import { simulatedCloud } from './ground/cloud.ts'
 import { simulatedCluster } from './ground/cluster.ts'
 import { type SimulatedPubSub, simulatedPubSub } from './ground/pubsub.ts'
 import { busyTenants, checkEnd, documentsOf, pendingRows, watchCommits, watchFacts } from './invariants.ts'
@@ -64,7 +65,13 @@ export async function simulate(
 async function live(simulation: Simulation, mutant: Mutant): Promise<void> {
   const { time } = simulation
   const store = createStore({ now: time.now })
-  const ground: Ground = { simulation, store, cluster: simulatedCluster(simulation), pubsub: undefined }
+  const ground: Ground = {
+    simulation,
+    store,
+    cluster: simulatedCluster(simulation),
+    cloud: simulatedCloud(simulation),
+    pubsub: undefined,
+  }
   const fleet = createFleet(ground, mutant)
   const pubsub = simulatedPubSub(simulation, fleet.push)
   ground.pubsub = pubsub
