@@ -50,7 +50,7 @@ export const FAILURE_CODES = {
     'Find out whose it is. Remove it, or choose another tenant id.',
   ),
   'tier.storage_in_use': help(
-    'The tenant stores more than the other tier holds, or nobody has measured what it stores.',
+    'The tenant stores more than the other tier holds.',
     'Have the tenant delete files; once they are measured again, order the change anew.',
   ),
   'tier.slots_in_use': help(

@@ -13,8 +13,8 @@ export type Volume = {
   /** Nothing has used the claim yet: there is no volume, and the claim holds nothing. */
   readonly pending: boolean
   readonly requestedBytes: number
-  /** What is on it; all of it where nobody has measured. */
-  readonly usedBytes: number
+  /** What is on it; undefined where nobody has measured. */
+  readonly usedBytes: number | undefined
   /** As it was read. */
   readonly version: string | undefined
 }
@@ -27,7 +27,7 @@ export type VolumeMove =
   | 'grows'
   /** The claim holds nothing and cannot be changed: it is made anew. */
   | 'replaced'
-  /** A volume never shrinks: it keeps its size, and what is on it is within the tier. */
+  /** A volume never shrinks: it keeps its size, and as far as anybody knows the tier stores what is on it. */
   | 'kept'
   /** It holds more than the tier stores. */
   | 'too-full'
@@ -38,23 +38,25 @@ export function volumeOf(claim: Readonly<Record<string, unknown>>): Volume {
   const metadata = asRecord(claim['metadata'])
   const requested = asRecord(asRecord(spec?.['resources'])?.['requests'])?.['storage']
   const requestedBytes = quantityOf(requested) ?? Number.POSITIVE_INFINITY
-  const capacity = quantityOf(asRecord(status?.['capacity'])?.['storage']) ?? requestedBytes
   const used = quantityOf(asRecord(metadata?.['annotations'])?.[USED_BYTES])
   const version = metadata?.['resourceVersion']
   const bound = status?.['phase'] === 'Bound' || typeof spec?.['volumeName'] === 'string'
   return {
     pending: !bound,
     requestedBytes,
-    usedBytes: bound ? Math.max(0, used ?? Math.max(capacity, requestedBytes)) : 0,
+    usedBytes: bound ? used : 0,
     version: typeof version === 'string' ? version : undefined,
   }
 }
 
-/** What a volume does when the tenant has another tier. */
+/**
+ * What a volume does when the tenant has another tier. One that nobody has measured is kept: nothing is lost
+ * by it, what is stored is paid for by use, and a cluster without a meter would let nobody go down a tier.
+ */
 export function moveVolume(volume: Volume, tier: Tier): VolumeMove {
   const wanted = TIER_LIMITS[tier].storageGib * 2 ** 30
   if (volume.requestedBytes === wanted) return 'stays'
   if (volume.pending) return 'replaced'
   if (volume.requestedBytes < wanted) return 'grows'
-  return volume.usedBytes > wanted ? 'too-full' : 'kept'
+  return (volume.usedBytes ?? 0) > wanted ? 'too-full' : 'kept'
 }
