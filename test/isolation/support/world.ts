@@ -25,6 +25,7 @@ import { wireBilling } from '../../../functions/billing/wiring.ts'
 import { lifecycleEvents } from '../../../functions/tenant-events/events.ts'
 import { tenantsApi } from '../../../functions/tenant-events/http.ts'
 import { wireLifecycle } from '../../../functions/tenant-events/wiring.ts'
+import { startTestCloud } from '../../support/cloud.ts'
 import { type Acting, trespasses } from './names.ts'
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.ts'
 
@@ -55,7 +56,7 @@ export async function startWorld(firestoreHost: string, project: string) {
       GROUPS.map(async (group) => [group, await startRecordingProxy(firestoreHost)] as const),
     ),
   ) as Record<Group, RecordingProxy>
-  const standIns = await startStandIns(clock.now)
+  const standIns = await startStandIns(clock.now, project)
   const waiting: Waiting[] = []
   const publisher = {
     publish: async (message: OutgoingMessage) => {
@@ -75,7 +76,7 @@ export async function startWorld(firestoreHost: string, project: string) {
       JWKS_URI: `${authUrl}/.well-known/jwks.json`,
       CALLER_CHECK: 'direct',
       FIRESTORE_EMULATOR_HOST: proxies[group].host,
-      SECRET_MANAGER_EMULATOR_HOST: standIns.secrets.host,
+      ...standIns.cloud.settings,
       KUBERNETES_API_URL: standIns.kubernetes.url,
       GCE_METADATA_HOST: standIns.issuer.metadataHost,
     })
@@ -177,7 +178,7 @@ export async function startWorld(firestoreHost: string, project: string) {
   }
 }
 
-async function startStandIns(now: () => number) {
+async function startStandIns(now: () => number, project: string) {
   const secrets = await startSecretManagerEngine({ now })
   const issuer = await startGoogleIssuer({ now, defaultAccount: ACCOUNT })
   const kubernetes = await startKubernetes({
@@ -188,12 +189,20 @@ async function startStandIns(now: () => number) {
       return user === undefined ? undefined : { user, groups: [] }
     },
   })
+  const cloud = await startTestCloud({
+    now,
+    project,
+    provisioner: ACCOUNT,
+    whose: issuer.introspectAccessToken,
+    secrets,
+  })
   const close = async (): Promise<void> => {
     await kubernetes.close()
+    await cloud.close()
     await issuer.close()
     await secrets.close()
   }
-  return { secrets, issuer, kubernetes, close }
+  return { secrets, issuer, kubernetes, cloud, close }
 }
 
 /** By the plainest client there is: others put a path in order before they send it. */

@@ -18,7 +18,7 @@ export function simulatedCloud(simulation: Simulation): SimulatedCloud {
       Object.entries(port as Record<string, Call>).map(([method, call]) => [
         method,
         (...args: unknown[]) =>
-          inTime(args, () => simulation.call('cluster', `${name}.${method}`, () => call(...args))),
+          inTime(args, async () => simulation.call('cluster', `${name}.${method}`, () => call(...args))),
       ]),
     ) as T
   const ports: CloudPorts = {
