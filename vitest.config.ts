@@ -14,6 +14,8 @@ const LONG_STORIES = [
   'test/isolation/sequences.test.ts',
   'test/observability/stack.test.ts',
   'test/simulation/mutants.test.ts',
+  'test/tenant-events/crash/mutants.test.ts',
+  'test/tenant-events/kill/kill.test.ts',
 ]
 const withLongStories = process.env['LONG'] !== undefined || process.env['ENGINES'] !== undefined
 
