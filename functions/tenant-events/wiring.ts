@@ -22,7 +22,7 @@ import { firestoreTenantDirectory } from './adapters/tenant-directory.ts'
 import { firestoreTenantHistory } from './adapters/tenant-history.ts'
 import { firestoreTimerBook } from './adapters/timer-book.ts'
 import { pubsubWorkQueue } from './adapters/work-queue.ts'
-import type { ApiDeps } from './http/deps.ts'
+import type { ApiDeps } from './deps.ts'
 import type { CloudPorts } from './ports/cloud.ts'
 import type { PurgePorts, Signer } from './ports/purge.ts'
 

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { AuthDeps } from '../../functions/auth/deps.ts'
-import type { ApiDeps } from '../../functions/tenant-events/http/deps.ts'
+import type { ApiDeps } from '../../functions/tenant-events/deps.ts'
 
 /** One option of a command: `value` is what stands for its value in the help; without one it is a flag. */
 export type Option = {

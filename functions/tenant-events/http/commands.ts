@@ -5,11 +5,11 @@ import type { ApiReply, TenantHandler, TenantRequest } from '#shared/http/types.
 import { isDocumentId } from '#shared/ids.ts'
 import type { Parse } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
+import type { ApiDeps } from '../deps.ts'
 import type { Command } from '../domain/command.ts'
 import { type Ordered, requestCommand } from '../operations/request-command.ts'
 import { approverOf, checkOwner } from './authority.ts'
 import { BODIES, readBody } from './bodies.ts'
-import type { ApiDeps } from './deps.ts'
 
 type Routes =
   | 'changeTier'

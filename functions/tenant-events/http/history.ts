@@ -4,6 +4,7 @@ import type { Paging } from '#shared/http/paging.ts'
 import type { TenantHandler } from '#shared/http/types.ts'
 import { parser } from '#shared/json.ts'
 import { ok } from '#shared/result.ts'
+import type { ApiDeps } from '../deps.ts'
 import {
   readCertificate,
   readEvidenceKeys,
@@ -12,7 +13,6 @@ import {
 } from '../operations/read-history.ts'
 import { readOperation } from '../operations/read-tenant.ts'
 import { audienceOf } from './audience.ts'
-import type { ApiDeps } from './deps.ts'
 
 type Routes = 'listOperations' | 'getOperation' | 'getTimeline' | 'getDeletionCertificate' | 'getEvidenceKeys'
 
