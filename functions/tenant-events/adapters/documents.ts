@@ -56,6 +56,7 @@ export const parseTenant = parser<Tenant>(
     placement: z.object({ cluster: z.string(), namespace: z.string() }).nullable(),
     namespaceUid: z.string().nullable(),
     op: runningOperation.nullable(),
+    fence: count.default(0),
     queue: z.array(waitingOperation).default([]),
     holds: z.array(suspension.extend({ by: z.enum(['billing', 'operator']) })).default([]),
     legalHold: z.object({ reference: z.string(), atMs: count }).nullable().default(null),

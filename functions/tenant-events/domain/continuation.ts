@@ -35,6 +35,7 @@ export function startOf(
   operation: Pick<Operation, 'operationId' | 'kind'>,
   firstStep: StepKey | undefined,
   nowMs: number,
+  fence = 0,
 ): RunningOperation {
   return {
     operationId: operation.operationId,
@@ -42,7 +43,7 @@ export function startOf(
     // An operation without steps ends in the commit that starts it, and nobody sees this.
     step: firstStep ?? 'activate',
     attempt: 0,
-    fence: 0,
+    fence,
     leaseBy: '',
     leaseUntilMs: 0,
     dueAtMs: nowMs,

@@ -69,7 +69,7 @@ export function start(draft: Draft, operation: Operation, moment: Moment): Draft
   const running = withTenant(withOperation(entered, started), {
     revision,
     specRevision: fenced,
-    op: startOf(started, first?.key, moment.nowMs),
+    op: startOf(started, first?.key, moment.nowMs, tenant.fence),
   })
   if (first === undefined) return endOperation(running, started, 'succeeded', moment)
   return withEvents(running, [continuation(running.tenant, started, `start.${revision}`, moment)])
@@ -119,7 +119,7 @@ export function endOperation(draft: Draft, operation: Operation, end: End, momen
   const ended: Operation = { ...operation, ...stuck, status: end, endedAtMs: moment.nowMs }
   const over = withTenant(dequeue(withOperation(draft, ended), operation.operationId), {
     ...fields,
-    ...(running ? { op: null } : {}),
+    ...(running ? freed(draft.tenant) : {}),
     // Facts bring their own revision.
     ...(facts.length === 0 && Object.keys(fields).length > 0 ? { revision: draft.tenant.revision + 1 } : {}),
   })
@@ -154,11 +154,16 @@ export function turnsRound(tenant: Tenant, running: Operation, nowMs: number): W
   })
 }
 
+/** The tenant without a running operation. */
+export function freed({ op, fence }: Tenant): Pick<Tenant, 'op' | 'fence'> {
+  return { op: null, fence: Math.max(fence, op?.fence ?? 0) }
+}
+
 /** An export or a reconciliation steps aside and goes on later from where it was. */
 export function stepAside(draft: Draft, moment: Moment): Draft {
   const running = runningIn(draft)
   if (running === undefined) return draft
-  const aside = enqueue(withTenant(draft, { op: null }), { ...running, status: 'queued' })
+  const aside = enqueue(withTenant(draft, freed(draft.tenant)), { ...running, status: 'queued' })
   return followDesired(aside, moment)
 }
 

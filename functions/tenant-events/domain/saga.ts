@@ -2,7 +2,7 @@ import { backoffMs } from './backoff.ts'
 import { continuation } from './continuation.ts'
 import { type Draft, draftOf, enqueue, say, withEvents, withOperation, withTenant } from './draft.ts'
 import type { Occasion } from './facts.ts'
-import { endOperation, followDesired, stepAside, turnsRound } from './follow-desired.ts'
+import { endOperation, followDesired, freed, stepAside, turnsRound } from './follow-desired.ts'
 import { held, parked } from './lease.ts'
 import {
   type Answers,
@@ -105,7 +105,7 @@ function schedule(draft: Draft, operation: Operation, atMs: number, options: Set
   const state = tenant.state === PLANS[operation.kind].runningState ? 'ACTIVE' : tenant.state
   const scheduled: Operation = { ...operation, status: 'scheduled', resumeAtMs: atMs }
   const timer = { tenantId, operationId, kind: 'operation-due' as const, dueAtMs: atMs }
-  const free = withTenant(draft, { op: null, state, revision: tenant.revision + 1 })
+  const free = withTenant(draft, { ...freed(tenant), state, revision: tenant.revision + 1 })
   const waiting = enqueue({ ...free, timers: [...free.timers, timer] }, scheduled, atMs)
   return followDesired(waiting, options)
 }

@@ -96,6 +96,8 @@ export type Tenant = {
   readonly placement: Placement | null
   readonly namespaceUid: string | null
   readonly op: RunningOperation | null
+  /** The highest fence of the operations before: an operation that goes on later meets no former worker. */
+  readonly fence: number
   /** In the order they were accepted; at most one of each kind. */
   readonly queue: readonly WaitingOperation[]
   readonly holds: readonly Hold[]
@@ -117,6 +119,7 @@ export type Tenant = {
 /** What a tenant begins with; also what documents written before these members existed are read as. */
 export const NEW_TENANT = {
   op: null,
+  fence: 0,
   queue: [],
   holds: [],
   legalHold: null,

@@ -70,19 +70,29 @@ async function workOn(deps: LifecycleDeps, request: ContinueRequest): Promise<Re
 async function begin(deps: LifecycleDeps, request: ContinueRequest): Promise<Result<Held | Continued>> {
   const leaseBy = deps.ids.uuid(deps.clock.now())
   const { ctx, operationId, trace } = request
-  const committed = await deps.store.change<Held | Continued | 'waits'>(ctx, undefined, operationId, (work) => {
-    const nowMs = deps.clock.now()
-    const { readTimeMs } = work
-    const op = takeOver(work.tenant.op, { operationId, leaseBy }, readTimeMs, nowMs)
-    if (op === 'not-running' && mayHaveADay(work.operation)) return ok({ value: 'waits' })
-    if (typeof op === 'string') return ok({ value: op })
-    const options = { operationId, nowMs, trace, readTimeMs, chance: 0, mayContinue: true }
-    const progress = goOn(work, op, options)
-    return ok({ ...changesIn(progress), audit: endsIn(progress.draft) })
-  })
+  const committed = await deps.store.change<Held | Continued | 'waits'>(
+    ctx,
+    undefined,
+    operationId,
+    (work) => {
+      const nowMs = deps.clock.now()
+      const { readTimeMs } = work
+      const op = takeOver(work.tenant.op, { operationId, leaseBy }, readTimeMs, nowMs)
+      if (op === 'not-running' && mayHaveADay(work.operation)) return ok({ value: 'waits' })
+      if (typeof op === 'string') return ok({ value: op })
+      const options = { operationId, nowMs, trace, readTimeMs, chance: 0, mayContinue: true }
+      const progress = goOn(work, op, options)
+      return ok({ ...changesIn(progress), audit: endsIn(progress.draft) })
+    },
+  )
   const begun = committedValue(committed)
-  // Nobody works on it because its day had not come: perhaps it has.
-  return begun.ok && begun.value === 'not-running' ? resumeDue(deps, request) : begun
+  if (!begun.ok) return begun
+  return begun.value === 'waits' ? resumeDue(deps, request) : ok(begun.value)
+}
+
+/** What nobody works on may have a day that has come: its own, or the end of a time of grace. */
+function mayHaveADay({ kind, status }: Operation): boolean {
+  return status === 'scheduled' || (kind === 'offboard' && status === 'succeeded')
 }
 
 /** Does the step the documents are at, or undoes it. What is thrown is a failure that may pass. */

@@ -88,7 +88,7 @@ function isGoingPod(path: string, terminating: boolean): boolean {
 
 /** Of the way, and so different in each run. */
 const LEFT_OUT = new Set([
-  ...['revision', 'specRevision', 'factSequence'],
+  ...['revision', 'specRevision', 'factSequence', 'fence'],
   ...['operationId', 'uid', 'namespaceUid', 'holders'],
 ])
 

@@ -25,6 +25,24 @@ describe('a suspension', () => {
     expect([...machine.operations.values()].every(({ status }) => status === 'succeeded')).toBe(true)
   })
 
+  // A worker may sleep through its lease, and wake when the operation has long gone on without it.
+  test('lets the operation that it interrupted go on with fences that no former worker had', () => {
+    const machine = aTenantIn('ACTIVE')
+    const { operationId } = ordered(machine, COMMANDS.reconcile)
+    machine.hold()
+    const fence = machine.tenant.op?.fence ?? 0
+    machine.nowMs += 90_000
+    ordered(machine, COMMANDS.suspend)
+    while (machine.tenant.op?.operationId !== operationId || machine.tenant.state !== 'SUSPENDED') {
+      machine.work(1)
+    }
+    machine.work(0)
+    expect(machine.tenant.op?.operationId).toBe(operationId)
+    expect(machine.tenant.op?.fence).toBeGreaterThan(fence)
+    machine.rest()
+    expect(statusOf(machine, operationId)).toBe('succeeded')
+  })
+
   test.each(['SUSPENDING', 'SUSPENDED', 'RESUMING'] as const)(
     'that is harder takes over in %s, a softer one never',
     (state) => {
