@@ -5,7 +5,8 @@ import type { Command } from '../../functions/tenant-events/domain/command.ts'
 import { BODIES, parseCreateBody } from '../../functions/tenant-events/http/bodies.ts'
 import { changeTenant } from '../../functions/tenant-events/operations/change-tenant.ts'
 import { createTenant } from '../../functions/tenant-events/operations/create-tenant.ts'
-import { type Ordered, requestCommand } from '../../functions/tenant-events/operations/request-command.ts'
+import { orderCommand } from '../../functions/tenant-events/operations/order-command.ts'
+import type { Ordered } from '../../functions/tenant-events/operations/request-command.ts'
 import type { Answer, Run } from './command.ts'
 import { operationLines, watched } from './tenant-operation.ts'
 
@@ -28,10 +29,10 @@ export async function ordered(run: Run, command: Command): Promise<Result<Answer
   const ctx = await openTenant(run)
   if (!ctx.ok) return ctx
   const deps = run.lifecycle()
-  const taken = await requestCommand(deps, {
+  const taken = await orderCommand(deps, {
     ctx: ctx.value,
     command,
-    origin: { by: 'operator' },
+    audience: 'operator',
     claim: undefined,
     nowMs: run.nowMs,
     trace: readTrace(deps.ids),

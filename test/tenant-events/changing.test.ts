@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ok } from '#shared/result.ts'
+import { changeTenant } from '../../functions/tenant-events/operations/change-tenant.ts'
 import { ACME_BODY, aStack, type Stack } from './stack.ts'
+import { ACME, aWorld, contextOf, request } from './world.ts'
 
 let stack: Stack
 beforeAll(async () => {
@@ -114,6 +117,23 @@ describe('a tenant’s name', () => {
 
     expect([refused.status, refused.body['code']]).toEqual([400, 'request.malformed'])
     expect((await read()).body['displayName']).toBe(ACME_BODY.displayName)
+  })
+
+  // Its people may export and come back, and nothing else.
+  test.each(['OFFBOARDING', 'GRACE', 'PURGING'] as const)('stays while the tenant is %s', async (state) => {
+    const world = aWorld()
+    await request(world)
+    const [tenant] = world.store.tenants.values()
+    if (tenant === undefined) throw new Error('no tenant')
+    world.store.tenants.set(ACME, { ...tenant, state })
+
+    const changed = await changeTenant(world.process(), {
+      ...{ ctx: contextOf(ACME), displayName: 'Other', claim: undefined },
+      hasSeen: () => ok(undefined),
+    })
+
+    expect(changed).toMatchObject({ ok: false, code: 'tenant.state_conflict' })
+    expect(world.store.tenants.get(ACME)?.displayName).toBe('Acme')
   })
 
   test('is the tenant’s own: to others there is no such tenant', async () => {

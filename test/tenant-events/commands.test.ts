@@ -168,5 +168,10 @@ describe('a purge', () => {
 
     expect((await get()).body).toMatchObject({ legalHold: { reference: 'CASE-1' } })
     expect(JSON.stringify((await get('', 'tenant:acme')).body)).not.toMatch(/CASE-1|Approval|legalHold/)
+    const told = (body: unknown) => JSON.stringify(body).match(/tenant\.(?:legal-hold|purge)"/g) ?? []
+    await stack.api('DELETE', '/v1/tenants/acme/legal-hold')
+    await approve('operator')
+    expect(told((await get('/timeline', 'tenant:acme')).body)).toEqual([])
+    expect(told((await get('/timeline')).body).length).toBeGreaterThan(2)
   })
 })

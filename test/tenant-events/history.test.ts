@@ -176,6 +176,11 @@ describe('of a purged tenant', () => {
       ...{ certificate: CERTIFICATE.certificate, signature: CERTIFICATE.signature },
     })
     expect(timeline.body['items']).toHaveLength(2)
+    const command = await stack.api('POST', '/v1/tenants/gone/resume')
+    expect([command.status, command.body['code']]).toEqual([409, 'tenant.state_conflict'])
+    expect(
+      (await stack.api('POST', '/v1/tenants/gone/offboard', { as: 'owner:gone', body: {} })).status,
+    ).toBe(404)
     expect((await ask('')).status).toBe(404)
     expect((await ask('/operations')).status).toBe(404)
     expect((await ask('/timeline', 'tenant:gone')).status).toBe(404)

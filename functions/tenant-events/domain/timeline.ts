@@ -29,6 +29,13 @@ export type TimelineItem = {
 
 const FACT = 'fact.'
 
+/** What a tenant is not told before it comes to pass: that somebody wants it kept, or purged. */
+const UNTOLD: readonly string[] = ['tenant.legal-hold', 'tenant.purge']
+
+export function isFor({ action }: AuditedEntry, audience: Audience): boolean {
+  return audience === 'operator' || !UNTOLD.includes(action)
+}
+
 /** An entry of the audit as a line of the timeline. Which operator it was is not for the tenant. */
 export function timelineItem(entry: AuditedEntry, audience: Audience): TimelineItem {
   const { action, at, id, outcome, target } = entry

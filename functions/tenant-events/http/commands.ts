@@ -7,7 +7,9 @@ import type { Parse } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { ApiDeps } from '../deps.ts'
 import type { Command } from '../domain/command.ts'
-import { type Ordered, requestCommand } from '../operations/request-command.ts'
+import { orderCommand } from '../operations/order-command.ts'
+import type { Ordered } from '../operations/request-command.ts'
+import { audienceOf } from './audience.ts'
 import { approverOf, checkOwner } from './authority.ts'
 import { BODIES, readBody } from './bodies.ts'
 
@@ -91,10 +93,10 @@ function ordering(deps: ApiDeps) {
       const claim = claimOf(request, { ...body.value, params: { ...request.params } })
       if (!claim.ok) return claim
       const { ctx, nowMs, trace } = request
-      const ordered = await requestCommand(deps, {
+      const ordered = await orderCommand(deps, {
         ...{ ctx, nowMs, trace },
         command: command.value,
-        origin: { by: 'operator' },
+        audience: audienceOf(request),
         claim: claim.value,
         hasSeen: (revision) => checkIfMatch(request, revisionTag(revision)),
       })

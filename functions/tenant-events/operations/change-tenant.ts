@@ -1,5 +1,6 @@
+import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
-import { ok, type Result } from '#shared/result.ts'
+import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { rename } from '../domain/tenant.ts'
 import { type TenantView, tenantView } from '../domain/views.ts'
@@ -14,6 +15,9 @@ export type ChangeTenant = {
   readonly hasSeen: (revision: number) => Result<void>
 }
 
+/** States in which a tenant's own people may export and come back, and nothing else (contracts: access by state). */
+const LEAVING: readonly TenantState[] = ['OFFBOARDING', 'GRACE', 'PURGING']
+
 /**
  * Gives a tenant another name, with its audit in the same commit. The name it has already changes
  * nothing, so that a caller who asks again without a key does no harm.
@@ -26,6 +30,9 @@ export async function changeTenant(
   const committed = await deps.store.changeTenant<TenantView>(ctx, claim, (tenant) => {
     const seen = hasSeen(tenant.revision)
     if (!seen.ok) return seen
+    if (LEAVING.includes(tenant.state)) {
+      return refuse('tenant.state_conflict', `rename in ${tenant.state}`, 'The tenant is leaving.')
+    }
     const renamed = rename(tenant, displayName)
     const value = tenantView(renamed)
     if (renamed === tenant) return ok({ value })

@@ -1,7 +1,7 @@
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Audience } from '../domain/audience.ts'
-import { type TimelineItem, timelineItem } from '../domain/timeline.ts'
+import { isFor, type TimelineItem, timelineItem } from '../domain/timeline.ts'
 import { type OperationView, operationView } from '../domain/views.ts'
 import type { HistoryPage, TenantHistory } from '../ports/history.ts'
 import type { SigningKey, StoredCertificate } from '../ports/purge.ts'
@@ -38,7 +38,8 @@ export async function readTimeline(
   const isKnown = lives || (audience === 'operator' && (await certificateOf(deps, ctx)) !== undefined)
   if (!isKnown) return refuse('resource.not_found', 'no tenant')
   const { items, next } = await deps.history.entries(ctx, pageSize, after)
-  return ok({ items: items.map((entry) => timelineItem(entry, audience)), next })
+  const shown = items.filter((entry) => isFor(entry, audience))
+  return ok({ items: shown.map((entry) => timelineItem(entry, audience)), next })
 }
 
 /** A certificate as it is handed out; `certificate` is the very text that was signed. */
