@@ -31,6 +31,7 @@ type Explained = {
   line: Line
 }
 
+const BILLING = 'acme+billing:manage+invoices:read+usage:read+tenant:read'
 const get = async <T>(path: string): Promise<T> =>
   (await world.request({ path: `/v1/tenants/acme/invoices/${path}`, token: 'acme' })).json as T
 const runs = (count: number, prefix: string, day = '10', hours = 3) =>
@@ -114,6 +115,40 @@ test('a finalized line is explained as it was then, also when usage came late', 
   const [first] = explained.events
   const proven = await get<Explained>(`${invoiceId}/lines/${line.lineId}/explain?event=${first?.key}`)
   expect(verify(proven)).toBe('included: true, rounded once: true')
+})
+
+// A month of New York begins at 05:00 UTC: the fold of that UTC day holds hours of two months.
+test('a line of a month that begins within a UTC day holds nothing of the month before', async () => {
+  const read = await world.request({ path: '/v1/tenants/acme/subscription', token: BILLING })
+  const wanted = { planId: 'example-standard', effective: 'period_end', timeZone: 'America/New_York' }
+  const changed = await world.request({
+    ...{ method: 'PUT', path: '/v1/tenants/acme/subscription', token: BILLING, body: wanted },
+    headers: { 'if-match': String(read.headers['etag']) },
+  })
+  expect(changed.status).toBe(200)
+  world.clock.set(Date.parse('2026-12-28T09:30:00Z'))
+  const times = [
+    '2026-12-01T02:00:00Z',
+    '2026-12-01T04:30:00Z',
+    '2026-12-01T05:00:00Z',
+    '2026-12-05T08:00:00Z',
+  ]
+  await world.usage(
+    times.map((time, at) => aUsageEvent({ id: `ny${at}`, meter: 'workflow_runs', value: null, time })),
+  )
+  for (const rolledUp of [false, true]) {
+    if (rolledUp) await world.rollUp()
+    const invoice = await get<{ invoiceId: string; period: { from: string }; lines: Line[] }>('upcoming')
+    const line = runsLine(invoice)
+    expect(line.evidence.events).toBe(2)
+    const path = `${invoice.invoiceId}/lines/${line.lineId}/explain`
+    const explained = await get<Explained>(path)
+    expect(explained.merkle).toMatchObject({ root: line.evidence.root, matches: true })
+    expect(explained.events).toHaveLength(2)
+    for (const { key } of explained.events) {
+      expect(verify(await get<Explained>(`${path}?event=${key}`))).toBe('included: true, rounded once: true')
+    }
+  }
 })
 
 // The index of keys is of now, the invoice of then: what was taken back or moved since must still be found.

@@ -5,7 +5,7 @@ import { dayKey, type Period } from '../domain/calendar.ts'
 import { foldingHour } from '../domain/fold-hour.ts'
 import type { DayLeaves, TallyRoot } from '../domain/invoice/line-tree.ts'
 import { merkleRoot } from '../domain/merkle.ts'
-import { periodOfHour } from '../domain/spans.ts'
+import { DAY_MS, periodOfHour, startOfUtcDay } from '../domain/spans.ts'
 import { type Tally, tallyEvents, tallyKey } from '../domain/tally.ts'
 import type { CountedEvent } from '../domain/usage-event.ts'
 import type { BillingDeps, LiveHour, Reading } from '../ports.ts'
@@ -57,7 +57,12 @@ export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promi
   const leaves: DayLeaves[] = []
   for (const [day, hours] of Map.groupBy(query.hours.keys(), (hour) => hour.slice(0, 8))) {
     const rollup = rollups.get(day)
-    const whole = hours.every((hour) => isUsable(query, hour, rollup?.hours[hour.slice(8)]))
+    // A period may begin or end within a UTC day, whose fold then holds hours of its neighbour.
+    const fromMs = startOfUtcDay(day)
+    const whole =
+      fromMs >= period.fromMs &&
+      fromMs + DAY_MS <= period.toMs &&
+      hours.every((hour) => isUsable(query, hour, rollup?.hours[hour.slice(8)]))
     if (whole && rollup?.tallies !== undefined) {
       leaves.push({ day, tallies: rollup.tallies.filter(isIn) })
       continue
