@@ -180,7 +180,7 @@ describe('two workers on the real store', () => {
     const results = await Promise.all([go(), go(), go(), go()])
 
     expect(results.filter((result) => result.ok && result.value === 'ended')).toHaveLength(1)
-    expect(world.cluster.calls.filter((call) => call.startsWith('apply'))).toHaveLength(15)
+    expect(world.cluster.calls.filter((call) => call.startsWith('apply'))).toHaveLength(21)
     expect((await store.findTenant(contextOf(ACME)))?.state).toBe('ACTIVE')
   })
 
