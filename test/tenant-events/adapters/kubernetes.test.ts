@@ -145,6 +145,21 @@ describe('on an API server of the 1.30 line, with the rights of our account', ()
     expect(stale).toMatchObject({ ok: false, failure: { kind: 'permanent' } })
   })
 
+  test('roles are asked in the order of the questions, and a dry run leaves nothing behind', async () => {
+    got(await cluster.apply(namespaceObject(spec), signal))
+    for (const object of identityObjects(spec)) {
+      const would = got(await cluster.preview(object, signal))
+      expect(would.object.body['metadata']).toMatchObject({ name: object.metadata.name })
+    }
+    expect(got(await cluster.review([{ ...QUESTION, resource: 'pods' }], signal))).toEqual([false])
+    for (const object of identityObjects(spec)) got(await cluster.apply(object, signal))
+    const questions = ['secrets', 'pods', 'pods/exec', 'configmaps'].map((resource) => ({
+      ...QUESTION,
+      resource,
+    }))
+    expect(got(await cluster.review(questions, signal))).toEqual([false, true, false, true])
+  })
+
   test.each([
     [{ mode: 'refuse' as const }, 'transient cluster.unreachable'],
     [{ mode: 'lostAnswer' as const }, 'transient cluster.unreachable'],
@@ -168,6 +183,14 @@ describe('on an API server of the 1.30 line, with the rights of our account', ()
     await expect(cluster.ping()).rejects.toThrow()
   })
 })
+
+const QUESTION = {
+  account: { namespace: 'tenant-acme', name: 'tenant-workload' },
+  verb: 'get',
+  group: '',
+  resource: 'secrets',
+  namespace: 'tenant-acme',
+}
 
 describe('against a server that misbehaves', () => {
   let server: Loopback | undefined
@@ -228,6 +251,72 @@ describe('against a server that misbehaves', () => {
     const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
     expect(codeOf(await own.apply(namespaceObject(spec), signal))).toBe('transient cluster.unreachable')
   })
+
+  test('a list of many pages is read to its end', async () => {
+    const item = (name: string) => ({ metadata: { name, uid: `u-${name}` } })
+    const url = await serving((call) => {
+      seen.push(call)
+      const after = call.url.searchParams.get('continue')
+      const next = after === null ? 'p2' : after === 'p2' ? 'p3' : ''
+      return json(200, { metadata: { continue: next }, items: [item(after ?? 'p1')] })
+    })
+    const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
+
+    const listed = got(await own.list({ ...QUOTA, labels: { 'energent.ai/tenant-id': 'acme' } }, signal))
+
+    expect(listed.map(({ name }) => name)).toEqual(['p1', 'p2', 'p3'])
+    expect(seen.map((call) => call.url.searchParams.get('labelSelector'))).toEqual(
+      Array.from({ length: 3 }, () => 'energent.ai/tenant-id=acme'),
+    )
+  })
+
+  // What is proven gone by a list is deleted for good elsewhere: a list that cannot be read proves nothing.
+  test.each([
+    ['no list', {}],
+    ['items that are none', { items: {} }],
+    ['an item without a uid', { items: [{ metadata: { name: 'x' } }] }],
+    ['an item that is none', { items: [null] }],
+  ])('%s is not taken for an empty list', async (_what, body) => {
+    const url = await serving(() => json(200, body))
+    const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
+    expect(codeOf(await own.list(QUOTA, signal))).toBe('transient cluster.unreachable')
+  })
+
+  test('a list that expired while it was read is read anew, another time', async () => {
+    const url = await serving((call) =>
+      call.url.searchParams.has('continue')
+        ? json(410, { kind: 'Status', reason: 'Expired', code: 410 })
+        : json(200, { metadata: { continue: 'x' }, items: [] }),
+    )
+    const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
+    expect(codeOf(await own.list(QUOTA, signal))).toBe('transient cluster.expired')
+  })
+
+  const status = (details?: object) => ({ kind: 'Status', reason: 'NotFound', code: 404, details })
+  test.each([
+    ['a page of a proxy', '<html>not here</html>'],
+    ['an API that the server does not have', status()],
+    ['another object', status({ name: 'tenant-other' })],
+    ['a cluster that the gateway does not know', { error: { code: 404, status: 'NOT_FOUND' } }],
+  ])('a 404 about %s is no proof that the object is gone', async (_what, body) => {
+    const url = await serving(() => (typeof body === 'string' ? { status: 404, body } : json(404, body)))
+    const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
+    for (const answer of [
+      await own.find(NAMESPACE, 'tenant-acme', signal),
+      await own.delete(NAMESPACE, 'tenant-acme', 'u', signal),
+    ]) {
+      expect(answer).toMatchObject({ ok: false, failure: { kind: 'permanent' } })
+    }
+  })
+
+  test.each([{}, { status: {} }, { status: { allowed: 'true' } }])(
+    'a review that says %j is not taken for a verdict',
+    async (body) => {
+      const url = await serving(() => json(201, body))
+      const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
+      expect(codeOf(await own.review([QUESTION], signal))).toBe('transient cluster.unreachable')
+    },
+  )
 
   test('an aborted step ends its call', async () => {
     const url = await serving(() => new Promise(() => {}))
