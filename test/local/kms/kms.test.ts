@@ -171,6 +171,47 @@ describe('the stand-in of Cloud KMS answers as the service does', () => {
   })
 })
 
+describe('versions and keys that are deleted', () => {
+  test('only what is destroyed can be, and a deleted name is nobody’s again', async () => {
+    const { call, clock } = await aKms()
+    await call('POST', '?cryptoKeyId=gone', { purpose: 'ENCRYPT_DECRYPT' })
+    expect((await call('DELETE', '/gone/cryptoKeyVersions/1')).status).toBe(400)
+    expect((await call('DELETE', '/gone')).status).toBe(400)
+    await call('POST', '/gone/cryptoKeyVersions/1:destroy')
+    clock.advance(30 * DAY_MS)
+    expect((await call('GET', '/gone/cryptoKeyVersions/1')).body).toMatchObject({
+      state: 'DESTROYED',
+      destroyEventTime: expect.any(String),
+    })
+
+    expect((await call('DELETE', '/gone/cryptoKeyVersions/1')).body).toMatchObject({ done: true })
+    expect((await call('DELETE', '/gone')).body).toMatchObject({ done: true })
+
+    expect((await call('GET', '/gone')).status).toBe(404)
+    expect((await call('POST', '?cryptoKeyId=gone', { purpose: 'ENCRYPT_DECRYPT' })).status).toBe(409)
+    expect((await call('GET', '/gone')).status).toBe(404)
+  })
+
+  test('versions are listed in pages, and a number is not given twice', async () => {
+    const { call, clock } = await aKms()
+    await call('POST', '?cryptoKeyId=many', { purpose: 'ENCRYPT_DECRYPT' })
+    for (let more = 0; more < 4; more += 1) await call('POST', '/many/cryptoKeyVersions')
+    await call('POST', '/many/cryptoKeyVersions/2:destroy')
+    clock.advance(30 * DAY_MS)
+    await call('DELETE', '/many/cryptoKeyVersions/2')
+    await call('POST', '/many/cryptoKeyVersions')
+
+    const first = await call('GET', '/many/cryptoKeyVersions?pageSize=3')
+    const rest = await call('GET', `/many/cryptoKeyVersions?pageToken=${String(first.body['nextPageToken'])}`)
+
+    const numbers = [first, rest].flatMap(({ body }) =>
+      (body['cryptoKeyVersions'] as unknown as { name: string }[]).map(({ name }) => name.split('/').at(-1)),
+    )
+    expect(numbers).toEqual(['1', '3', '4', '5', '6'])
+    expect(rest.body['nextPageToken']).toBeUndefined()
+  })
+})
+
 describe('the client of Cloud KMS trusts nothing that came over the wire', () => {
   const answering = async (...answers: object[]) => {
     const asked: string[] = []
