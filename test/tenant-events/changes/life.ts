@@ -14,6 +14,7 @@ import { resumeDueOperations } from '../../../functions/tenant-events/operations
 import { runTimers } from '../../../functions/tenant-events/operations/run-timers.ts'
 import type { LifecycleDeps, LiveObject } from '../../../functions/tenant-events/ports.ts'
 import { hear, newOthers, type Others, tierOf } from '../crash/others.ts'
+import { putObject } from '../memory-purge.ts'
 import type { Message } from '../messages.ts'
 import {
   ACME,
@@ -71,18 +72,19 @@ export async function aLife(tier: Tenant['desired']['tier'] = 'standard'): Promi
     for (const freeze of waiting.splice(0)) {
       const { operationId, limitSeconds = Number.POSITIVE_INFINITY } = freeze.event
         .data as SlotsFreezeRequested
-      if (others.accounts.get(ACME)?.frozenFor !== operationId) continue
+      if (others.accounts.get(ACME)?.freeze?.operationId !== operationId) continue
       if (life.runningWorkflows === 0) queued.push(freeze)
       else if (clock.now() < Date.parse(freeze.event.time) + limitSeconds * 1000) waiting.push(freeze)
       else queued.push(heldFact(operationId, clock.now()))
     }
   }
+  const put = (name: string, bytes: Uint8Array): void => putObject(world.leaving, name, bytes)
   const deliver = async (message: Message, deps: LifecycleDeps): Promise<void> => {
     const { topic, event } = message
-    if (topic === 'billing-commands' || topic === 'tenant-facts') {
+    if (topic === 'billing-commands' || topic === 'auth-events' || topic === 'tenant-facts') {
       const freezes = event.type.includes('slots-freeze')
       if (freezes && life.runningWorkflows > 0) freeze(message)
-      else queued.push(...hear(others, message, { nowMs: clock.now(), isGone: false }))
+      else queued.push(...hear(others, message, { nowMs: clock.now(), isGone: false, put }))
       return
     }
     const handler = lifecycleEvents(deps).find(({ type }) => type === event.type)
@@ -98,7 +100,8 @@ export async function aLife(tier: Tenant['desired']['tier'] = 'standard'): Promi
   /** Billing remembers, and says so once nothing runs. */
   const freeze = (message: Message): void => {
     const account = others.accounts.get(ACME)
-    if (account !== undefined) account.frozenFor = String(asRecord(message.event.data)?.['operationId'])
+    const operationId = String(asRecord(message.event.data)?.['operationId'])
+    if (account !== undefined) account.freeze = { operationId, after: 0n }
     waiting.push(message)
   }
   const life: Life = {

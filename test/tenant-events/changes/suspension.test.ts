@@ -21,7 +21,7 @@ function shows(life: Life) {
     running: [...life.world.cluster.objects.keys()].filter((path) => path.startsWith('Pod/')).length,
     egress,
     stopped: values?.['suspended'],
-    frozen: (life.others.accounts.get(ACME)?.frozenFor ?? null) !== null,
+    frozen: life.others.accounts.get(ACME)?.freeze?.operationId !== undefined,
     observed: life.tenant().observed.suspension?.mode ?? null,
   }
 }

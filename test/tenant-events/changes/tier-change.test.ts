@@ -25,7 +25,7 @@ function has(life: Life) {
     released: release?.['tier'],
     storage: claim?.['storage'],
     paid: life.paid(),
-    frozen: life.others.accounts.get(ACME)?.frozenFor ?? null,
+    frozen: life.others.accounts.get(ACME)?.freeze?.operationId ?? null,
     state: life.tenant().state,
     tier: life.tenant().observed.tier,
     desired: life.tenant().desired.tier,

@@ -21,7 +21,9 @@ export function endOf(ground: Ground): string {
       certificates: [...leaving.certificates.keys()],
       cloud: cloudOf(ground),
       bucket: leaving.versions.map(({ name, live }) => ({ name, live })).sort(),
-      accounts: [...others.accounts],
+      accounts: [...others.accounts].map(([tenantId, { charges, freeze }]) => ({
+        ...{ tenantId, charges, frozen: freeze !== null },
+      })),
       keeps: [...others.keeps]
         .filter(([, groups]) => groups.size > 0)
         .map(([tenantId, groups]) => [tenantId, [...groups].sort()]),

@@ -4,11 +4,12 @@ import { authErased } from '#shared/contracts/events/auth-erased.ts'
 import { billingErased } from '#shared/contracts/events/billing-erased.ts'
 import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
 import { charged } from '#shared/contracts/events/charged.ts'
+import { EXPORT_REQUESTED, EXPORTED } from '#shared/contracts/events/export-requested.ts'
 import { slotsDrained } from '#shared/contracts/events/slots-drained.ts'
 import { subscriptionReady } from '#shared/contracts/events/subscription-ready.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import type { TopicName } from '#shared/contracts/topics.ts'
-import type { TenantId } from '#shared/ids.ts'
+import { sha256Hex, type TenantId } from '#shared/ids.ts'
 import { asRecord } from '#shared/json.ts'
 import type { Message } from '../messages.ts'
 
@@ -20,7 +21,11 @@ type Charge = { readonly operationId: string; readonly tier: Tier; readonly effe
 type Account = {
   holders: string[]
   charges: Charge[]
-  frozenFor: string | null
+  /** For which operation no workflow may begin, and the tenant's last fact before that was asked for. */
+  freeze: { readonly operationId: string; readonly after: bigint } | null
+  /** Operations that are over, and the newest fact after which the tenant worked again. */
+  over: string[]
+  endedBy: bigint
 }
 
 /**
@@ -48,7 +53,16 @@ export function newOthers(): Others {
 export function hear(
   others: Others,
   { topic, event }: Message,
-  { nowMs, isGone }: { readonly nowMs: number; readonly isGone: boolean },
+  {
+    nowMs,
+    isGone,
+    put,
+  }: {
+    readonly nowMs: number
+    readonly isGone: boolean
+    /** Into the bucket that is everybody's. */
+    readonly put: (name: string, bytes: Uint8Array) => void
+  },
 ): readonly Message[] {
   if (isGone) {
     if (topic === 'tenant-facts') forget(others, String(event.tenantid))
@@ -59,6 +73,10 @@ export function hear(
   const tenantId = event.tenantid as TenantId
   if (topic === 'tenant-facts') return hearFact(others, event, { tenantId, operationId, nowMs })
   const about = { tenantId, operationId, nowMs }
+  const exporting = (['auth', 'billing'] as const).find((one) => event.type === EXPORT_REQUESTED[one].type)
+  if (exporting !== undefined) {
+    return answer(others, `${operationId} ${exporting}-exported`, () => exported(exporting, about, put))
+  }
   const name = event.type.replace(/^ai\.energent\.billing\.(.*)\.v1$/, '$1')
   switch (name) {
     case 'subscription-requested':
@@ -73,8 +91,7 @@ export function hear(
       return answer(others, `${operationId} charge`, () => charge(others, about, data))
     case 'slots-freeze-requested':
       return answer(others, `${operationId} slots`, () => {
-        const account = others.accounts.get(tenantId)
-        if (account !== undefined) account.frozenFor = operationId
+        freezeSlots(others.accounts.get(tenantId), operationId, BigInt(String(data['sequence'] ?? '0')))
         return say('billing-facts', slotsDrained.type, `slots-drained.${operationId}`, about, {
           at: new Date(nowMs).toISOString(),
         })
@@ -82,6 +99,32 @@ export function hear(
     default:
       throw new TypeError(`nobody hears ${event.type}`)
   }
+}
+
+/** A part of one file, and the list of it. */
+function exported(
+  group: 'auth' | 'billing',
+  about: About,
+  put: (name: string, bytes: Uint8Array) => void,
+): Message {
+  const prefix = `exports/${about.tenantId}/${about.operationId}/${group}/`
+  const part = Buffer.from(`{"kept by":"${group}"}\n`, 'utf8')
+  const object = `${prefix}things-00001.ndjson`
+  const member = {
+    path: `${group}/things-00001.ndjson`,
+    object,
+    sha256: sha256Hex(part),
+    bytes: part.length,
+    rows: 1,
+  }
+  const list = Buffer.from(JSON.stringify({ members: [member] }), 'utf8')
+  const manifest = `${prefix}manifest.json`
+  put(object, part)
+  put(manifest, list)
+  return say(`${group}-facts`, EXPORTED[group].type, `exported.${group}.${about.operationId}`, about, {
+    ...{ manifest, sha256: sha256Hex(list), members: 1, bytes: part.length },
+    at: new Date(about.nowMs).toISOString(),
+  })
 }
 
 function forget(others: Others, tenantId: string): void {
@@ -104,7 +147,9 @@ function subscribe(others: Others, about: About, tier: Tier): Message {
   const { tenantId, operationId } = about
   const refused = others.refuses.subscription
   if (refused !== undefined) return refusal(about, refused)
-  const account = others.accounts.get(tenantId) ?? { holders: [], charges: [], frozenFor: null }
+  const account = others.accounts.get(tenantId) ?? {
+    ...{ holders: [], charges: [], freeze: null, over: [], endedBy: 0n },
+  }
   if (account.holders.length > 0 && tierOf(account) !== tier) return refusal(about, 'plan.tier_mismatch')
   if (account.holders.length === 0) account.charges = [{ operationId, tier, effective: 'now' }]
   account.holders.push(operationId)
@@ -142,8 +187,15 @@ function charge(others: Others, about: About, data: Readonly<Record<string, unkn
   })
 }
 
+/** As billing does: a freeze of an operation that is over, or from before the tenant worked again, is none. */
+function freezeSlots(account: Account | undefined, operationId: string, after: bigint): void {
+  if (account === undefined || account.over.includes(operationId) || account.endedBy > after) return
+  account.freeze = { operationId, after }
+}
+
 /** Facts that end an operation for which slots may be frozen; the first two take its charge back. */
-const ENDS = ['tier-change-blocked', 'tier-change-failed', 'tier-changed', 'resumed', 'offboarding-cancelled']
+const ENDS = ['tier-change-blocked', 'tier-change-failed', 'tier-changed']
+const WORKS_AGAIN = ['resumed', 'offboarding-cancelled']
 
 function hearFact(others: Others, event: CloudEvent, about: About): readonly Message[] {
   const kind = event.type.replace(/^ai\.energent\.tenant\.(.*)\.v1$/, '$1')
@@ -155,7 +207,14 @@ function hearFact(others: Others, event: CloudEvent, about: About): readonly Mes
       others.answers.set(`${operationId} charge`, 'cancelled')
       account.charges = account.charges.filter((made) => made.operationId !== operationId)
     }
-    if (end > 2 || account.frozenFor === operationId) account.frozenFor = null
+    account.over.push(operationId)
+    if (account.freeze?.operationId === operationId) account.freeze = null
+  }
+  const sequence = BigInt(event.sequence ?? '0')
+  const isActive = asRecord(event.data)?.['state'] === 'ACTIVE'
+  if (WORKS_AGAIN.includes(kind) && isActive && account !== undefined && sequence > account.endedBy) {
+    if (account.freeze !== null && account.freeze.after < sequence) account.freeze = null
+    account.endedBy = sequence
   }
   if (kind !== 'purge-started') return []
   const at = new Date(about.nowMs).toISOString()

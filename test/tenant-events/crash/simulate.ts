@@ -1,3 +1,4 @@
+import { putObject } from '../memory-purge.ts'
 import type { Message } from '../messages.ts'
 import { checkEnd, endOf } from './end.ts'
 import { type Faults, noFaults } from './faults.ts'
@@ -136,8 +137,9 @@ function push(
 ): void {
   const { topic, event } = message
   const { time } = kernel
-  if (topic === 'billing-commands' || topic === 'tenant-facts') {
-    const at = { nowMs: time.now(), isGone: isGone(ground, message) }
+  if (topic === 'billing-commands' || topic === 'auth-events' || topic === 'tenant-facts') {
+    const put = (name: string, bytes: Uint8Array): void => putObject(ground.leaving, name, bytes)
+    const at = { nowMs: time.now(), isGone: isGone(ground, message), put }
     for (const said of hear(ground.others, message, at)) fleet.publish(said)
     ended({ kind: 'done', value: undefined })
     return

@@ -134,7 +134,11 @@ const CHANGING: readonly Story[] = [
   },
   { name: 'provision, suspended meanwhile', asks: [create(), meanwhile(suspend('hard'))], ends: 'SUSPENDED' },
   { name: 'provision, another tier meanwhile', asks: [create(), meanwhile(upTo('premium'))], ends: 'ACTIVE' },
-  { name: 'provision, offboarded meanwhile', asks: [create(), meanwhile(offboard(0))], ends: 'PURGED' },
+  {
+    name: 'provision, offboarded meanwhile',
+    asks: [create(), meanwhile(offboard(0))],
+    ends: 'PURGED REJECTED',
+  },
   { name: 'offboard with grace', begins: active, asks: [offboard(30)], ends: 'PURGED' },
   { name: 'offboard with export', begins: active, asks: [offboard(30, true)], ends: 'PURGED' },
   {

@@ -49,6 +49,7 @@ export function tellStory(kernel: Kernel, run: Run, stage: Stage): { over: () =>
         else {
           unanswered -= 1
           watch.answered(at, ending.value)
+          askMeanwhile()
         }
       },
       run.asksFirst === true,
@@ -60,14 +61,15 @@ export function tellStory(kernel: Kernel, run: Run, stage: Stage): { over: () =>
     commitsBefore = watch.commits()
     send(made - 1)
   }
-  watch.each(() => {
+  const askMeanwhile = (): void => {
     const next = asks[made]
     if (next?.when !== 'meanwhile' || unanswered > 0) return
-    if (watch.commits() - commitsBefore >= (run.meanwhile?.(made) ?? 1)) time.after(0, askNext)
-    // One ask for one moment: what was scheduled is not asked twice.
-    if (watch.commits() - commitsBefore >= (run.meanwhile?.(made) ?? 1))
-      commitsBefore = Number.POSITIVE_INFINITY
-  })
+    if (watch.commits() - commitsBefore < (run.meanwhile?.(made) ?? 1)) return
+    // Not asked for a second time before it has been asked.
+    commitsBefore = Number.POSITIVE_INFINITY
+    time.after(0, askNext)
+  }
+  watch.each(askMeanwhile)
   let idleTicks = 0
   let commitsAtTick = 0
   const tick = (): void => {

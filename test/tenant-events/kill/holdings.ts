@@ -44,7 +44,7 @@ const OF_THE_WAY = /operation-stuck|drift-|step-c/
 /** Of the moment, of the way there, or named by the server. */
 const LEFT_OUT = new Set([
   ...['uid', 'resourceVersion', 'creationTimestamp', 'managedFields', 'generation', 'namespaceUid'],
-  ...['revision', 'factSequence', 'createdAtMs', 'commitId', 'operationId', 'volumeName'],
+  ...['revision', 'factSequence', 'fence', 'createdAtMs', 'commitId', 'operationId', 'volumeName'],
 ])
 
 function plain(value: unknown): unknown {

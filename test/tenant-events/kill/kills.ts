@@ -26,7 +26,8 @@ export type KillFigures = {
 }
 
 const AT_ONCE = 25
-const PAUSE_MS = { from: 150, to: 1_200 }
+/** How long a process works before it is killed. */
+const WORKS_MS = { from: 5, to: 500 }
 
 /**
  * Ends the process of tenant-events with `kill -9` again and again while many tenants are provisioned, and
@@ -86,6 +87,7 @@ async function isActive(stack: Stack, token: string, tenantId: string): Promise<
   return answer.body['state'] === 'ACTIVE' && answer.body['operation'] === null ? true : undefined
 }
 
+/** Kills the process each time it has begun to work, a moment later. */
 async function killAtRandom(
   stack: Stack,
   { kills, seed }: KillPlan,
@@ -94,14 +96,15 @@ async function killAtRandom(
   const random = randomOf(seed, 'kills')
   const left = new Set<string>()
   let interrupted = 0
+  const inHand = (): string[] => leasesHeld(stack).filter((lease) => !left.has(lease))
   for (let kill = 0; kill < kills; kill += 1) {
-    await pause(random.between(PAUSE_MS.from, PAUSE_MS.to))
+    await untilBusy(stack, inHand)
+    await pause(random.between(WORKS_MS.from, WORKS_MS.to))
     const pid = stack.info().functions['tenant-events']?.pid
-    if (pid === undefined) continue
+    if (pid === undefined || !killed(pid)) continue
     // A lease that somebody left when he died is still there until another one takes it.
-    const held = leasesHeld(stack).filter((lease) => !left.has(lease))
+    const held = inHand()
     for (const lease of held) left.add(lease)
-    process.kill(pid, 'SIGKILL')
     interrupted += held.length > 0 ? 1 : 0
     await eventually('tenant-events runs again', async () => {
       const next = stack.info().functions['tenant-events']?.pid
@@ -110,6 +113,24 @@ async function killAtRandom(
     if ((kill + 1) % 10 === 0) say(`${kill + 1} kills, the last one with ${held.length} operations in hand`)
   }
   return { interrupted }
+}
+
+/** False when there is no such process any more: it is being started again. */
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL')
+  } catch {
+    return false
+  }
+}
+
+/** Until somebody works. When nobody does for long, minutes pass: the sweep asks for what the dead left. */
+async function untilBusy(stack: Stack, inHand: () => readonly string[]): Promise<void> {
+  for (let round = 0; inHand().length === 0; round += 1) {
+    await pause(10)
+    if (round % 200 === 199) await control(stack, 'POST', '/clock', { advanceSeconds: 61 }).catch(() => {})
+    if (round > 6_000) throw new Error('nobody works any more: are there fewer tenants than kills take?')
+  }
 }
 
 /** The operations that somebody works on right now, by tenant and fence. */
