@@ -2,6 +2,7 @@ import { CLIENTS } from './clients.ts'
 import { COMMIT_CHECKS } from './commits.ts'
 import { EDGES } from './edges.ts'
 import { GUARDS } from './guards.ts'
+import { LIFECYCLE_CHECKS } from './lifecycle.ts'
 import type { Mutation } from './mutation.ts'
 import { OUTBOUND } from './outbound.ts'
 import { PEOPLE } from './people.ts'
@@ -20,4 +21,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...OUTBOUND,
   ...CLIENTS,
   ...PEOPLE,
+  ...LIFECYCLE_CHECKS,
 ]

@@ -91,8 +91,8 @@ export const GUARDS: readonly Mutation[] = [
       ['the guard of an id that is free', "db.verifySystem('tombstones', db.tenantId, tombstone),", ''],
       [
         'the guard of a tenant that stays as it is',
-        'change.tenant === undefined ? db.verify([], tenant) : db.update([], tenant, change.tenant),',
-        '...(change.tenant === undefined ? [] : [db.update([], tenant, change.tenant)]),',
+        'change.tenant === undefined ? db.verify([], read.tenant) : db.update([], read.tenant, change.tenant),',
+        '...(change.tenant === undefined ? [] : [db.update([], read.tenant, change.tenant)]),',
       ],
     ],
   ),

@@ -84,6 +84,8 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
   }
   // Who verifies a token reads what was revoked, of all tenants; auth alone writes it.
   if (top === 'authFeed') return segments[2] === 'entries' && (group === 'auth' || !writes)
+  // Whether a tenant is gone for good anybody may ask, of the one they act for; lifecycle alone says so.
+  if (top === 'tombstones' && group !== 'lifecycle') return !writes && acting.tenants.includes(tenant)
   return SYSTEM_COLLECTIONS[group].includes(top)
 }
 
