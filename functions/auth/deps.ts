@@ -7,6 +7,7 @@ import type { BeginSignInDeps } from './operations/begin-sign-in.ts'
 import type { CreateClientDeps } from './operations/create-client.ts'
 import type { EndIdpSessionDeps } from './operations/end-idp-session.ts'
 import type { EraseTenantDeps } from './operations/erase-tenant.ts'
+import type { ExportTenantDeps } from './operations/export-tenant.ts'
 import type { FinishSignInDeps } from './operations/finish-sign-in.ts'
 import type { GrantsDeps } from './operations/grants.ts'
 import type { IntrospectDeps } from './operations/introspect-token.ts'
@@ -56,6 +57,7 @@ export type AuthDeps = GrantsDeps &
   AwaitRevocationsDeps &
   ScimUsersDeps &
   EraseTenantDeps &
+  ExportTenantDeps &
   InviteDeps & {
     readonly platform: Platform
     readonly eventKeyring: AccessKeyring

@@ -1,3 +1,4 @@
+import { EXPORT_REQUESTED } from '#shared/contracts/events/export-requested.ts'
 import { revocationRequested } from '#shared/contracts/events/revocation-requested.ts'
 import {
   TENANT_FACT_KINDS,
@@ -11,6 +12,7 @@ import { ok, type Result } from '#shared/result.ts'
 import type { AuthDeps } from './deps.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
 import { eraseTenant } from './operations/erase-tenant.ts'
+import { exportTenant } from './operations/export-tenant.ts'
 import { revokeOnRequest } from './operations/revoke-on-request.ts'
 import { rotateSecret } from './operations/rotate-secret.ts'
 
@@ -21,6 +23,7 @@ export function authEventHandlers(deps: AuthDeps): EventHandlers {
         on(TENANT_FACTS[kind], (received) => onTenantFact(deps, kind, received)),
       ),
       on(revocationRequested, (received) => revokeOnRequest(deps, received)),
+      on(EXPORT_REQUESTED.auth, (received) => exportTenant(deps, received)),
     ],
     plain: { 'secret-rotation': { handlePlain: (received) => onSecretMessage(deps, received) } },
   }

@@ -3,6 +3,7 @@ import { type Config, isDemoProject, required } from '#shared/config.ts'
 import { auditChainStore } from '#shared/firestore/audit-chain.ts'
 import { tokenBuckets } from '#shared/http/token-bucket.ts'
 import { metadataTokens } from '#shared/metadata-token.ts'
+import { cloudObjectStore } from '#shared/object-store.ts'
 import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.ts'
 import { accessKeyring, EVENTS } from './adapters/access-keyring.ts'
 import { announceRevocations } from './adapters/announce-revocations.ts'
@@ -118,6 +119,7 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     invitations: firestoreInvitationStore(platform.tenants),
     groups: firestoreGroupStore(platform.tenants),
     erasure: firestoreErasure(platform),
+    objects: objectsOf(config, platform.clock),
     ...signOnParts(config, platform, exchange, parts.txt),
     checkKms: parts.kms === undefined && config.KMS_KEY_RING === undefined ? undefined : kmsCheck(kms),
     personalData: personalData({ ...platform, kms }),
@@ -158,6 +160,13 @@ function signOnParts(
     txt: txt ?? (config.DNS_FILE === undefined ? dnsTxtResolver() : fileTxtResolver(config.DNS_FILE)),
     signInRate: tokenBuckets(),
   }
+}
+
+/** Where a tenant's export is written to; without a bucket there is none. */
+function objectsOf(config: Config, clock: Clock): AuthDeps['objects'] {
+  const { STORAGE_BUCKET: bucket, STORAGE_API_URL: apiUrl, GCE_METADATA_HOST: host } = config
+  if (bucket === undefined) return undefined
+  return cloudObjectStore({ apiUrl, bucket, tokens: metadataTokens(host, clock) })
 }
 
 /** A demo project may do without, until somebody has personal data there. */

@@ -1,3 +1,4 @@
+import { EXPORT_REQUESTED } from '#shared/contracts/events/export-requested.ts'
 import { slotsFreezeRequested } from '#shared/contracts/events/slots-freeze-requested.ts'
 import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
 import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
@@ -9,6 +10,7 @@ import { on } from '#shared/pubsub/types.ts'
 import { applyTenantFact } from './operations/apply-tenant-fact.ts'
 import { cancelSubscription } from './operations/cancel-subscription.ts'
 import { chargeTier } from './operations/charge-tier.ts'
+import { exportTenant } from './operations/export-tenant.ts'
 import { ingestUsage } from './operations/ingest-usage.ts'
 import { parseUsageJson } from './operations/parse-usage-json.ts'
 import { requestSubscription } from './operations/request-subscription.ts'
@@ -30,6 +32,7 @@ export function billingEvents(deps: BillingDeps): EventHandlers {
       on(subscriptionCancelRequested, (received) => cancelSubscription(deps, received)),
       on(tierChargeRequested, (received) => chargeTier(deps, received)),
       on(slotsFreezeRequested, (received) => freeze(deps, received)),
+      on(EXPORT_REQUESTED.billing, (received) => exportTenant(deps, received)),
       on(workRequested, (received) => doWork(deps, received)),
       ...Object.values(TENANT_FACTS).map((fact) => on(fact, (received) => applyTenantFact(deps, received))),
     ],

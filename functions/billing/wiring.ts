@@ -55,6 +55,7 @@ export function wireBilling(
     due: firestoreDueWork({ system, ids, clock }),
     erasure: firestoreErasure({ tenants, system, ids }),
     tombstones,
+    ownDocuments: tenants,
     invoices,
     revenue: firestoreRevenue(system),
     exports: firestoreExports(tenants),

@@ -2,6 +2,7 @@ import { authErased } from '#shared/contracts/events/auth-erased.ts'
 import { billingErased } from '#shared/contracts/events/billing-erased.ts'
 import { chargeRefused } from '#shared/contracts/events/charge-refused.ts'
 import { charged } from '#shared/contracts/events/charged.ts'
+import { EXPORTED } from '#shared/contracts/events/export-requested.ts'
 import { resumeRequested } from '#shared/contracts/events/resume-requested.ts'
 import { slotsDrained } from '#shared/contracts/events/slots-drained.ts'
 import { slotsHeld } from '#shared/contracts/events/slots-held.ts'
@@ -56,6 +57,14 @@ export function lifecycleEvents(deps: LifecycleDeps): readonly AnyEventHandler[]
       const { operationId, counts, at } = received.event.data
       const value = { counts, archived: 0, atMs: Date.parse(at) }
       return keep(deps, received, operationId, { kind: 'authErased', value })
+    }),
+    on(EXPORTED.auth, (received) => {
+      const { operationId, manifest, sha256 } = received.event.data
+      return keep(deps, received, operationId, { kind: 'authExported', value: { manifest, sha256 } })
+    }),
+    on(EXPORTED.billing, (received) => {
+      const { operationId, manifest, sha256 } = received.event.data
+      return keep(deps, received, operationId, { kind: 'billingExported', value: { manifest, sha256 } })
     }),
     on(billingErased, (received) => {
       const { operationId, counts, archived, at } = received.event.data

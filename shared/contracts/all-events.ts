@@ -9,6 +9,7 @@ import { clientCreated } from './events/client-created.ts'
 import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
+import { EXPORT_REQUESTED, EXPORTED } from './events/export-requested.ts'
 import { INVOICE_FACTS } from './events/invoice-fact.ts'
 import { KEY_FACTS } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
@@ -47,6 +48,8 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   userDisabled,
   userRolesChanged,
   authErased,
+  EXPORT_REQUESTED.auth,
+  EXPORTED.auth,
   ...Object.values(KEY_FACTS),
   lockout,
   loginFailed,
@@ -56,6 +59,8 @@ export const EVENT_CONTRACTS: readonly EventContract<object>[] = [
   subscriptionCancelRequested,
   tierChargeRequested,
   slotsFreezeRequested,
+  EXPORT_REQUESTED.billing,
+  EXPORTED.billing,
   subscriptionReady,
   charged,
   chargeRefused,

@@ -10,6 +10,7 @@ import { clientCreated } from './events/client-created.ts'
 import { clientDeleted } from './events/client-deleted.ts'
 import { clientSecretRotated } from './events/client-secret-rotated.ts'
 import { connectionChanged } from './events/connection-changed.ts'
+import { EXPORT_REQUESTED, EXPORTED } from './events/export-requested.ts'
 import { INVOICE_FACT_KINDS, invoiceFactType } from './events/invoice-fact.ts'
 import { KEY_FACT_KINDS, keyFactType } from './events/key-fact.ts'
 import { lockout } from './events/lockout.ts'
@@ -43,7 +44,7 @@ export type Topic = {
 
 export const TOPICS = {
   'auth-events': {
-    types: [revocationRequested.type],
+    types: [revocationRequested.type, EXPORT_REQUESTED.auth.type],
     publishers: ['security-tooling', 'tenant-events'],
     listeners: ['auth-events'],
   },
@@ -63,6 +64,7 @@ export const TOPICS = {
       sessionCreated.type,
       sessionRevoked.type,
       authErased.type,
+      EXPORTED.auth.type,
       userDisabled.type,
       userRolesChanged.type,
     ],
@@ -81,6 +83,7 @@ export const TOPICS = {
       subscriptionCancelRequested.type,
       tierChargeRequested.type,
       slotsFreezeRequested.type,
+      EXPORT_REQUESTED.billing.type,
     ],
     publishers: ['tenant-events'],
     listeners: ['billing'],
@@ -97,6 +100,7 @@ export const TOPICS = {
       slotsDrained.type,
       slotsHeld.type,
       billingErased.type,
+      EXPORTED.billing.type,
       chargeRefused.type,
       ...INVOICE_FACT_KINDS.map(invoiceFactType),
     ],

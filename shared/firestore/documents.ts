@@ -159,6 +159,13 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'billing',
     'an export: what was asked, how far it came',
   ),
+  ...(['auth', 'billing'] as const).map((group) =>
+    doc(
+      `tenants/{tenantId}/${group}_exportParts/{operationId}`,
+      group,
+      'how far the group’s part of a tenant’s export came: its parts with their digests',
+    ),
+  ),
   doc('tenants/{tenantId}/lifecycle_operations/{operationId}', 'lifecycle', 'each step and how far it came'),
   ...GROUPS.flatMap((group) => [
     doc(`${group}_outbox/{id}`, group, 'an event that left with a commit: bytes, attributes, topic, status'),
@@ -219,8 +226,10 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
     'lifecycle',
     'what is due in days or weeks: the end of a time of grace, an operation that has its day',
   ),
-  kept('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again'),
-  kept('deletionCertificates/{id}', 'lifecycle', 'proof of a deletion'),
+  doc('tombstones/{tenantId}', 'lifecycle', 'ids that can never be given again', {
+    readers: 'the event edge of every function, which lets go of what comes late',
+  }),
+  doc('deletionCertificates/{tenantId}', 'lifecycle', 'proof of a deletion'),
 ]
 
 function doc(

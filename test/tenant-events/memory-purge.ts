@@ -86,6 +86,19 @@ export function memoryPurge(
           }
           return counts
         }),
+      exportPage: (ctx, what) =>
+        link('read own documents', () => {
+          const operations = [...documents.operations.values()].filter(
+            ({ tenantId }) => tenantId === ctx.tenantId,
+          )
+          const rows =
+            what === 'operations'
+              ? operations.map(({ operationId, kind }) => ({ id: operationId, kind }))
+              : what === 'audit'
+                ? documents.audit.map((entry) => ({ ...entry }))
+                : [{ tenantId: ctx.tenantId }]
+          return { rows, next: undefined }
+        }),
       auditRoot: () =>
         link('read audit', () => ({
           root: createHash('sha256').update(JSON.stringify(documents.audit)).digest('hex'),
@@ -95,17 +108,21 @@ export function memoryPurge(
   }
 }
 
-function memoryObjects({ versions }: MemoryLeaving, link: Link): MemoryPurge['objects'] {
+/** Puts an object into the bucket in one moment, as a group that is not played here would. */
+export function putObject({ versions }: MemoryLeaving, name: string, data: Uint8Array): void {
+  if (versions.some((one) => one.name === name && one.live)) return
+  const crc = Buffer.alloc(4)
+  crc.writeUInt32BE(crc32c(data))
+  const generation = String(versions.reduce((most, one) => Math.max(most, Number(one.generation)), 0) + 1)
+  const bytes = data.length
+  const updatedAt = '2026-11-23T09:00:00.000Z'
+  versions.push({ name, generation, bytes, crc32c: crc.toString('base64'), live: true, updatedAt, data })
+}
+
+function memoryObjects(leaving: MemoryLeaving, link: Link): MemoryPurge['objects'] {
+  const { versions } = leaving
   const live = (name: string): Version | undefined => versions.find((one) => one.name === name && one.live)
-  const write = (name: string, data: Uint8Array): void => {
-    if (live(name) !== undefined) return
-    const crc = Buffer.alloc(4)
-    crc.writeUInt32BE(crc32c(data))
-    const generation = String(versions.reduce((most, one) => Math.max(most, Number(one.generation)), 0) + 1)
-    const bytes = data.length
-    const updatedAt = '2026-11-23T09:00:00.000Z'
-    versions.push({ name, generation, bytes, crc32c: crc.toString('base64'), live: true, updatedAt, data })
-  }
+  const write = (name: string, data: Uint8Array): void => putObject(leaving, name, data)
   return {
     bucket: 'memory',
     put: (name, bytes) => link('put object', () => write(name, bytes)),

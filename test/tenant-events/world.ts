@@ -13,7 +13,7 @@ import { resumeDueOperations } from '../../functions/tenant-events/operations/re
 import type { LifecycleDeps } from '../../functions/tenant-events/ports.ts'
 import { type MemoryCloud, memoryCloud } from './memory-cloud.ts'
 import { type MemoryCluster, memoryCluster } from './memory-cluster.ts'
-import { memoryLeaving, memoryPurge } from './memory-purge.ts'
+import { type MemoryLeaving, memoryLeaving, memoryPurge } from './memory-purge.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 import { type ManualClock, type Message, manualClockAt } from './messages.ts'
 
@@ -31,6 +31,8 @@ export type World = {
   /** Of a tenant that is not on the shared one. */
   readonly ownCluster: MemoryCluster
   readonly cloud: MemoryCloud
+  /** What is in the bucket, and what others keep. */
+  readonly leaving: MemoryLeaving
   /** What billing answers to a subscription request; undefined leaves it unanswered. */
   billing: 'ready' | 'refused' | undefined
   /** Parts of a process that crashes at its `at`-th call of a port, before or after the call's effect. */
@@ -56,6 +58,7 @@ export function aWorld(): World {
     cluster,
     ownCluster,
     cloud,
+    leaving,
     billing: 'ready',
     process: (crash) => {
       const guard = crashing(crash)

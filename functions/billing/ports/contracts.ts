@@ -1,6 +1,7 @@
 import type { MeterId } from '#shared/catalogue/meters.ts'
 import type { Tier } from '#shared/catalogue/tiers.ts'
 import type { Claim } from '#shared/firestore/claim.ts'
+import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { Tombstones } from '#shared/firestore/tombstones.ts'
 import type { Result } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
@@ -85,6 +86,8 @@ export type ContractDeps = {
   readonly slots: WorkflowSlots
   readonly due: DueWork
   readonly erasure: ErasureStore
+  /** Everything of billing's own, as it is stored: for exports. */
+  readonly ownDocuments: TenantFirestore
   /** Which tenants were purged, for ever. */
   readonly tombstones: Tombstones
 }

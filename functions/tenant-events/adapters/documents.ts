@@ -84,6 +84,7 @@ const stepRecord = z.object({
 })
 
 const refused = z.object({ kind: z.literal('refused'), reason: z.string() })
+const exported = z.object({ manifest: z.string(), sha256: z.string() })
 const erased = z.object({ counts: z.record(z.string(), count), archived: count, atMs: count })
 
 const answers: z.ZodType<Answers> = z.object({
@@ -107,6 +108,8 @@ const answers: z.ZodType<Answers> = z.object({
   slots: z.union([z.object({ drainedAtMs: count }), z.object({ heldAtMs: count })]).nullable(),
   authErased: erased.nullable(),
   billingErased: erased.nullable(),
+  authExported: exported.nullable().default(null),
+  billingExported: exported.nullable().default(null),
 })
 
 const request = z.object({

@@ -6,8 +6,9 @@ import { countRemains } from '#shared/firestore/remains.ts'
 import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { Ids, TenantId } from '#shared/ids.ts'
-import { type Parse, parser } from '#shared/json.ts'
+import { asRecord, type Parse, parser } from '#shared/json.ts'
 import { ok } from '#shared/result.ts'
+import { auditSource, documentsSource } from '#shared/tenant-export.ts'
 import type { OwnDocuments } from '../ports/purge.ts'
 
 type Deps = {
@@ -69,6 +70,15 @@ export function firestoreOwnDocuments(deps: Deps): OwnDocuments {
       if (others > 0) return { ...left, lifecycle_operations: others }
       delete left['lifecycle_operations']
       return left
+    },
+    exportPage: async (ctx, what, after) => {
+      if (what === 'audit') return auditSource(deps.tenants, ctx).page(after)
+      if (what === 'operations') {
+        return documentsSource(deps.tenants, ctx, 'lifecycle_operations').page(after)
+      }
+      const tenant = await deps.tenants.withTenant(ctx, (db) => db.find([], anything))
+      const { commitId: _commitId, ...fields } = asRecord(tenant?.value) ?? {}
+      return { rows: tenant === undefined ? [] : [fields], next: undefined }
     },
     auditRoot: async (ctx) =>
       deps.tenants.withTenant(ctx, async (db) => {

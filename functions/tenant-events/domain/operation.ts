@@ -56,6 +56,9 @@ export type ErasedAnswer = {
   readonly atMs: number
 }
 
+/** Where a group's part of an export is listed, and the digest of that list. */
+export type ExportedAnswer = { readonly manifest: string; readonly sha256: string }
+
 /** What others answered to an operation: kept whatever step it is at; the first answer of each kind counts. */
 export type Answers = {
   readonly subscription: SubscriptionAnswer | null
@@ -63,6 +66,8 @@ export type Answers = {
   readonly slots: SlotsAnswer | null
   readonly authErased: ErasedAnswer | null
   readonly billingErased: ErasedAnswer | null
+  readonly authExported: ExportedAnswer | null
+  readonly billingExported: ExportedAnswer | null
 }
 
 export const NO_ANSWERS: Answers = {
@@ -71,6 +76,8 @@ export const NO_ANSWERS: Answers = {
   slots: null,
   authErased: null,
   billingErased: null,
+  authExported: null,
+  billingExported: null,
 }
 
 /** What was ordered, as it was ordered; each kind has its own members. */

@@ -63,6 +63,11 @@ export const STEP_KEYS = [
   'erase-documents',
   'delete-objects',
   'issue-certificate',
+  'request-export',
+  'write-own-part',
+  'pack-archive',
+  'seal-archive',
+  'clean-export',
 ] as const
 export type StepKey = (typeof STEP_KEYS)[number]
 
@@ -90,6 +95,15 @@ export type OperationPlan = {
   /** In order; undone in reverse. A step may stand twice, for operations that need it at another place. */
   readonly steps: readonly PlanLine[]
 }
+
+/** One signed archive in the bucket, from parts that each group writes itself. */
+const EXPORT_STEPS: readonly PlannedStep[] = [
+  { code: 'X01', key: 'request-export', owesUndo: false },
+  { code: 'X02', key: 'write-own-part', owesUndo: false },
+  { code: 'X03', key: 'pack-archive', owesUndo: false },
+  { code: 'X04', key: 'seal-archive', owesUndo: false },
+  { code: 'X05', key: 'clean-export', owesUndo: false },
+]
 
 /**
  * What each kind of operation does.
@@ -187,6 +201,7 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'O02', key: 'drain-workflows', owesUndo: false },
       { code: 'O02', key: 'stop-pods', owesUndo: false },
       { code: 'O03', key: 'deny-egress', owesUndo: false },
+      ...EXPORT_STEPS.map((step) => ({ ...step, when: wantsExport })),
     ],
   },
   'offboard-cancel': {
@@ -200,7 +215,7 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'R03', key: 'restart-workloads', owesUndo: false, when: isFree },
     ],
   },
-  export: { runningState: null, startFact: null, onRefusal: 'fail', steps: [] },
+  export: { runningState: null, startFact: null, onRefusal: 'fail', steps: EXPORT_STEPS },
   purge: {
     runningState: 'PURGING',
     startFact: 'purge-started',
@@ -255,6 +270,10 @@ function isUp({ from, desired }: OperationInputs): boolean {
 
 function isDown(order: OperationInputs): boolean {
   return !isUp(order)
+}
+
+function wantsExport({ request }: OperationInputs): boolean {
+  return request.export === true
 }
 
 function isFree({ desired }: OperationInputs): boolean {

@@ -10,6 +10,7 @@ import { awaitErased } from './steps/await-erased.ts'
 import { awaitKeyDestroyed } from './steps/await-key-destroyed.ts'
 import { bindIdentity, revokeAccess } from './steps/bind-identity.ts'
 import { chargeTier } from './steps/charge-tier.ts'
+import { cleanExport } from './steps/clean-export.ts'
 import { commitTier } from './steps/commit-tier.ts'
 import { confirmPurge } from './steps/confirm-purge.ts'
 import { createKey } from './steps/create-key.ts'
@@ -26,6 +27,7 @@ import { ensureSecrets } from './steps/ensure-secrets.ts'
 import { eraseDocuments } from './steps/erase-documents.ts'
 import { fitStorage } from './steps/fit-storage.ts'
 import { issueCertificate } from './steps/issue-certificate.ts'
+import { packArchive } from './steps/pack-archive.ts'
 import { precheckTier } from './steps/precheck-tier.ts'
 import { prepareBilling } from './steps/prepare-billing.ts'
 import { proveVolumesGone } from './steps/prove-volumes-gone.ts'
@@ -33,6 +35,8 @@ import { correctDrift, detectDrift } from './steps/reconcile.ts'
 import { registerBackup } from './steps/register-backup.ts'
 import { releaseWorkloads } from './steps/release-workloads.ts'
 import { removeWorkloads } from './steps/remove-workloads.ts'
+import { requestExport } from './steps/request-export.ts'
+import { sealArchive } from './steps/seal-archive.ts'
 import { seedConfig } from './steps/seed-config.ts'
 import { shredKey } from './steps/shred-key.ts'
 import type { Step } from './steps/step.ts'
@@ -46,6 +50,7 @@ import {
 } from './steps/suspension.ts'
 import { verifyIsolation } from './steps/verify-isolation.ts'
 import { verifyTier } from './steps/verify-tier.ts'
+import { writeOwnPart } from './steps/write-own-part.ts'
 
 /** What each step of the plans does. */
 export const STEPS: Readonly<Record<StepKey, Step>> = {
@@ -95,4 +100,9 @@ export const STEPS: Readonly<Record<StepKey, Step>> = {
   'erase-documents': eraseDocuments,
   'delete-objects': deleteObjects,
   'issue-certificate': issueCertificate,
+  'request-export': requestExport,
+  'write-own-part': writeOwnPart,
+  'pack-archive': packArchive,
+  'seal-archive': sealArchive,
+  'clean-export': cleanExport,
 }

@@ -43,6 +43,11 @@ export type Objects = {
 /** How many documents of each kind; the kind is a path such as `auth_users` or `billing_invoices/lines`. */
 export type DocumentCounts = Readonly<Record<string, number>>
 
+export type ExportPage = {
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly next: string | undefined
+}
+
 /** What lifecycle keeps of a tenant, and the proof that nobody keeps anything. */
 export type OwnDocuments = {
   /**
@@ -55,6 +60,12 @@ export type OwnDocuments = {
    * wrote it: collections are asked for by walking, not by a list of those we know.
    */
   countLeft(ctx: TenantContext, operationId: string): Promise<DocumentCounts>
+  /** A page of what lifecycle keeps, for the tenant's export. */
+  exportPage(
+    ctx: TenantContext,
+    what: 'tenant' | 'operations' | 'audit',
+    after: string | undefined,
+  ): Promise<ExportPage>
   /** The hash over the tenant's lifecycle audit: roots of its segments, and how many there are. */
   auditRoot(ctx: TenantContext): Promise<{ readonly root: string; readonly segments: number }>
 }

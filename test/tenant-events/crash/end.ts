@@ -92,6 +92,8 @@ function isGoingPod(path: string, terminating: boolean): boolean {
 const LEFT_OUT = new Set([
   ...['revision', 'specRevision', 'factSequence', 'fence'],
   ...['operationId', 'uid', 'namespaceUid', 'holders'],
+  // Of an archive: it names the operation and holds the way there.
+  'sha256',
 ])
 
 /** The value without what names a moment, a try or an operation. */
