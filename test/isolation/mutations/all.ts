@@ -8,6 +8,7 @@ import { OUTBOUND } from './outbound.ts'
 import { PEOPLE } from './people.ts'
 import { SCOPES } from './scopes.ts'
 import { SESSIONS } from './sessions.ts'
+import { STATE_MACHINE } from './state-machine.ts'
 import { TENANCY } from './tenancy.ts'
 
 /** Every check that keeps tenants apart or an effect single, each with what must notice when it is gone. */
@@ -22,4 +23,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CLIENTS,
   ...PEOPLE,
   ...LIFECYCLE_CHECKS,
+  ...STATE_MACHINE,
 ]

@@ -322,6 +322,7 @@ describe('a departure', () => {
     ordered(machine, COMMANDS.offboard)
     machine.rest()
     machine.pass(29 * DAY_MS)
+    expect(machine.timers.size).toBe(1)
     expect(machine.tenant.state).toBe('GRACE')
     machine.pass(2 * DAY_MS)
     expect(machine.tenant.state).toBe('PURGING')

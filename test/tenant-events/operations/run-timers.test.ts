@@ -55,12 +55,15 @@ describe('the timers', () => {
   })
 
   test('keep the purge of a tenant whom the law holds, and drop that of one who is gone', async () => {
-    const { world, asked, deps } = aWorldInGrace()
+    const { world, asked, deps, operationId } = aWorldInGrace()
     const tenant = world.store.tenants.get(ACME)
     if (tenant === undefined) throw new Error('there is no tenant')
     world.store.tenants.set(ACME, { ...tenant, legalHold: { reference: 'case 7', atMs: 0 } })
     expect(await run(deps)).toMatchObject({ kept: 1 })
     expect(asked).toEqual([])
+    // A message that was sent before the hold arrives after it.
+    expect(await hear(world, operationId)).toEqual({ ok: true, value: 'not-running' })
+    expect(world.store.tenants.get(ACME)?.state).toBe('GRACE')
 
     world.store.tenants.delete(ACME)
     expect(await run(deps)).toMatchObject({ dropped: 1 })
