@@ -1,13 +1,16 @@
 import { PubSub } from '@google-cloud/pubsub'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '#local/stack/api-client.ts'
+import { run } from '../../scripts/energent.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { eventually, startTestStack, type TestStack } from './test-stack.ts'
 
+const folder = temporaryFolder()
 let stack: TestStack
 const tokens: Record<string, string> = {}
 
 beforeAll(async () => {
-  stack = await startTestStack()
+  stack = await startTestStack('--data', folder)
   const { operators, tenants } = stack.info()
   const api = stack.api()
   tokens['ada'] = await api.token(operators[0])
@@ -69,6 +72,20 @@ describe('a purge, through the gateway', () => {
     expect(codeOf(second)).toEqual([423, 'tenant.legal_hold'])
     expect((await call('globex', 'GET', '/v1/tenants/globex')).body).toMatchObject({ state: 'ACTIVE' })
   })
+})
+
+test('an operator at a terminal orders, waits, and sees each step as it is done', async () => {
+  const out: string[] = []
+  const err: string[] = []
+  const args = ['tenants', 'reconcile', '--tenant', 'acme', '--wait', '--stack', '--data', folder]
+  const code = await run(args, {
+    env: {},
+    out: (line) => void out.push(line),
+    err: (line) => void err.push(line),
+  })
+
+  expect([code, err.filter((line) => !/^[A-Z]\d\d {2}/.test(line))]).toEqual([0, []])
+  expect(out.join('\n')).toMatch(/reconcile {2}succeeded\n {2}(\d+) of \1 steps/)
 })
 
 test('the keys that certificates are signed with are anybody’s to have', async () => {
