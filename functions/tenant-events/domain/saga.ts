@@ -93,8 +93,10 @@ function afterDone(
   const done = withEvents(withOperation({ ...draft, tenant, burial }, recorded), events)
   const said = say(done, facts, operation.operationId, options)
   const later = !undoing && scheduleAtMs > options.nowMs && nextStep(recorded) !== undefined
-  if (later) return { draft: schedule(said, recorded, scheduleAtMs, options), next: 'ended' }
-  return atBoundary(said, recorded, op, options)
+  if (!later) return atBoundary(said, recorded, op, options)
+  // Whatever takes over does so now: put off, this operation would be there beside its successor.
+  const turned = turnRound(said, recorded, op, options)
+  return turned ?? { draft: schedule(said, recorded, scheduleAtMs, options), next: 'ended' }
 }
 
 /** The operation leaves the tenant until its day; what waits for the tenant may go first. */

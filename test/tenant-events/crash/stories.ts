@@ -1,3 +1,5 @@
+import { asRecord } from '#shared/json.ts'
+import { USED_BYTES } from '../../../functions/tenant-events/domain/volume.ts'
 import { command, create, meanwhile } from './asks.ts'
 import type { Beginning, Story } from './story.ts'
 import { clusterOf, type Ground, SHARED_CLUSTER } from './world.ts'
@@ -41,6 +43,17 @@ function drifted(ground: Ground): void {
     },
     'kubectl',
   )
+}
+
+/** The tenant stores more than the smallest tier does. */
+function full(ground: Ground): void {
+  const { objects } = clusterOf(ground, SHARED_CLUSTER)
+  const path = 'PersistentVolumeClaim/tenant-acme/tenant-data'
+  const live = objects.get(path)
+  if (live === undefined) throw new Error('the tenant has no volume')
+  const metadata = asRecord(live.body['metadata'])
+  const annotations = { ...asRecord(metadata?.['annotations']), [USED_BYTES]: '20Gi' }
+  objects.set(path, { ...live, body: { ...live.body, metadata: { ...metadata, annotations } } })
 }
 
 const active: Beginning = { asks: [create()] }
@@ -97,6 +110,38 @@ const CHANGING: readonly Story[] = [
     name: 'tier up, then down meanwhile',
     begins: active,
     asks: [upTo('premium'), meanwhile(downTo('basic'))],
+    ends: 'ACTIVE',
+  },
+  { name: 'tier down, too full', begins: active, asks: [downTo('basic')], setting: full, ends: 'ACTIVE' },
+  {
+    name: 'tier down refused',
+    begins: active,
+    asks: [downTo('basic')],
+    refuses: { charge: 'plan.unavailable' },
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier for the end of the period, replaced',
+    begins: active,
+    asks: [upTo('premium', 'period_end'), downTo('basic')],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier for the end of the period, replaced meanwhile',
+    begins: active,
+    asks: [upTo('premium', 'period_end'), meanwhile(downTo('basic', 'period_end'))],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier for the end of the period, suspended and resumed',
+    begins: active,
+    asks: [upTo('premium', 'period_end'), suspend('soft'), resume],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'tier for the end of the period, offboarded and back',
+    begins: active,
+    asks: [upTo('premium', 'period_end'), offboard(30), cancel],
     ends: 'ACTIVE',
   },
   { name: 'suspend softly', begins: active, asks: [suspend('soft')], ends: 'SUSPENDED' },
