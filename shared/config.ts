@@ -75,6 +75,11 @@ export const SETTINGS = {
     '',
     'Clusters whose workloads may exchange their tokens, comma-separated: name=issuer, such as energent-shared=https://container.googleapis.com/v1/projects/P/locations/L/clusters/energent-shared; keys are at issuer + /jwks. None unless set.',
   ),
+  DEDICATED_CLUSTER_ISSUERS: optional(
+    url,
+    '',
+    'How the token issuers of dedicated clusters begin, such as https://container.googleapis.com/v1/projects/P/locations; LOCATION/clusters/NAME follows, keys are at issuer + /jwks. Without it their workloads exchange no tokens.',
+  ),
   DEFAULT_CLUSTER: optional(nonEmpty, 'energent-shared', 'Cluster that multi-tenant tenants are placed on.'),
   KUBERNETES_API_URL: optional(url, '', 'Kubernetes API of the shared cluster; required by tenant-events.'),
   KUBERNETES_CA_FILE: optional(

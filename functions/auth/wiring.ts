@@ -134,6 +134,7 @@ function exchangeParts(config: Config, platform: Platform, outbound: GuardedFetc
     foreignKeys: foreignKeys({ fetch: outbound, log: platform.log }),
     trusted: {
       clusters: clusters.map((one) => ({ ...one, jwksUri: `${one.issuer}/jwks` })),
+      dedicated: config.DEDICATED_CLUSTER_ISSUERS,
       google: { issuer: config.CALLER_ISSUER, jwksUri: config.CALLER_JWKS_URI },
     },
     findBinding: firestoreFindBinding(platform.database),

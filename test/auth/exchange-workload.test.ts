@@ -29,12 +29,16 @@ type Cluster = ReturnType<typeof cluster>
 
 const SHARED = cluster('energent-shared')
 const SECOND = cluster('energent-second')
+/** Of one tenant alone; listed nowhere. */
+const OWN = cluster('t-dora')
 
 let stack: AuthStack
 let deps: AuthDeps
 
+const asked: string[] = []
 const outbound: GuardedFetch = async (url) => {
-  const found = [SHARED, SECOND].find(({ jwksUri }) => jwksUri === url)
+  asked.push(String(url))
+  const found = [SHARED, SECOND, OWN].find(({ jwksUri }) => jwksUri === url)
   if (found === undefined || found.down) throw new GuardRefused('network', 'ECONNREFUSED')
   return { status: 200, headers: {}, body: Buffer.from(JSON.stringify({ keys: [found.jwk] })) }
 }
@@ -42,7 +46,8 @@ const outbound: GuardedFetch = async (url) => {
 /** A process of its own, with its own copies of keys and revocations. */
 const another = (): AuthDeps => {
   const made = stack.another({ outbound })
-  return { ...made, trusted: { ...made.trusted, clusters: [SHARED, SECOND] } }
+  const dedicated = 'https://container.googleapis.com/v1/projects/p/locations'
+  return { ...made, trusted: { ...made.trusted, clusters: [SHARED, SECOND], dedicated } }
 }
 
 beforeAll(async () => {
@@ -272,4 +277,39 @@ test('an account that was bound a hundred times over is enough', async () => {
   const last = await Promise.allSettled(['a', 'b', 'c'].map((name) => bind(`last-${name}`)))
   expect(last.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   await expect(bind('one-too-many')).rejects.toThrow('bindings')
+})
+
+describe('a dedicated cluster', () => {
+  beforeAll(() => pushFact(stack, 'dora', 'activated', 1, { cluster: 't-dora' }))
+
+  test('is known by the name its tenant was placed under, without a setting for each', async () => {
+    const exchanged = await exchange(await podToken('dora', { by: OWN }))
+
+    expect(exchanged).toMatchObject({ ok: true })
+    if (!exchanged.ok) return
+    expect(decodeJwt(exchanged.value.accessToken)).toMatchObject({
+      tenant: 'dora',
+      wl: { cluster: 't-dora', ns: 'tenant-dora', sa: 'tenant-workload' },
+    })
+  })
+
+  test('speaks for its own tenant alone', async () => {
+    expect(await exchange(await podToken('acme', { by: OWN }))).toMatchObject({ ok: false })
+    expect(await exchange(await podToken('dora', { by: SHARED }))).toMatchObject({ ok: false })
+  })
+
+  // Whoever makes up names of clusters would have us fetch keys from all of them.
+  test.each([
+    ['of a tenant that has none', 'l/clusters/t-made-up'],
+    ['that is not named after a tenant', 'l/clusters/energent-third'],
+    ['below another', 'l/clusters/t-dora/clusters/t-dora'],
+    ['out of the path', '../../v2/l/clusters/t-dora'],
+  ])('%s is not asked for its keys', async (_name, path) => {
+    const before = asked.length
+    const iss = `https://container.googleapis.com/v1/projects/p/locations/${path}`
+
+    expect(await exchange(await podToken('dora', { by: OWN, iss }))).toMatchObject({ ok: false })
+
+    expect(asked.length).toBe(before)
+  })
 })

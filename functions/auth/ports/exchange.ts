@@ -13,6 +13,8 @@ export type TrustedIssuer = { readonly issuer: string; readonly jwksUri: string 
 export type TrustedIssuers = {
   /** The clusters whose service accounts can be bound, by the name that tenants' placement has. */
   readonly clusters: readonly (TrustedIssuer & { readonly cluster: string })[]
+  /** How the issuers of clusters begin that are one tenant's each; undefined where there are none. */
+  readonly dedicated: string | undefined
   readonly google: TrustedIssuer
 }
 

@@ -37,11 +37,18 @@ export async function proveWorkload(
 ): Promise<Result<ProvenWorkload>> {
   const parts = readForeignToken(token)
   if (!parts.ok) return parts
-  const cluster = deps.trusted.clusters.find(({ issuer }) => issuer === parts.value.issuer)
+  const cluster = clusterOfIssuer(deps.trusted, parts.value.issuer)
   if (cluster === undefined) return refuse('token.invalid', 'not a cluster of ours')
   if (!isFor(parts.value.payload, deps.issuer)) return refuse('token.invalid', 'aud')
   const identity = readWorkload(parts.value.payload)
   if (!identity.ok) return identity
+  const { tenantId, ns, sa, pod } = identity.value
+  const bound = { cluster: cluster.cluster, ns, sa }
+  const find = () => deps.findBinding(tenantId, bindingIdOf(bound))
+  // Names can be made up in any number: keys are fetched only from a cluster that somebody is bound in.
+  if (cluster.dedicated && (await find()).binding === undefined) {
+    return refuse('token.invalid', 'account is not bound')
+  }
   const rules = {
     keys: { jwksUri: cluster.jwksUri, scope: 'platform' },
     algs: ['RS256'] as const,
@@ -49,9 +56,7 @@ export async function proveWorkload(
   }
   const verified = await verifyForeignToken(deps, token, parts.value, rules, nowMs)
   if (!verified.ok) return verified
-  const { tenantId, ns, sa, pod } = identity.value
-  const bound = { cluster: cluster.cluster, ns, sa }
-  const { binding, state } = await deps.findBinding(tenantId, bindingIdOf(bound))
+  const { binding, state } = await find()
   if (binding === undefined || 'email' in binding) return refuse('token.invalid', 'account is not bound')
   if (state === undefined) return refuse('token.invalid', 'unknown tenant')
   const party: ExchangeParty = {
@@ -67,4 +72,16 @@ export async function proveWorkload(
     jkt: undefined,
   }
   return ok({ identity: identity.value, binding, state, party })
+}
+
+/** How dedicated clusters are named, after `/LOCATION/clusters/`. */
+const DEDICATED = /^\/[a-z0-9-]{1,40}\/clusters\/(t-[a-z0-9-]{1,38})$/
+
+/** The cluster whose issuer it is: one of the list, or one that was made for a tenant in our own project. */
+function clusterOfIssuer({ clusters, dedicated }: TrustedIssuers, issuer: string) {
+  const listed = clusters.find((one) => one.issuer === issuer)
+  if (listed !== undefined) return { ...listed, dedicated: false }
+  if (dedicated === undefined || !issuer.startsWith(dedicated)) return undefined
+  const cluster = DEDICATED.exec(issuer.slice(dedicated.length))?.[1]
+  return cluster === undefined ? undefined : { cluster, issuer, jwksUri: `${issuer}/jwks`, dedicated: true }
 }
