@@ -2,7 +2,7 @@ import { runBackups } from './backups.ts'
 import { runNamespaceController } from './namespaces.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { Target } from './request.ts'
-import { runVolumes } from './volumes.ts'
+import { runClaims, runVolumes } from './volumes.ts'
 import { runWorkloads } from './workloads.ts'
 
 export type ControllerOptions = {
@@ -20,10 +20,12 @@ export type ControllerOptions = {
 export function runControllers(store: ObjectStore, options: ControllerOptions, target?: Target): void {
   const nowMs = options.now()
   const plural = target?.resource.plural
-  const namespace = plural === 'namespaces' ? target?.name : target?.namespace
+  const named = plural === 'namespaces' ? target?.name : target?.namespace
+  const namespace = named === '' ? undefined : named
   runNamespaceController(store, nowMs, options.namespaceTerminationMs ?? 1000)
-  runWorkloads(store, nowMs, namespace === '' ? undefined : namespace)
-  const volumes = [undefined, 'persistentvolumes', 'persistentvolumeclaims', 'pods']
-  if (volumes.includes(plural)) runVolumes(store, nowMs, options.volumeDeletionMs ?? 1000)
+  runWorkloads(store, nowMs, namespace)
+  const volumes = plural === undefined || plural === 'persistentvolumes'
+  if (volumes || plural === 'persistentvolumeclaims' || plural === 'pods') runClaims(store, nowMs, namespace)
+  if (volumes) runVolumes(store, nowMs, options.volumeDeletionMs ?? 1000)
   if (target === undefined || target.resource.group === 'velero.io') runBackups(store, nowMs)
 }

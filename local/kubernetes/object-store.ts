@@ -30,10 +30,7 @@ export function openObjectStore(journal: Journal): ObjectStore {
   return {
     get: (resource, namespace, name) =>
       journal.get(keyOf(resource, namespace, name)) as KubeObject | undefined,
-    list: (resource, namespace) =>
-      sortedByKey(index.of(resource)).filter(
-        (object) => namespace === undefined || object.metadata.namespace === namespace,
-      ),
+    list: (resource, namespace) => sortedByKey(index.of(resource, namespace)),
     put: (resource, object) => {
       const stored = structuredClone(object)
       stored.metadata.resourceVersion = next()
@@ -95,7 +92,12 @@ function openIndex(journal: Journal) {
     remove: (key: string): void => {
       for (const [map, name] of places(key)) map.get(name)?.delete(key)
     },
-    of: (resource: Resource): Keyed => byKind.get(`${resource.group}/${resource.plural}`) ?? new Map(),
+    of: (resource: Resource, namespace?: string): Keyed => {
+      const kind = `${resource.group}/${resource.plural}`
+      if (namespace === undefined) return byKind.get(kind) ?? new Map()
+      const inside = [...(byNamespace.get(namespace) ?? [])]
+      return new Map(inside.filter(([key]) => key.startsWith(`${kind}/`)))
+    },
     inside: (namespace: string): Keyed => byNamespace.get(namespace) ?? new Map(),
     clear: (): void => {
       byKind.clear()

@@ -21,12 +21,15 @@ function podsOf(store: ObjectStore, claim: KubeObject): KubeObject[] {
     )
 }
 
-/**
- * One turn of the storage driver: binds claims that pods want, lets them grow, and deletes the volumes
- * of claims that are gone, `deletionMs` after they were released.
- */
+/** One turn of the storage driver about the claims of a namespace, or of all: binds what pods want, lets it grow. */
+export function runClaims(store: ObjectStore, nowMs: number, namespace: string | undefined): void {
+  for (const claim of store.list(resourceOf('persistentvolumeclaims'), namespace)) {
+    settleClaim(store, claim, nowMs)
+  }
+}
+
+/** One about volumes: those of claims that are gone are deleted, `deletionMs` after they were released. */
 export function runVolumes(store: ObjectStore, nowMs: number, deletionMs: number): void {
-  for (const claim of store.list(resourceOf('persistentvolumeclaims'))) settleClaim(store, claim, nowMs)
   for (const volume of store.list(resourceOf('persistentvolumes')))
     settleVolume(store, volume, nowMs, deletionMs)
 }

@@ -33,7 +33,7 @@ export const SPEC_REVISION = 'energent.ai/spec-rev'
 /** The priority class of the platform's own pods in a tenant's namespace. */
 export const PLATFORM_CLASS = 'energent-platform'
 /** Quotas name every tenant class: scoped to the current one, old pods would go uncounted after a tier change. */
-export const TENANT_CLASSES: readonly string[] = TIERS.map(priorityClassOf)
+const TENANT_CLASSES = TIERS.map(priorityClassOf)
 /** The most one container can get on the nodes tenants run on (n2-standard-4 less its own overhead). */
 const NODE_MILLICPU = 3500
 const NODE_MEMORY_GIB = 12
