@@ -248,6 +248,10 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'D01', key: 'detect-drift', owesUndo: false },
       { code: 'D02', key: 'correct-drift', owesUndo: false },
       { code: 'D03', key: 'verify-isolation', owesUndo: false },
+      // A key that was disabled by mistake comes back, as long as it is not destroyed.
+      { code: 'D04', key: 'create-key', owesUndo: false },
+      { code: 'D05', key: 'ensure-secrets', owesUndo: false },
+      { code: 'D05', key: 'bind-identity', owesUndo: false },
     ],
   },
 }

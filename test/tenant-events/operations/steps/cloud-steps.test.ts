@@ -316,3 +316,25 @@ test('purging takes everything a tenant had in the cloud', async () => {
     expect([model, bench.cloud.tracesOf(ACME), bench.cloud.keys.size]).toEqual([model, [], 0])
   }
 })
+
+// tenancy §10: a key that was disabled by mistake is restored within its time; reconcile runs these steps.
+test('reconciling puts back a disabled key, a deleted secret and a lost binding, and else writes nothing', async () => {
+  const bench = await provisioned('multi_tenant')
+  const steps = ['create-key', 'ensure-secrets', 'bind-identity'] as const
+  const reconcile = async (): Promise<string[]> => {
+    const before = bench.cloud.calls.length
+    for (const key of steps) await done(bench, key)
+    return bench.cloud.calls.slice(before).map((call) => call.split(' ')[0] ?? '')
+  }
+  const [version] = bench.cloud.keys.get(ACME)?.versions ?? []
+  await bench.cloud.kms.setEnabled(version?.name ?? '', false, AbortSignal.timeout(1000))
+  bench.cloud.secretsByName.clear()
+
+  await reconcile()
+
+  expect(version?.state).toBe('enabled')
+  expect([...(bench.cloud.secretsByName.get(SECRET)?.readers ?? [])]).toEqual(['principal:acme'])
+  expect(new Set(await reconcile())).toEqual(
+    new Set(['kms.find', 'secrets.ensure', 'secrets.list', 'iam.bind', 'iam.isBound']),
+  )
+})
