@@ -5,6 +5,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
  * `npm test` stays short. `LONG` or a choice of engines lets them in.
  */
 const LONG_STORIES = [
+  'test/e2e/lifecycle-export.test.ts',
   'test/e2e/lifecycle-purge.test.ts',
   'test/billing/close.test.ts',
   'test/billing/crashes.test.ts',

@@ -113,6 +113,11 @@ const STAYS = [
 test('a purge leaves nothing but tombstone, certificate, audit and the legal copies of invoices', async () => {
   await signIn()
   await live()
+  expect((await call('POST', `${PATH}/export`, ada, { scope: 'all' })).status).toBe(202)
+  await eventually('there is an archive', async () => {
+    const shown = (await traces()).filter((trace) => trace.startsWith('object '))
+    return shown.some((trace) => trace.includes('.tar.gz')) ? true : undefined
+  })
   expect((await traces()).length).toBeGreaterThan(20)
 
   for (const approver of [ada, grace]) {
