@@ -1,13 +1,10 @@
-import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
-import { ownerUserIdOf, parseOperatorEmail } from '../../functions/auth/domain/operator-owner.ts'
+import { parseOperatorEmail } from '../../functions/auth/domain/operator-owner.ts'
+import { findOperator } from '../../functions/auth/operations/find-operator.ts'
 import { hashedApprover } from '../../functions/tenant-events/http/authority.ts'
 import { BODIES } from '../../functions/tenant-events/http/bodies.ts'
 import type { Answer, Run } from './command.ts'
 import { ordered } from './tenant-orders.ts'
-
-/** As many as the operators' own tenant may have. */
-const MOST_CLIENTS = 1_000
 
 /**
  * Approves a purge as the person who runs the command. They count as the same as their operator's client
@@ -35,19 +32,15 @@ async function approverOf(run: Run): Promise<Result<string>> {
         : 'Google names no person: sign in with gcloud auth application-default login.'
     return refuse('purge.person_unknown', 'no verified address', hint)
   }
-  const { pepper } = await run.deps.peppers.current()
-  const userId = ownerUserIdOf(email.value, pepper)
-  return (await isOperator(run, userId))
+  const { userId, clients } = await findOperator(run.deps, {
+    email: email.value,
+    deployer: await run.deployer(),
+    nowMs: run.nowMs,
+  })
+  const mayPurge = clients.some(
+    ({ scopes, status }) => status === 'active' && scopes.includes('platform:purge'),
+  )
+  return mayPurge
     ? ok(hashedApprover(userId))
     : refuse('purge.person_unknown', 'no operator', 'You are no operator with platform:purge.')
-}
-
-async function isOperator(run: Run, userId: string): Promise<boolean> {
-  const ctx = await run.open(PLATFORM_TENANT)
-  if (!ctx.ok) return false
-  const clients = await run.deps.clientRegister.list(ctx.value, MOST_CLIENTS, undefined)
-  return (clients ?? []).some(
-    ({ ownerUserId, scopes, status }) =>
-      ownerUserId === userId && status === 'active' && scopes.includes('platform:purge'),
-  )
 }

@@ -228,6 +228,25 @@ test('the first operator is made once, and a second one has another owner', asyn
   expect(everything).not.toMatch(/second@example\.com/i)
 })
 
+// Two clients of one person must not approve what takes two people.
+test('an operator stays the same person when the pepper is another', async () => {
+  const nowMs = stack.clock.now()
+  const add = (deps: typeof stack.deps) =>
+    addOperator(deps, { email: 'third@example.com', deployer: 'test', nowMs })
+  const before = await add(stack.deps)
+  const fresh = { version: 99, pepper: Buffer.alloc(32, 7) }
+  const peppers = {
+    ...stack.deps.peppers,
+    current: async () => fresh,
+    all: async () => new Map([...(await stack.deps.peppers.all([])), [fresh.version, fresh.pepper] as const]),
+  }
+  const after = await add({ ...stack.deps, peppers })
+
+  if (!before.ok || !after.ok) throw new Error('an operator was not added')
+  expect(after.value.ownerUserId).toBe(before.value.ownerUserId)
+  expect(after.value.client.clientId).not.toBe(before.value.client.clientId)
+})
+
 test('preset credentials are refused outside demo projects and outside their tenant', async () => {
   const nowMs = stack.clock.now()
   const command = { email: 'a@example.com', deployer: 'test', nowMs }

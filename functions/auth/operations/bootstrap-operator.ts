@@ -5,7 +5,7 @@ import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { type Client, MACHINE } from '../domain/client.ts'
 import type { ClientSecret } from '../domain/client-secret.ts'
 import { type ClientView, checkRoomForClient, viewOf } from '../domain/new-client.ts'
-import { ownerUserIdOf, parseOperatorEmail } from '../domain/operator-owner.ts'
+import { parseOperatorEmail } from '../domain/operator-owner.ts'
 import { platformState } from '../domain/tenant-state.ts'
 import type { ClientCommit, ClientSurroundings } from '../ports.ts'
 import {
@@ -15,6 +15,9 @@ import {
   newCredentials,
   type PresetCredentials,
 } from './create-client.ts'
+import { type FindOperatorDeps, findOperator } from './find-operator.ts'
+
+export type OperatorDeps = CreateClientDeps & FindOperatorDeps
 
 export type OperatorCommand = {
   readonly email: string
@@ -38,7 +41,7 @@ export type NewOperator = {
  * already, nothing changes.
  */
 export function bootstrapOperator(
-  deps: CreateClientDeps,
+  deps: OperatorDeps,
   command: OperatorCommand,
 ): Promise<Result<NewOperator>> {
   return operatorClient(deps, command, (found, client) => {
@@ -54,7 +57,7 @@ export function bootstrapOperator(
  * Adds another administrator with the deployer's credentials: what needs two people needs a second one
  * before anybody could be invited.
  */
-export function addOperator(deps: CreateClientDeps, command: OperatorCommand): Promise<Result<NewOperator>> {
+export function addOperator(deps: OperatorDeps, command: OperatorCommand): Promise<Result<NewOperator>> {
   return operatorClient(deps, command, (found, client) => {
     if (found.state === undefined) {
       return refuse('tenant.state_conflict', 'no platform', 'Bootstrap the first operator before.')
@@ -65,7 +68,7 @@ export function addOperator(deps: CreateClientDeps, command: OperatorCommand): P
 }
 
 async function operatorClient(
-  deps: CreateClientDeps,
+  deps: OperatorDeps,
   command: OperatorCommand,
   decide: (found: ClientSurroundings, client: Client) => Result<ClientCommit<ClientView>>,
 ): Promise<Result<NewOperator>> {
@@ -73,8 +76,8 @@ async function operatorClient(
   if (!email.ok) return email
   const ctx = openAsDeployer(PLATFORM_TENANT, command.deployer, 'operator by deployer', command.nowMs)
   const credentials = await newCredentials(deps, PLATFORM_TENANT, command.preset, command.nowMs)
-  const { pepper } = await deps.peppers.current()
-  const ownerUserId = ownerUserIdOf(email.value, pepper)
+  const { deployer, nowMs } = command
+  const { userId: ownerUserId } = await findOperator(deps, { email: email.value, deployer, nowMs })
   const client = administrator(credentials, ownerUserId, command.nowMs)
   const wanted = { clientId: credentials.clientId, creatorId: undefined }
   const added = await deps.clients.add(ctx, undefined, wanted, (found) =>
