@@ -14,7 +14,7 @@ import { tallyEvents } from '../domain/tally.ts'
 import type { CountedEvent } from '../domain/usage-event.ts'
 import type { BillingDeps, Reading } from '../ports.ts'
 import { dayLeaves, type EvidenceQuery, eventsOfHour, openEvidence } from './line-evidence.ts'
-import { measurePeriod, segmentsIn } from './measure-period.ts'
+import { segmentsIn } from './measure-period.ts'
 import { previewLines } from './preview-lines.ts'
 import { type EventName, parseEventName, proveEvent } from './prove-event.ts'
 import { findInvoice, periodOfInvoice } from './read-invoices.ts'
@@ -76,16 +76,11 @@ export async function explainLine(
     if (event.value !== undefined) return refuse('resource.not_found', 'a line without events')
     return ok({ json: { ...head, rollups: [], merkle: null, events: [] }, next: undefined })
   }
-  const measured = await measurePeriod(deps, { ...request, subscription, period })
-  if (!measured.ok) return measured
   const { asOfMs } = found.value
   const evidence = await evidenceOf(deps, request, { line, part, segments, asOfMs, event: event.value })
   if (!evidence.ok) return evidence
   const { next, ...shown } = evidence.value
-  return ok({
-    json: { ...head, rollups: measured.value.measured.rollups.get(part.key) ?? [], ...shown },
-    next,
-  })
+  return ok({ json: { ...head, ...shown }, next })
 }
 
 async function linesOf(
@@ -120,6 +115,7 @@ type OfLine = {
 }
 
 type Evidence = {
+  readonly rollups: readonly string[]
   readonly merkle: Record<string, unknown>
   readonly events: readonly Record<string, unknown>[]
   readonly proof?: Record<string, unknown>
@@ -151,12 +147,13 @@ async function evidenceOf(deps: Deps, request: ExplainRequest, of: OfLine): Prom
     const query = await open(atMs)
     const days = await dayLeaves(deps, query)
     if (!days.ok) return days
-    const tree = lineTree(days.value, rowGroup)
+    const tree = lineTree(days.value.days, rowGroup)
     const isLast = atMs === tries.at(-1)
     if (line.evidence.root !== null && tree.root !== line.evidence.root && !isLast) continue
     const shown = await shownEvents(deps, query, of.event, request.page, tree)
     if (!shown.ok) return shown
     return ok({
+      rollups: days.value.rollups,
       merkle: {
         root: tree.root,
         invoiced: line.evidence.root,

@@ -50,11 +50,15 @@ async function hoursWithUsage(
   return new Map(near.sort(([left], [right]) => (left < right ? -1 : 1)))
 }
 
+/** What a line is made of by UTC day, and the roll-ups that say so, as `{document}@{revision}`. */
+export type LineLeaves = { readonly days: readonly DayLeaves[]; readonly rollups: readonly string[] }
+
 /** By UTC day the tallies of a line with their roots: from the roll-ups of days, else hour by hour. */
-export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promise<Result<DayLeaves[]>> {
+export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promise<Result<LineLeaves>> {
   const { ctx, period, isIn } = query
   const rollups = await deps.rollups.days(ctx, dayKey(period.fromMs), dayKey(period.toMs - 1))
   const leaves: DayLeaves[] = []
+  const read: string[] = []
   for (const [day, hours] of Map.groupBy(query.hours.keys(), (hour) => hour.slice(0, 8))) {
     const rollup = rollups.get(day)
     // A period may begin or end within a UTC day, whose fold then holds hours of its neighbour.
@@ -64,17 +68,27 @@ export async function dayLeaves(deps: EvidenceDeps, query: EvidenceQuery): Promi
       fromMs + DAY_MS <= period.toMs &&
       hours.every((hour) => isUsable(query, hour, rollup?.hours[hour.slice(8)]))
     if (whole && rollup?.tallies !== undefined) {
-      leaves.push({ day, tallies: rollup.tallies.filter(isIn) })
+      const tallies = rollup.tallies.filter(isIn)
+      leaves.push({ day, tallies })
+      if (tallies.length > 0) read.push(`${day}@${rollup.rev}`)
       continue
     }
     const folded = await hourLeaves(deps, query, day)
     if (!folded.ok) return folded
     leaves.push({ day, tallies: ofDay(folded.value) })
+    read.push(
+      ...folded.value.flatMap(({ rollup: name, tallies }) => (tallies.length > 0 ? (name ?? []) : [])),
+    )
   }
-  return ok(leaves)
+  return ok({ days: leaves, rollups: read })
 }
 
-export type HourLeaves = { readonly hour: string; readonly tallies: readonly TallyRoot[] }
+export type HourLeaves = {
+  readonly hour: string
+  readonly tallies: readonly TallyRoot[]
+  /** Undefined for what was folded from the ledger. */
+  readonly rollup?: string
+}
 
 /** The tallies of a line in the hours of a day, with their roots over event keys: rolled up, else from the ledger. */
 export async function hourLeaves(
@@ -88,7 +102,7 @@ export async function hourLeaves(
   for (const hour of hours) {
     const rollup = rollups.get(hour)
     if (rollup?.tallies !== undefined && isUsable(query, hour, rollup)) {
-      leaves.push({ hour, tallies: rollup.tallies.filter(query.isIn) })
+      leaves.push({ hour, tallies: rollup.tallies.filter(query.isIn), rollup: `${hour}@${rollup.rev}` })
       continue
     }
     const events = await eventsOfHour(deps, query, hour)
