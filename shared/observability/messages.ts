@@ -146,6 +146,12 @@ export const LOG_MESSAGES = {
     ['managers'],
     ['operationId', 'step'],
   ),
+  'tenant not billed to its end': notice(
+    'ERROR',
+    'The last invoice of a tenant that is purged is refused: its purge waits for billing.',
+    ['code', 'detail'],
+    ['tenantId'],
+  ),
   'documents left of a purged tenant': notice(
     'WARNING',
     'A purge found documents that somebody still keeps of its tenant; `detail` counts them by collection.',

@@ -35,13 +35,17 @@ export async function eraseTenant(
   deps: CloseFinallyDeps & Pick<BillingDeps, 'due' | 'erasure' | 'work'>,
   received: ReceivedEvent<WorkRequested>,
 ): Promise<Result<unknown>> {
-  const { ctx, event, nowMs, signal, trace } = received
+  const { ctx, event, log, nowMs, signal, trace } = received
   const due = await deps.due.find(ctx.tenantId, 'erase')
   if (due === undefined) return ok('nothing to erase')
   if (!(await deps.erasure.isLeaving(ctx))) return ok('not leaving')
   const { key: operationId, markedAtMs: endsAtMs } = due
   const closed = await closeFinally(deps, { ctx, operationId, endsAtMs, nowMs, trace, signal })
-  if (!closed.ok) return closed
+  if (!closed.ok) {
+    // Nothing is erased before it is billed: the sweep asks again, and the purge is seen to wait for billing.
+    log.error('tenant not billed to its end', { code: closed.code, detail: closed.detail })
+    return ok('cannot be billed')
+  }
   if (!closed.value) return ok('usage still to be billed')
   const erasure = { operationId, nowMs, trace }
   for (let step = 0; step < MOST_STEPS && !signal.aborted; step += 1) {
