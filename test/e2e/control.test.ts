@@ -299,6 +299,38 @@ describe('faults', () => {
   })
 })
 
+// Each has an API server of its own, and the shared one never sees their namespaces.
+test('a dedicated tenant gets a cluster, a hybrid one brings its own, and the dump shows both', async () => {
+  const info = stack.info()
+  const token = await stack.api().token(info.operator)
+  const models = { dora: 'dedicated', hugo: 'hybrid' } as const
+  for (const [tenantId, deploymentModel] of Object.entries(models)) {
+    const body = { tenantId, displayName: tenantId, tier: 'basic', deploymentModel, region: 'us-central1' }
+    expect((await stack.api().call('POST', '/v1/tenants', { token, json: body })).status).toBe(202)
+  }
+  expect(await control(stack, 'POST', '/memberships', { tenantId: 'hugo' })).toEqual({ name: 't-hugo' })
+  const stateOf = async (tenantId: string) =>
+    (await stack.api().call('GET', `/v1/tenants/${tenantId}`, { token })).body['state']
+
+  for (let minute = 0; minute < 10 && (await stateOf('dora')) !== 'ACTIVE'; minute += 1) {
+    await control(stack, 'POST', '/clock', { advanceSeconds: 60 })
+  }
+
+  for (const tenantId of Object.keys(models)) {
+    expect([tenantId, await stateOf(tenantId)]).toEqual([tenantId, 'ACTIVE'])
+    expect(stack.parts().kubernetes.dump(`tenant-${tenantId}`)).toEqual([])
+    const dump = await control(stack, 'GET', `/dump?tenantId=${tenantId}`)
+    expect((dump['kubernetes'] as unknown[]).length).toBeGreaterThan(15)
+    const cloud = JSON.stringify(dump['cloud'])
+    for (const name of [
+      `cryptoKeys/tenant-${tenantId}"`,
+      `secrets/tenant-${tenantId}-workload"`,
+      `t-${tenantId}"`,
+    ])
+      expect(cloud).toContain(name)
+  }
+}, 60_000)
+
 test('a reset brings back the stack of a first start', async () => {
   await control(stack, 'POST', '/reset')
 
