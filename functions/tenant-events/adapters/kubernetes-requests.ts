@@ -1,8 +1,10 @@
 import type { ClusterObject } from '../domain/kubernetes-objects.ts'
 import type { AccessQuestion, ClusterKind, ClusterSelection } from '../ports/cluster.ts'
-import type { KubernetesRequest } from './kubernetes-transport.ts'
+import { CALL_LIMIT_MS, type KubernetesRequest } from './kubernetes-transport.ts'
 
 const FIELD_MANAGER = 'energent-tenant-events'
+/** The server gives a write up when we do: its effect does not come when nobody expects it any more. */
+const GIVEN_UP = `timeout=${CALL_LIMIT_MS / 1000}s`
 
 /** The plural each kind is addressed by; whatever is not listed is not ours to touch. */
 const PLURALS: Readonly<Record<string, string>> = {
@@ -43,8 +45,13 @@ export function applyPath(
 ): string {
   const { name, namespace } = metadata
   const path = pathOf({ apiVersion, kind, ...(namespace === undefined ? {} : { namespace }) }, name)
-  const query = `fieldManager=${FIELD_MANAGER}&force=${force}&fieldValidation=Strict`
+  const query = `fieldManager=${FIELD_MANAGER}&force=${force}&fieldValidation=Strict&${GIVEN_UP}`
   return `${path}?${query}${dryRun ? '&dryRun=All' : ''}`
+}
+
+/** Where an object is deleted. */
+export function deletePath(kind: ClusterKind, name: string): string {
+  return `${pathOf(kind, name)}?${GIVEN_UP}`
 }
 
 /** One page of a collection; `after` is what the page before said comes next. */

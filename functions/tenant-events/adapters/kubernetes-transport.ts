@@ -22,7 +22,8 @@ export type KubernetesReply = {
 /** One exchange with the API server; rejects when no whole answer came. */
 export type KubernetesTransport = (request: KubernetesRequest) => Promise<KubernetesReply>
 
-const CALL_LIMIT_MS = 10_000
+/** How long a call may take before it is given up. */
+export const CALL_LIMIT_MS = 10_000
 /** More than any answer about one tenant's objects; a larger one is not read on. */
 const MOST_ANSWER_BYTES = 8 * 1024 * 1024
 

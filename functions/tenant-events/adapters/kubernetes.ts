@@ -18,7 +18,7 @@ import {
   verdictOf,
   withObject,
 } from './kubernetes-answers.ts'
-import { accessReview, applyPath, listPath, pathOf } from './kubernetes-requests.ts'
+import { accessReview, applyPath, deletePath, listPath, pathOf } from './kubernetes-requests.ts'
 import type { KubernetesReply, KubernetesRequest, KubernetesTransport } from './kubernetes-transport.ts'
 
 type Exchange = (request: Omit<KubernetesRequest, 'token'>) => Promise<ClusterAnswer<KubernetesReply>>
@@ -53,7 +53,7 @@ export function kubernetesCluster(transport: KubernetesTransport, tokens: Access
         ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
       }
       const body = { contentType: 'application/json', value }
-      const answered = await exchange({ method: 'DELETE', path: pathOf(kind, name), body, signal })
+      const answered = await exchange({ method: 'DELETE', path: deletePath(kind, name), body, signal })
       if (answered.ok && isMissing(answered.value, name)) return { ok: true, value: undefined }
       const done = successOf(answered)
       return done.ok ? { ok: true, value: undefined } : done

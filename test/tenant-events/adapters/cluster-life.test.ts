@@ -28,13 +28,16 @@ const clock = manualClock(Date.parse('2026-11-23T09:00:00Z'))
 
 let kubernetes: Kubernetes
 
-beforeAll(async () => {
-  kubernetes = await startKubernetes({
+const start = (): Promise<Kubernetes> =>
+  startKubernetes({
     now: clock.now,
     provisioner: ACCOUNT,
     authenticate: (token) =>
       ({ ours: { user: ACCOUNT, groups: [] }, admin: { user: 'admin', groups: ['system:masters'] } })[token],
   })
+
+beforeAll(async () => {
+  kubernetes = await start()
 })
 afterAll(() => kubernetes.close())
 beforeEach(() => {
@@ -217,7 +220,9 @@ describe('an API that fails once', () => {
     async (what, fault) => {
       const offset = MODES.findIndex(([name]) => name === what)
       for (let at = (offset * 21) % stride; at < calls; at += stride) {
-        kubernetes.reset()
+        // What was given up in one life must not take effect in the next one: another cluster for each.
+        await kubernetes.close()
+        kubernetes = await start()
         let call = 0
         kubernetes.setFault(() => {
           call += 1

@@ -233,6 +233,8 @@ describe('against a server that misbehaves', () => {
     const own = kubernetesCluster(kubernetesTransport({ url }), tokens('x'))
     await own.delete(NAMESPACE, 'tenant-acme', 'u1', signal)
 
+    // The server gives up when we do, so that nothing is deleted when nobody expects it any more.
+    expect(seen[0]?.url.searchParams.get('timeout')).toBe('10s')
     expect(seen[0]?.headers['content-length']).toBe(String(seen[0]?.body.length))
     expect(JSON.parse(String(seen[0]?.body))).toMatchObject({ preconditions: { uid: 'u1' } })
   })
