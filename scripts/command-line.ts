@@ -19,8 +19,9 @@ export function commandConfig(env: Surroundings['env'], project: string | undefi
     FUNCTION_TARGET: 'energent',
     FUNCTION_URI: unused,
     PUBLIC_BASE_URL: unused,
-    // Only its function goes to the cluster: the command line orders, and waits for what comes of it.
+    // Only its function goes to the cluster and to IAM: the command line orders, and waits for what comes of it.
     KUBERNETES_API_URL: unused,
+    PROJECT_NUMBER: '100000',
     ...env,
     GOOGLE_CLOUD_PROJECT: project ?? env['GOOGLE_CLOUD_PROJECT'],
   })
