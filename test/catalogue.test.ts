@@ -8,6 +8,7 @@ import { ROUTES, type Route } from '#shared/catalogue/routes.ts'
 import { isPlatformScope, PLATFORM_ROLES, PLATFORM_SCOPES, TENANT_SCOPES } from '#shared/catalogue/scopes.ts'
 import { TIER_LIMITS, TIERS } from '#shared/catalogue/tiers.ts'
 import { EVENT_CONTRACTS } from '#shared/contracts/all-events.ts'
+import { EXPORT_REQUESTED, EXPORTED } from '#shared/contracts/events/export-requested.ts'
 import { INVOICE_FACT_KINDS } from '#shared/contracts/events/invoice-fact.ts'
 import { KEY_FACT_KINDS } from '#shared/contracts/events/key-fact.ts'
 import { TENANT_FACT_KINDS } from '#shared/contracts/events/tenant-fact.ts'
@@ -202,10 +203,11 @@ describe('events', () => {
 
   test('are all listed: one file, one entry', () => {
     const files = readdirSync(join(ROOT, 'shared/contracts/events')).filter(
-      (file) => !['tenant-fact.ts', 'key-fact.ts', 'invoice-fact.ts'].includes(file),
+      (file) => !['tenant-fact.ts', 'key-fact.ts', 'invoice-fact.ts', 'export-requested.ts'].includes(file),
     )
     expect(all.size).toBe(EVENT_CONTRACTS.length)
-    const kinds = [TENANT_FACT_KINDS, KEY_FACT_KINDS, INVOICE_FACT_KINDS]
+    const exports = [...Object.values(EXPORT_REQUESTED), ...Object.values(EXPORTED)]
+    const kinds = [TENANT_FACT_KINDS, KEY_FACT_KINDS, INVOICE_FACT_KINDS, exports]
     expect(all.size).toBe(kinds.reduce((sum, { length }) => sum + length, files.length))
   })
 
@@ -232,7 +234,14 @@ describe('events', () => {
   test.each([...all.values()].map((contract) => [contract.type, contract] as const))(
     '%s needs every member of its example',
     (_type, contract) => {
-      const optional = new Set(['operationId', 'trialEndsAt', 'effective', 'fromTier', 'sequence'])
+      const optional = new Set([
+        'operationId',
+        'trialEndsAt',
+        'effective',
+        'fromTier',
+        'sequence',
+        'limitSeconds',
+      ])
       for (const name of Object.keys(contract.example)) {
         const { [name]: _left, ...rest } = contract.example as Record<string, unknown>
         if (!contract.parseData(rest).ok) continue
