@@ -200,16 +200,34 @@ describe('the rest', () => {
     expect(metrics.headers.get('content-type')).toContain('text/plain')
   })
 
-  // Acknowledged, they would be lost: there is no code for them yet.
-  test('a suspension from billing stays with Pub/Sub until there is code for it', async () => {
-    const row = stack.billingFact(ACME, 'op_x', 'ready')
-    const type = 'ai.energent.tenant.suspend-requested.v1'
-    const event = { ...JSON.parse(Buffer.from(row.data).toString()), type }
-    const attributes = { ...row.attributes, type }
-    expect(await stack.push('tenant-events', { data: Buffer.from(JSON.stringify(event)), attributes })).toBe(
-      500,
-    )
+  test('a suspension from billing is in force at once, and its copy does nothing more', async () => {
+    await create()
+    await stack.pump()
+    const message = billingCommand('suspend-requested', '7', { mode: 'hard', reason: 'payment_failed' })
+
+    expect(await stack.push('tenant-events', message)).toBe(204)
+    expect((await stack.api('GET', '/v1/tenants/acme')).body).toMatchObject({ state: 'SUSPENDING' })
+    expect(await stack.push('tenant-events', message)).toBe(204)
+
+    const facts = stack.engine
+      .dump('lifecycle_outbox')
+      .filter(({ data }) => String(data['body']).includes('tenant.suspend-started.v1'))
+    expect(facts).toHaveLength(1)
+  })
+
+  test('a command of billing for a tenant that is not there yet stays with Pub/Sub', async () => {
+    const message = billingCommand('resume-requested', '8', {})
+    expect(await stack.push('tenant-events', message)).toBe(500)
     expect(stack.engine.dump('lifecycle_quarantine')).toEqual([])
+  })
+
+  test('a command that names two tenants, or has no number, is set aside', async () => {
+    await create()
+    const twofold = billingCommand('resume-requested', '8', { tenantId: 'globex' })
+    expect(await stack.push('tenant-events', twofold)).toBe(204)
+    expect(await stack.push('tenant-events', billingCommand('resume-requested', undefined, {}))).toBe(204)
+    const kept = stack.engine.dump('lifecycle_quarantine').map(({ data }) => data['code'])
+    expect(kept.sort()).toEqual(['event.malformed', 'event.tenant_mismatch'])
   })
 
   test('a fact about an operation that does not exist is set aside', async () => {
@@ -230,3 +248,16 @@ describe('the rest', () => {
     expect((await stack.api('GET', '/v1/tenants/globex')).body).toMatchObject({ state: 'ACTIVE' })
   })
 })
+
+/** A command as billing sends it, with `data` over what it says of acme. */
+function billingCommand(name: string, commandseq: string | undefined, data: object) {
+  const row = stack.billingFact(ACME, 'op_x', 'ready')
+  const type = `ai.energent.tenant.${name}.v1`
+  const event = {
+    ...JSON.parse(Buffer.from(row.data).toString()),
+    ...(commandseq === undefined ? {} : { commandseq }),
+    type,
+    data: { tenantId: ACME, ...data },
+  }
+  return { data: Buffer.from(JSON.stringify(event)), attributes: { ...row.attributes, type } }
+}
