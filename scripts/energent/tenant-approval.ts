@@ -1,3 +1,4 @@
+import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { parseOperatorEmail } from '../../functions/auth/domain/operator-owner.ts'
 import { findOperator } from '../../functions/auth/operations/find-operator.ts'
@@ -32,11 +33,9 @@ async function approverOf(run: Run): Promise<Result<string>> {
         : 'Google names no person: sign in with gcloud auth application-default login.'
     return refuse('purge.person_unknown', 'no verified address', hint)
   }
-  const { userId, clients } = await findOperator(run.deps, {
-    email: email.value,
-    deployer: await run.deployer(),
-    nowMs: run.nowMs,
-  })
+  const operators = await run.open(PLATFORM_TENANT)
+  if (!operators.ok) return operators
+  const { userId, clients } = await findOperator(run.deps, operators.value, email.value)
   const mayPurge = clients.some(
     ({ scopes, status }) => status === 'active' && scopes.includes('platform:purge'),
   )

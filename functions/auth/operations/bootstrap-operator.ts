@@ -76,8 +76,7 @@ async function operatorClient(
   if (!email.ok) return email
   const ctx = openAsDeployer(PLATFORM_TENANT, command.deployer, 'operator by deployer', command.nowMs)
   const credentials = await newCredentials(deps, PLATFORM_TENANT, command.preset, command.nowMs)
-  const { deployer, nowMs } = command
-  const { userId: ownerUserId } = await findOperator(deps, { email: email.value, deployer, nowMs })
+  const { userId: ownerUserId } = await findOperator(deps, ctx, email.value)
   const client = administrator(credentials, ownerUserId, command.nowMs)
   const wanted = { clientId: credentials.clientId, creatorId: undefined }
   const added = await deps.clients.add(ctx, undefined, wanted, (found) =>

@@ -1,5 +1,4 @@
-import { PLATFORM_TENANT } from '#shared/ids.ts'
-import { openAsDeployer } from '#shared/tenancy/operator.ts'
+import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Client } from '../domain/client.ts'
 import { ownerUserIdOf } from '../domain/operator-owner.ts'
 import type { ClientRegister } from '../ports/clients.ts'
@@ -19,23 +18,23 @@ export type OperatorPerson = {
 const MOST_CLIENTS = 1_000
 
 /**
- * The person behind an e-mail address, among the operators' clients.
+ * The person behind an e-mail address, among the operators' clients. `ctx` opens the operators' own tenant.
  *
  * Their id follows from the pepper that was current when they came. It stays theirs: after a new pepper the
  * same person would otherwise be two, and what takes two people would take one.
  */
 export async function findOperator(
   deps: FindOperatorDeps,
-  asked: { readonly email: string; readonly deployer: string; readonly nowMs: number },
+  ctx: TenantContext,
+  email: string,
 ): Promise<OperatorPerson> {
-  const ctx = openAsDeployer(PLATFORM_TENANT, asked.deployer, 'operator by address', asked.nowMs)
   const [current, all, clients = []] = await Promise.all([
     deps.peppers.current(),
     deps.peppers.all([]),
     deps.clientRegister.list(ctx, MOST_CLIENTS, undefined),
   ])
-  const ids = [...all.values()].map((pepper) => ownerUserIdOf(asked.email, pepper))
+  const ids = [...all.values()].map((pepper) => ownerUserIdOf(email, pepper))
   const known = clients.find(({ ownerUserId }) => ownerUserId !== null && ids.includes(ownerUserId))
-  const userId = known?.ownerUserId ?? ownerUserIdOf(asked.email, current.pepper)
+  const userId = known?.ownerUserId ?? ownerUserIdOf(email, current.pepper)
   return { userId, clients: clients.filter(({ ownerUserId }) => ownerUserId === userId) }
 }
