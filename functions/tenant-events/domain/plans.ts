@@ -213,6 +213,8 @@ export const PLANS: Readonly<Record<OperationKind, OperationPlan>> = {
       { code: 'R01', key: 'allow-egress', owesUndo: false, when: isFree },
       { code: 'R02', key: 'thaw-pods', owesUndo: false, when: isFree },
       { code: 'R03', key: 'restart-workloads', owesUndo: false, when: isFree },
+      // An export that was cut short has left its parts.
+      { code: 'X05', key: 'clean-export', owesUndo: false },
     ],
   },
   export: { runningState: null, startFact: null, onRefusal: 'fail', steps: EXPORT_STEPS },
