@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { workUnits } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
 const OPERATOR = 'platform+platform:billing+platform:read'
@@ -66,6 +67,29 @@ test('a version with filters counts what passes them, from its instant on, alike
     const events = explained['events'] as { id: string; key: string }[]
     expect(events.map(({ id }) => id).sort()).toEqual(['before', 'passes', 'passes-too'])
     expect((await get(`${path}?event=${events[1]?.key}`))['proof']).toBeDefined()
+  }
+})
+
+test('an instance that has just started explains a finalized line by the versions that measured it', async () => {
+  expect((await define(aMeter({ outcome: ['ok'] }))).status).toBe(201)
+  world.clock.set(Date.parse('2026-12-02T01:00:00Z'))
+  await world.usage([run('passes', '21', { outcome: 'ok' }), run('fails', '21', { outcome: 'failed' })])
+  await world.rollUp()
+  await world.request({ method: 'POST', path: '/internal/close/run', body: {} })
+  for (const unit of workUnits(world)) await world.push('billing-work-to-billing', unit)
+  const second = await startWorld({ sharing: world })
+  try {
+    const ask = async (path: string) =>
+      (await second.request({ path: `/v1/tenants/acme/invoices${path}`, token: 'acme' })).json
+    const [closed] = (await ask(''))['items'] as { invoiceId: string }[]
+    const invoice = await ask(`/${closed?.invoiceId}`)
+    const lines = invoice['lines'] as { lineId: string; meter: string; evidence: { root: string } }[]
+    const line = lines.find(({ meter }) => meter === 'workflow_runs')
+    const explained = await ask(`/${closed?.invoiceId}/lines/${line?.lineId}/explain`)
+    expect(explained['merkle']).toMatchObject({ root: line?.evidence.root, matches: true })
+    expect(explained['events']).toMatchObject([{ id: 'passes' }])
+  } finally {
+    await second.close()
   }
 })
 

@@ -32,6 +32,7 @@ type Deps = Pick<
   | 'rollups'
   | 'versionOf'
   | 'counts'
+  | 'meters'
 >
 
 export type ExplainRequest = {
@@ -70,6 +71,8 @@ export async function explainLine(
   const line = found.value.lines.find((one) => one.lineId === lineId)
   if (line === undefined) return refuse('resource.not_found', 'no such line')
   const segments = await segmentsIn(deps, subscription, period)
+  // An instance that has just started knows no version but the first of each meter.
+  await deps.meters.refresh()
   const part = partOfLine(line, segments)
   const head = { invoiceId: request.invoiceId, line, formula: formulaOf(line, part?.price) }
   if (part === undefined) {
