@@ -380,6 +380,22 @@ describe('a legal hold', () => {
     expect(ordered(machine, COMMANDS.purge).operationId).toBeNull()
   })
 
+  test('over a tenant that is being unmade leaves one that can be made again', () => {
+    const machine = aTenantIn('PROVISIONING')
+    const [making] = machine.operations.keys()
+    ordered(machine, COMMANDS.offboard)
+    machine.nowMs += 90_000
+    machine.work(0)
+    expect(statusOf(machine, making ?? '')).toBe('compensating')
+    ordered(machine, { name: 'legal-hold', on: true, reference: 'case 7' })
+    machine.rest()
+    expect(machine.tenant).toMatchObject({ state: 'PROVISION_FAILED', queue: [] })
+    expect(statusOf(machine, making ?? '')).toBe('superseded')
+    ordered(machine, { name: 'retry', operationId: making ?? '' })
+    machine.rest()
+    expect(machine.tenant.state).toBe('ACTIVE')
+  })
+
   test('comes too late once the purge has begun', () => {
     const machine = aTenantIn('PURGING')
     const held = machine.order({ name: 'legal-hold', on: true, reference: 'case 7' })

@@ -34,7 +34,9 @@ export function retry({ draft, command, options }: Asked<'retry'>): Result<Accep
   if (runningIn(draft)?.operationId === operation.operationId) {
     return ok({ draft: tryNow(draft, operation, options.nowMs, options), operationId: operation.operationId })
   }
-  if (operation.status !== 'failed') {
+  // A making that made way for a purge which was then cancelled by law can be taken up again.
+  const unmade = operation.kind === 'provision' && operation.status === 'superseded'
+  if (operation.status !== 'failed' && !unmade) {
     return refusedIn(state, 'retry', `The operation is ${operation.status}; only a failed one is retried.`)
   }
   if (operation.kind !== 'provision') return ok('again')
