@@ -15,6 +15,9 @@ const STATES: Readonly<Record<string, KeyVersionState>> = {
   DISABLED: 'disabled',
   DESTROY_SCHEDULED: 'destroy-scheduled',
   DESTROYED: 'destroyed',
+  // Nothing came of these, and nothing can be sealed with them: they are deleted as destroyed ones are.
+  GENERATION_FAILED: 'destroyed',
+  IMPORT_FAILED: 'destroyed',
 }
 const MOST_PAGES = 100
 
