@@ -17,14 +17,16 @@ export async function exhaust(
     readonly mutant?: Mutant
     readonly fates?: readonly Exclude<Fate, 'answered'>[]
     readonly stride?: number
+    /** Of the commits after which an ask comes that does not wait, every so many. */
+    readonly delays?: number
   } = {},
 ): Promise<Exhausted> {
-  const { mutant, fates = FATES, stride = 1 } = options
+  const { mutant, fates = FATES, stride = 1, delays = stride } = options
   const calm = await calmOf(story)
   const failed: string[] = []
   let runs = 0
   const hasOpen = story.asks.some(({ when }) => when === 'meanwhile')
-  for (let delay = 1; delay <= (hasOpen ? calm.commits : 1); delay += stride) {
+  for (let delay = 1; delay <= (hasOpen ? calm.commits : 1); delay += delays) {
     for (const fate of fates) {
       for (let at = 1; ; at += stride) {
         const faults = oneFault(at, fate)

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { withSeed } from './check.ts'
 import { exhaust } from './exhaust.ts'
+import { FATES } from './faults.ts'
 import { NO_MUTANT } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
 import { STORIES } from './stories.ts'
@@ -11,12 +12,13 @@ const HELP = `Tells tenants' lives while processes die, and compares each with t
 
   npm run crashes -- [--runs 20000] [--from 1] [--jobs 2] [--mutant NAME] [--story NAME]
   npm run crashes -- --seed 4711 [--trace 200] [--mutant NAME] [--story NAME]
-  npm run crashes -- --single [--jobs 2] [--story NAME]
+  npm run crashes -- --single [--fates all] [--delays 5] [--story NAME]
 
   --runs    how many seeds to run, beginning at --from; each draws a story and its faults
   --seed    one seed alone, with what was wrong and the end of its trace
   --trace   how much of that trace is shown
-  --single  each kind of fault at each call of each story instead, one at a time
+  --single  one fault at each call of each story instead: crashes before and after it, and with --fates all
+            every kind; an ask that does not wait comes after every fifth commit, or --delays 1 each
   --jobs    threads to share the runs between
   --story   one story alone: ${STORIES.map(({ name }) => name).join(', ')}
   --mutant  plants one of the known bugs, which should be seen: ${MUTANTS.map(({ name }) => name).join(', ')}
@@ -48,6 +50,8 @@ async function main(): Promise<void> {
       mutant: { type: 'string', default: NO_MUTANT.name },
       story: { type: 'string', default: '' },
       single: { type: 'boolean', default: false },
+      fates: { type: 'string', default: 'crashes' },
+      delays: { type: 'string', default: '5' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -55,7 +59,7 @@ async function main(): Promise<void> {
   const { mutant, story } = values
   if (values.seed !== undefined)
     return replay(wholeNumber(values.seed), mutant, story, wholeNumber(values.trace))
-  if (values.single) return single(story, mutant)
+  if (values.single) return single(story, mutant, values.fates === 'all', wholeNumber(values.delays))
   const [runs = 0, from = 1, jobs = 1] = [values.runs, values.from, values.jobs].map(wholeNumber)
   const startedMs = performance.now()
   const parts = await Promise.all(
@@ -97,12 +101,13 @@ async function replay(seed: number, mutant: string, story: string, keepTrace: nu
   process.exitCode = run.violations.length === 0 ? 0 : 1
 }
 
-async function single(name: string, mutant: string): Promise<void> {
+async function single(name: string, mutant: string, all: boolean, delays: number): Promise<void> {
   let runs = 0
   let wrong = 0
   const startedMs = performance.now()
   for (const story of storiesNamed(name)) {
-    const found = await exhaust(story, { mutant: mutantNamed(mutant) })
+    const fates = all ? FATES : (['crash-before', 'crash-after'] as const)
+    const found = await exhaust(story, { mutant: mutantNamed(mutant), fates, delays })
     runs += found.runs
     wrong += found.failed.length
     say(`${story.name}: ${found.runs} runs, ${found.failed.length} wrong`)

@@ -36,6 +36,8 @@ export type Outcome = {
   readonly end: string
   /** Where the tenant was when each ask was accepted. */
   readonly points: readonly string[]
+  /** What lies in the bucket, by name. */
+  readonly bucket: readonly string[]
   /** What was said about operations that were stuck. */
   readonly stuck: readonly Stuck[]
   readonly calls: number
@@ -119,6 +121,7 @@ async function live(kernel: Kernel, run: Run, ground: Ground): Promise<Outcome> 
     hash: trace.digest(),
     end: endOf(ground),
     points: watch.points,
+    bucket: ground.leaving.versions.map(({ name }) => name),
     stuck: watch.stuck,
     calls: kernel.calls(),
     commits: watch.commits(),
