@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aFreeze, aTierCharge } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
 let world: World
@@ -73,4 +74,21 @@ test('a fact id that was used for another fact changes nothing and is set aside'
   expect(await world.fact(aTenantFact({ id: 'f', sequence: 4n, state: 'PURGED', kind: 'purged' }))).toBe(204)
   expect(projection()).toMatchObject({ state: 'ACTIVE', sequence: '3' })
   expect(world.documents('billing_quarantine')[0]?.data).toMatchObject({ code: 'event.id_reused' })
+})
+
+// It would be there after the erasure that the purge waits for.
+test('what comes late about a tenant that is being purged leaves no document', async () => {
+  await world.fact(
+    aTenantFact({ kind: 'purge-started', state: 'PURGING', sequence: 50n, operationId: 'op_p' }),
+  )
+  const before = world.documents('tenants/acme').map(({ path }) => path)
+  for (const late of [
+    aTenantFact({ kind: 'tier-change-failed', operationId: 'op_1', sequence: 40n }),
+    aTenantFact({ kind: 'resumed', operationId: 'op_1', sequence: 41n }),
+  ]) {
+    expect(await world.fact(late)).toBe(204)
+  }
+  expect(await world.command(aFreeze({ id: 'c1' }))).toBe(204)
+  expect(await world.command(aTierCharge({ id: 'c2' }))).toBe(204)
+  expect(world.documents('tenants/acme').map(({ path }) => path)).toEqual(before)
 })

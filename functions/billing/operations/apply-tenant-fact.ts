@@ -52,12 +52,15 @@ export async function applyTenantFact(
   const { state, tier, revision, operationId } = event.data
   const known = await deps.tenants.apply(ctx, claim, { state, tier, revision, sequence: event.sequence })
   if (!known.ok) return known
-  if (operationId !== undefined && ENDS.includes(event.type)) await deps.slots.thaw(ctx, { operationId })
-  if (WORKS_AGAIN.includes(event.type) && state === 'ACTIVE') {
-    await deps.slots.thaw(ctx, { sequence: event.sequence })
-  }
-  if (operationId !== undefined && KEEPS_TIER.includes(event.type)) {
-    await undoCharge(deps, ctx, operationId, nowMs)
+  // Of a tenant that is being purged nothing is written any more: it might outlast the erasure.
+  if (admitUsage(known.value) !== 'refuse') {
+    if (operationId !== undefined && ENDS.includes(event.type)) await deps.slots.thaw(ctx, { operationId })
+    if (WORKS_AGAIN.includes(event.type) && state === 'ACTIVE') {
+      await deps.slots.thaw(ctx, { sequence: event.sequence })
+    }
+    if (operationId !== undefined && KEEPS_TIER.includes(event.type)) {
+      await undoCharge(deps, ctx, operationId, nowMs)
+    }
   }
   if (event.type === tenantFactType('purge-started')) {
     await beginErasure(deps, ctx, { operationId, nowMs, trace })

@@ -25,6 +25,7 @@ import type { PlanVersion } from '../domain/plan.ts'
 import { compare, fromScaled, total } from '../domain/rational.ts'
 import type { Subscription } from '../domain/subscription.ts'
 import { termsAt } from '../domain/subscription-phases.ts'
+import { admitUsage } from '../domain/tenant-projection.ts'
 import type { BillingDeps } from '../ports.ts'
 
 const SOURCE = '//energent.ai/billing'
@@ -39,11 +40,12 @@ type Charge = { readonly subscription: Subscription; readonly minor: bigint }
  * Plan, answer and fact are one commit. Asked again, the operation gets the same fact, byte for byte.
  */
 export async function chargeTier(
-  deps: Pick<BillingDeps, 'plans' | 'subscriptions'>,
+  deps: Pick<BillingDeps, 'plans' | 'subscriptions' | 'tenants'>,
   received: Received,
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs } = received
   if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
+  if (admitUsage(await deps.tenants.findFresh(ctx)) === 'refuse') return ok('the tenant is going')
   const { operationId, tier, effective = 'now', fromTier } = event.data
   const before = await deps.subscriptions.findAnswer(ctx, keyOf(operationId))
   if (before?.outcome === 'cancelled') return ok('over already')

@@ -19,7 +19,7 @@ import {
   type SlotRequest,
   type SlotVerdict,
 } from '../domain/slots.ts'
-import { mayBeginWorkflows } from '../domain/tenant-projection.ts'
+import { admitUsage, mayBeginWorkflows } from '../domain/tenant-projection.ts'
 import type { DrainedFact, SlotState } from '../ports/slots.ts'
 import type { BillingDeps } from '../ports.ts'
 
@@ -64,11 +64,12 @@ export function release(deps: Deps, caller: Caller, { runId }: SlotRequest): Pro
  * gave. Asked again, the same fact is published again.
  */
 export async function freeze(
-  deps: Pick<BillingDeps, 'slots' | 'due' | 'subscriptions'>,
+  deps: Pick<BillingDeps, 'slots' | 'due' | 'subscriptions' | 'tenants'>,
   received: ReceivedEvent<SlotsFreezeRequested>,
 ): Promise<Result<unknown>> {
   const { ctx, claim, event, nowMs, trace } = received
   if (RESERVED_TENANT_IDS.includes(ctx.tenantId)) return refuse('event.malformed', 'reserved tenant')
+  if (admitUsage(await deps.tenants.findFresh(ctx)) === 'refuse') return ok('the tenant is going')
   const { operationId, sequence = '0', limitSeconds } = event.data
   const wanted = {
     operationId,
