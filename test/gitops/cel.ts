@@ -9,147 +9,170 @@ type Evaluate = (scope: Scope) => Value
 
 /** Parses an expression; throws on anything that is not understood. */
 export function parseCel(source: string): Evaluate {
+  const tokens = openTokens(source)
+  const evaluate = ternary(tokens)
+  if (tokens.peek() !== '') throw new SyntaxError(`left over from ${tokens.peek()} on in ${source}`)
+  return evaluate
+}
+
+/** The tokens of an expression, from where the parser is. */
+type Tokens = {
+  /** The next one, left where it is; empty at the end. */
+  peek(): string
+  /** Takes the next one, which must be the one expected, if any is. */
+  take(expected?: string): string
+}
+
+function openTokens(source: string): Tokens {
   const tokens = tokenize(source)
   let at = 0
-  const peek = (): string => tokens[at] ?? ''
-  const take = (expected?: string): string => {
-    const token = tokens[at]
-    if (token === undefined || (expected !== undefined && token !== expected)) {
-      throw new SyntaxError(`expected ${expected ?? 'more'} but got ${token ?? 'the end'} in ${source}`)
-    }
-    at += 1
-    return token
-  }
-  const list = (close: string): Evaluate[] => {
-    const items: Evaluate[] = []
-    while (peek() !== close) {
-      items.push(ternary())
-      if (peek() !== close) take(',')
-    }
-    take(close)
-    return items
-  }
-
-  const ternary = (): Evaluate => {
-    const condition = or()
-    if (peek() !== '?') return condition
-    take('?')
-    const yes = ternary()
-    take(':')
-    const no = ternary()
-    return (scope) => (truth(condition(scope)) ? yes(scope) : no(scope))
-  }
-  const or = (): Evaluate => {
-    let left = and()
-    while (peek() === '||') left = logic(left, (take(), and()), true)
-    return left
-  }
-  const and = (): Evaluate => {
-    let left = relation()
-    while (peek() === '&&') left = logic(left, (take(), relation()), false)
-    return left
-  }
-  const relation = (): Evaluate => {
-    const left = unary()
-    const operator = peek()
-    if (!Object.hasOwn(RELATIONS, operator)) return left
-    take()
-    const right = unary()
-    const compare = RELATIONS[operator] as (a: Value, b: Value) => boolean
-    return (scope) => compare(left(scope), right(scope))
-  }
-  const unary = (): Evaluate => {
-    if (peek() === '!') {
-      take()
-      const operand = unary()
-      return (scope) => !truth(operand(scope))
-    }
-    if (peek() === '-') {
-      take()
-      const operand = unary()
-      return (scope) => -(operand(scope) as bigint)
-    }
-    return member()
-  }
-  const member = (): Evaluate => {
-    let value = primary()
-    while (peek() === '.' || peek() === '[') {
-      const object = value
-      if (take() === '[') {
-        const key = ternary()
-        take(']')
-        value = (scope) => field(object(scope), key(scope) as string)
-        continue
+  return {
+    peek: () => tokens[at] ?? '',
+    take: (expected) => {
+      const token = tokens[at]
+      if (token === undefined || (expected !== undefined && token !== expected)) {
+        throw new SyntaxError(`expected ${expected ?? 'more'} but got ${token ?? 'the end'} in ${source}`)
       }
-      const name = take()
-      if (peek() !== '(') value = (scope) => field(object(scope), name)
-      else if (name === 'all' || name === 'exists') value = macro(object, name)
-      else {
-        take('(')
-        const args = list(')')
-        const method = METHODS[name]
-        if (method === undefined) throw new SyntaxError(`no method ${name}`)
-        value = (scope) => method(object(scope), ...args.map((arg) => arg(scope)))
-      }
-    }
-    return value
+      at += 1
+      return token
+    },
   }
-  const macro = (object: Evaluate, name: 'all' | 'exists'): Evaluate => {
-    take('(')
-    const variable = take()
-    take(',')
-    const body = ternary()
-    take(')')
-    return (scope) => {
-      const items = object(scope) as readonly Value[]
-      const test = (item: Value) => truth(body((other) => (other === variable ? item : scope(other))))
-      return name === 'all' ? items.every(test) : items.some(test)
-    }
-  }
-  const primary = (): Evaluate => {
-    const token = take()
-    if (token === '(') {
-      const inner = ternary()
-      take(')')
-      return inner
-    }
-    if (token === '[') {
-      const items = list(']')
-      return (scope) => items.map((item) => item(scope))
-    }
-    if (/^\d/.test(token)) return () => BigInt(token)
-    if (/^['"]/.test(token)) return () => token.slice(1, -1)
-    if (token === 'true' || token === 'false') return () => token === 'true'
-    if (token === 'null') return () => null
-    if (token === 'has') return has()
-    if (peek() === '(') {
-      take('(')
-      const args = list(')')
-      const call = FUNCTIONS[token]
-      if (call === undefined) throw new SyntaxError(`no function ${token}`)
-      return (scope) => call(...args.map((arg) => arg(scope)))
-    }
-    if (!/^[A-Za-z_]/.test(token)) throw new SyntaxError(`unexpected ${token} in ${source}`)
-    return (scope) => toValue(scope(token))
-  }
-  /** `has(a.b.c)`: everything up to the last field must be there, the last one is asked about. */
-  const has = (): Evaluate => {
-    take('(')
-    const path = [take()]
-    while (peek() === '.') path.push((take(), take()))
-    take(')')
-    const [first = '', ...rest] = path
-    const last = rest.pop() ?? ''
-    return (scope) => {
-      const object = rest.reduce((value, name) => field(value, name), toValue(scope(first)))
-      if (!isMap(object)) throw new TypeError(`${path.join('.')}: not a map`)
-      return Object.hasOwn(object, last) && object[last] !== undefined
-    }
-  }
+}
 
-  const evaluate = ternary()
-  if (at !== tokens.length) throw new SyntaxError(`left over: ${tokens.slice(at).join(' ')}`)
-  return evaluate
+function ternary(tokens: Tokens): Evaluate {
+  const condition = or(tokens)
+  if (tokens.peek() !== '?') return condition
+  tokens.take('?')
+  const yes = ternary(tokens)
+  tokens.take(':')
+  const no = ternary(tokens)
+  return (scope) => (truth(condition(scope)) ? yes(scope) : no(scope))
+}
+
+function or(tokens: Tokens): Evaluate {
+  let left = and(tokens)
+  while (tokens.peek() === '||') {
+    tokens.take()
+    left = logic(left, and(tokens), true)
+  }
+  return left
+}
+
+function and(tokens: Tokens): Evaluate {
+  let left = relation(tokens)
+  while (tokens.peek() === '&&') {
+    tokens.take()
+    left = logic(left, relation(tokens), false)
+  }
+  return left
+}
+
+function relation(tokens: Tokens): Evaluate {
+  const left = unary(tokens)
+  const operator = tokens.peek()
+  const compare = Object.hasOwn(RELATIONS, operator) ? RELATIONS[operator] : undefined
+  if (compare === undefined) return left
+  tokens.take()
+  const right = unary(tokens)
+  return (scope) => compare(left(scope), right(scope))
+}
+
+function unary(tokens: Tokens): Evaluate {
+  const sign = tokens.peek()
+  if (sign !== '!' && sign !== '-') return member(tokens)
+  tokens.take()
+  const operand = unary(tokens)
+  return sign === '!' ? (scope) => !truth(operand(scope)) : (scope) => -(operand(scope) as bigint)
+}
+
+function member(tokens: Tokens): Evaluate {
+  let value = primary(tokens)
+  while (tokens.peek() === '.' || tokens.peek() === '[') {
+    const object = value
+    if (tokens.take() === '[') {
+      const key = ternary(tokens)
+      tokens.take(']')
+      value = (scope) => field(object(scope), key(scope) as string)
+      continue
+    }
+    const name = tokens.take()
+    value = tokens.peek() === '(' ? method(tokens, object, name) : (scope) => field(object(scope), name)
+  }
+  return value
+}
+
+function method(tokens: Tokens, object: Evaluate, name: string): Evaluate {
+  tokens.take('(')
+  if (name === 'all' || name === 'exists') return macro(tokens, object, name)
+  const args = list(tokens, ')')
+  const call = METHODS[name]
+  if (call === undefined) throw new SyntaxError(`no method ${name}`)
+  return (scope) => call(object(scope), ...args.map((arg) => arg(scope)))
+}
+
+function macro(tokens: Tokens, object: Evaluate, name: 'all' | 'exists'): Evaluate {
+  const variable = tokens.take()
+  tokens.take(',')
+  const body = ternary(tokens)
+  tokens.take(')')
+  return (scope) => {
+    const items = object(scope) as readonly Value[]
+    const test = (item: Value) => truth(body((other) => (other === variable ? item : scope(other))))
+    return name === 'all' ? items.every(test) : items.some(test)
+  }
+}
+
+function primary(tokens: Tokens): Evaluate {
+  const token = tokens.take()
+  if (token === '(') {
+    const inner = ternary(tokens)
+    tokens.take(')')
+    return inner
+  }
+  if (token === '[') {
+    const items = list(tokens, ']')
+    return (scope) => items.map((item) => item(scope))
+  }
+  if (/^\d/.test(token)) return () => BigInt(token)
+  if (/^['"]/.test(token)) return () => token.slice(1, -1)
+  if (token === 'true' || token === 'false') return () => token === 'true'
+  if (token === 'null') return () => null
+  if (token === 'has') return has(tokens)
+  if (!/^[A-Za-z_]/.test(token)) throw new SyntaxError(`unexpected ${token}`)
+  if (tokens.peek() !== '(') return (scope) => toValue(scope(token))
+  tokens.take('(')
+  const args = list(tokens, ')')
+  const call = FUNCTIONS[token]
+  if (call === undefined) throw new SyntaxError(`no function ${token}`)
+  return (scope) => call(...args.map((arg) => arg(scope)))
+}
+
+/** `has(a.b.c)`: everything up to the last field must be there, the last one is asked about. */
+function has(tokens: Tokens): Evaluate {
+  tokens.take('(')
+  const path = [tokens.take()]
+  while (tokens.peek() === '.') {
+    tokens.take()
+    path.push(tokens.take())
+  }
+  tokens.take(')')
+  const [first = '', ...rest] = path
+  const last = rest.pop() ?? ''
+  return (scope) => {
+    const object = rest.reduce((value, name) => field(value, name), toValue(scope(first)))
+    if (!isMap(object)) throw new TypeError(`${path.join('.')}: not a map`)
+    return Object.hasOwn(object, last) && object[last] !== undefined
+  }
+}
+
+function list(tokens: Tokens, close: string): Evaluate[] {
+  const items: Evaluate[] = []
+  while (tokens.peek() !== close) {
+    items.push(ternary(tokens))
+    if (tokens.peek() !== close) tokens.take(',')
+  }
+  tokens.take(close)
+  return items
 }
 
 const TOKEN =
