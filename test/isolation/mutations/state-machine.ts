@@ -1,6 +1,7 @@
 import { type Mutation, mutationsOf } from './mutation.ts'
 
 const COMMANDS = 'test/tenant-events/lifecycle/commands.test.ts'
+const DEPARTURES = 'test/tenant-events/lifecycle/departures.test.ts'
 const CONVERGENCE = 'test/tenant-events/lifecycle/convergence.test.ts'
 const TABLE = 'test/tenant-events/lifecycle/state-table.test.ts'
 const HEARD = 'test/tenant-events/operations/hear-command.test.ts'
@@ -10,7 +11,7 @@ const TIMERS = 'test/tenant-events/operations/run-timers.test.ts'
 export const STATE_MACHINE: readonly Mutation[] = [
   ...mutationsOf(
     'functions/tenant-events/domain/commands/purge.ts',
-    [COMMANDS],
+    [DEPARTURES],
     [
       ['the second person', 'valid.some((approval) => approval.approver === approver)', 'false'],
       ['the week of an approval', 'options.nowMs - atMs < APPROVAL_LIFE_MS', 'true'],
@@ -45,7 +46,7 @@ export const STATE_MACHINE: readonly Mutation[] = [
   ),
   ...mutationsOf(
     'functions/tenant-events/domain/commands/departure.ts',
-    [COMMANDS],
+    [DEPARTURES],
     [
       ['the purge that outranks a change of mind', "waitingIn(draft, 'purge') !== undefined) {", 'false) {'],
       ['the time that is never shortened', 'command.graceDays < pendingDays', 'false'],
@@ -79,7 +80,7 @@ export const STATE_MACHINE: readonly Mutation[] = [
         'if (!over || legalHold !== null) return draft',
         'if (!over) return draft',
       ],
-      ['the day of a cancelled departure', 'tenant.graceEndsAtMs !== timer.dueAtMs', 'false', [COMMANDS]],
+      ['the day of a cancelled departure', 'tenant.graceEndsAtMs !== timer.dueAtMs', 'false', [DEPARTURES]],
     ],
   ),
   ...mutationsOf(
