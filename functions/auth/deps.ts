@@ -1,3 +1,5 @@
+import type { SealAuditDeps } from '#shared/audit/seal-audit.ts'
+import type { VerifyAuditDeps } from '#shared/audit/verify-audit.ts'
 import type { HealthCheck } from '#shared/health.ts'
 import type { Platform } from '#shared/wiring.ts'
 import type { ApplyTenantFactDeps } from './operations/apply-tenant-fact.ts'
@@ -25,9 +27,7 @@ import type { ProveDomainDeps } from './operations/prove-domain.ts'
 import type { RevokeOnRequestDeps } from './operations/revoke-on-request.ts'
 import type { RevokeTokenDeps } from './operations/revoke-token.ts'
 import type { ScimUsersDeps } from './operations/scim-users.ts'
-import type { SealAuditDeps } from './operations/seal-audit.ts'
 import type { SignInUserDeps } from './operations/sign-in-user.ts'
-import type { VerifyAuditDeps } from './operations/verify-audit.ts'
 import type { AccessKeyring } from './ports.ts'
 
 /** What the handlers of this group are given: the platform, and what its operations need. */

@@ -1,3 +1,4 @@
+import { sealAudit } from '#shared/audit/seal-audit.ts'
 import type { OperationId } from '#shared/catalogue/routes.ts'
 import type { HandlersOf } from '#shared/http/edge.ts'
 import { type EntityTag, isNotModified } from '#shared/http/etag.ts'
@@ -27,7 +28,6 @@ import { sessionHandlers } from './http/sessions.ts'
 import { signOnHandlers } from './http/sign-on.ts'
 import { tokenHandlers } from './http/token.ts'
 import { oauthErrorReply } from './oauth-reply.ts'
-import { sealAudit } from './operations/seal-audit.ts'
 import { scimErrorReply } from './scim-reply.ts'
 import { pageReply } from './sign-in-reply.ts'
 

@@ -8,7 +8,7 @@ import { type Platform, type PlatformParts, wirePlatform } from '#shared/wiring.
 import { accessKeyring, EVENTS } from './adapters/access-keyring.ts'
 import { announceRevocations } from './adapters/announce-revocations.ts'
 import { firestoreApiKeys } from './adapters/api-key-store.ts'
-import { firestoreAuditTenants, ringPublicKeys } from './adapters/audit-trail.ts'
+import { firestoreAuditTenants, ringHeadSigner, ringPublicKeys } from './adapters/audit-trail.ts'
 import { firestoreAuthPolicies } from './adapters/auth-policy-store.ts'
 import { firestoreBindingStore, firestoreFindBinding } from './adapters/binding-store.ts'
 import { clientAssertions } from './adapters/client-assertions.ts'
@@ -90,7 +90,8 @@ export function wireAuth(config: Config, parts: AuthParts = {}): AuthDeps {
     waitingRoom: waitingRoom(platform.revocations),
     auditChain: auditChainStore(platform.database, 'auth'),
     auditTenants: firestoreAuditTenants(platform.tenants),
-    eventKeys: ringPublicKeys(platform.system),
+    headSigner: ringHeadSigner(eventKeyring),
+    headKeys: ringPublicKeys(platform.system),
     revocationLedger: firestoreRevocationLedger(platform),
     keyRings: { access: keyring, events: eventKeyring },
     keyLedger: firestoreKeyLedger(platform.tenants),

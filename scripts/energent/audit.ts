@@ -1,6 +1,6 @@
+import { verifyAudit } from '#shared/audit/verify-audit.ts'
 import { parseTenantId } from '#shared/ids.ts'
 import { ok, refuse } from '#shared/result.ts'
-import { verifyAudit } from '../../functions/auth/operations/verify-audit.ts'
 import type { Command } from './command.ts'
 
 /** What an operator does with the audit. */

@@ -1,10 +1,13 @@
+import { sign } from 'node:crypto'
 import { z } from 'zod'
+import type { HeadSigner } from '#shared/contracts/audit-head.ts'
 import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { parser } from '#shared/json.ts'
 import type { PublicJwk } from '../domain/access-key.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import type { AuditTenants } from '../ports/audit.ts'
+import type { AccessKeyring } from '../ports.ts'
 
 const parseKeys = parser(
   z.object({
@@ -22,6 +25,19 @@ export function ringPublicKeys(system: SystemFirestore): () => Promise<ReadonlyM
   return async () => {
     const ring = await system.find('keyrings', 'events', parseKeys)
     return new Map(ring?.value.keys.map(({ kid, jwk }) => [kid, jwk]))
+  }
+}
+
+/** The key of a ring that signs at this instant, for the ends of audit chains. */
+export function ringHeadSigner(
+  keyring: Pick<AccessKeyring, 'signer'>,
+): (nowMs: number) => Promise<HeadSigner> {
+  return async (nowMs) => {
+    const { key, kid } = await keyring.signer(nowMs)
+    return {
+      kid,
+      sign: (bytes) => sign('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
+    }
   }
 }
 

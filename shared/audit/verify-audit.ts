@@ -1,14 +1,13 @@
-import { CHAIN_START, type ChainEnd, type ChainLink, faultsOfLink } from '#shared/contracts/audit-chain.ts'
-import { type AuditChainStore, ownerOf } from '#shared/firestore/audit-chain.ts'
-import type { TenantId } from '#shared/ids.ts'
-import { digestOf } from '#shared/json.ts'
-import type { PublicJwk } from '../domain/access-key.ts'
-import { checkHead } from '../domain/audit-head.ts'
+import { CHAIN_START, type ChainEnd, type ChainLink, faultsOfLink } from '../contracts/audit-chain.ts'
+import { checkHead, type HeadKey } from '../contracts/audit-head.ts'
+import { type AuditChainStore, ownerOf } from '../firestore/audit-chain.ts'
+import type { TenantId } from '../ids.ts'
+import { digestOf } from '../json.ts'
 
 export type VerifyAuditDeps = {
   readonly auditChain: AuditChainStore
-  /** Every public key of the ring `events` that is kept, retired ones too. */
-  readonly eventKeys: () => Promise<ReadonlyMap<string, PublicJwk>>
+  /** Every public key that the group ever signed with and that is kept; asked for when there is a signature. */
+  readonly headKeys: () => Promise<ReadonlyMap<string, HeadKey>>
 }
 
 export type AuditReport = {
@@ -64,7 +63,7 @@ export async function verifyAudit(
     const { end, signature } = head.value
     // Links may have been added since the head was read; the head must be one of the ends passed.
     if (walked.ends.get(end.seq) !== end.hash) faults.push('the head is not the end of the chain')
-    const checked = checkHead(signature, ownerOf(tenantId, auditChain.group), end, await deps.eventKeys())
+    const checked = checkHead(signature, ownerOf(tenantId, auditChain.group), end, await deps.headKeys())
     if (checked === 'bad') faults.push('the head is not signed by a key of ours')
     if (checked === 'unknown-key') notes.push('the key that signed the head is kept no longer')
   }

@@ -1,19 +1,22 @@
-import { createPublicKey, sign, verify } from 'node:crypto'
-import type { ChainEnd, ChainOwner } from '#shared/contracts/audit-chain.ts'
-import { canonicalJson } from '#shared/json.ts'
-import type { PublicJwk } from './access-key.ts'
-import type { Signer } from './access-token.ts'
+import { createPublicKey, verify } from 'node:crypto'
+import { canonicalJson } from '../json.ts'
+import type { ChainEnd, ChainOwner } from './audit-chain.ts'
 
 const TYPE = 'audit-head+jwt'
+
+/** A public key of whoever seals an audit (RFC 7517). */
+export type HeadKey = { readonly kty: 'EC'; readonly crv: 'P-256'; readonly x: string; readonly y: string }
+
+/** What signs the end of a chain: ES256 over the bytes given, as base64url of r and s (RFC 7518 §3.4). */
+export type HeadSigner = { readonly kid: string; sign(bytes: Uint8Array): string | Promise<string> }
 
 /**
  * The end of an audit chain, signed: whoever can write to the store can forge links, and cannot forge
  * this. A JWS of a type of its own, with no claim that a token has.
  */
-export function signHead(owner: ChainOwner, end: ChainEnd, signer: Signer): string {
+export async function signHead(owner: ChainOwner, end: ChainEnd, signer: HeadSigner): Promise<string> {
   const signed = `${encode({ alg: 'ES256', typ: TYPE, kid: signer.kid })}.${encode({ v: 1, ...owner, ...end })}`
-  const key = { key: signer.key, dsaEncoding: 'ieee-p1363' } as const
-  return `${signed}.${sign('sha256', Buffer.from(signed, 'ascii'), key).toString('base64url')}`
+  return `${signed}.${await signer.sign(Buffer.from(signed, 'ascii'))}`
 }
 
 /** Whether the signature is by one of our keys over this very end; `unknown-key` when the key is kept no longer. */
@@ -21,7 +24,7 @@ export function checkHead(
   signature: string,
   owner: ChainOwner,
   end: ChainEnd,
-  keys: ReadonlyMap<string, PublicJwk>,
+  keys: ReadonlyMap<string, HeadKey>,
 ): 'good' | 'bad' | 'unknown-key' {
   const [header = '', payload = '', mark = '', ...rest] = signature.split('.')
   const kid = kidOf(header)
