@@ -29,7 +29,9 @@ export function deletionCertificate(
   { audit, nowMs }: LastLook,
 ): string {
   const { authErased, billingErased } = operation.answers
-  const steps = stepsOf(operation).map(({ code, key }) => {
+  // All but the one that writes it.
+  const done = stepsOf(operation).filter(({ key }) => key !== 'issue-certificate')
+  const steps = done.map(({ code, key }) => {
     const { evidence } = stepOf(operation, key)
     return { code, step: key, evidence, sha256: digestOf(evidence) }
   })

@@ -1,5 +1,5 @@
-import type { Evidence } from '../../domain/operation.ts'
-import { stepOf } from '../../domain/operation.ts'
+import { announce, type OutgoingEvent } from '../../domain/facts.ts'
+import { type Evidence, stepOf } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import type { DocumentCounts } from '../../ports/purge.ts'
 import { goOnSoon } from './go-on.ts'
@@ -44,10 +44,26 @@ export async function eraseOwn(
 export async function nothingLeft(work: StepWork, evidence: Evidence): Promise<StepOutcome> {
   const left = await work.world.documents.countLeft(work.ctx, work.operation.operationId)
   const beyond = Object.entries(left).filter(([kind, count]) => count > (MARKERS[kind] ?? 0))
-  if (beyond.length === 0) return { kind: 'done', evidence: { ...evidence } }
+  if (beyond.length === 0) return { kind: 'done', evidence: { ...evidence, left: '0' } }
   const text = beyond.map(([kind, count]) => `${kind} ${count}`).join(', ')
   work.log.warn('documents left of a purged tenant', { detail: text })
+  const owner = (['auth', 'billing'] as const).find((group) => beyond[0]?.[0].startsWith(`${group}_`))
+  if (owner !== undefined) {
+    return { kind: 'waiting', waitingFor: owner, evidence: { left: text }, events: askAgain(work) }
+  }
   return { kind: 'failed', failure: { kind: 'transient', code: 'purge.documents_left', text } }
+}
+
+/**
+ * A message that came late may have made a document anew after its group had answered: the fact that asked
+ * it to erase is told again, under the number that it heard last, so that it takes no fact's place.
+ */
+function askAgain({ nowMs, operation, tenant, trace }: StepWork): readonly OutgoingEvent[] {
+  const { operationId } = operation
+  const { events } = announce(tenant, ['purge-started'], { operationId, nowMs, trace })
+  const id = `${operationId}.erase-again.${tenant.op?.fence ?? 0}.${tenant.op?.attempt ?? 0}`
+  const sequence = `${tenant.factSequence}`
+  return events.map(({ topic, event }) => ({ topic, event: { ...event, id, sequence } }))
 }
 
 function added(before: Evidence, erased: DocumentCounts): Evidence {
