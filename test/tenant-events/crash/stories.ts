@@ -1,6 +1,8 @@
 import { asRecord } from '#shared/json.ts'
+import { tenantClusterName } from '../../../functions/tenant-events/domain/cloud-names.ts'
 import { USED_BYTES } from '../../../functions/tenant-events/domain/volume.ts'
-import { command, create, meanwhile } from './asks.ts'
+import { ACME } from '../world.ts'
+import { command, create, dunning, meanwhile } from './asks.ts'
 import type { Beginning, Story } from './story.ts'
 import { clusterOf, type Ground, SHARED_CLUSTER } from './world.ts'
 
@@ -73,6 +75,12 @@ const PROVISIONING: readonly Story[] = [
     asks: [create()],
     setting: refusing('apply ResourceQuota/tenant-objects'),
     ends: 'PROVISION_FAILED',
+  },
+  {
+    name: 'provision hybrid',
+    asks: [create({ deploymentModel: 'hybrid' })],
+    setting: ({ cloud }) => cloud.register(tenantClusterName(ACME), ACME),
+    ends: 'ACTIVE',
   },
   { name: 'provision dedicated', asks: [create({ deploymentModel: 'dedicated' })], ends: 'ACTIVE' },
 ]
@@ -243,5 +251,26 @@ const CHANGING: readonly Story[] = [
   },
 ]
 
+const DUNNING: readonly Story[] = [
+  {
+    name: 'dunning, paid meanwhile',
+    begins: active,
+    asks: [dunning('suspend', 7), meanwhile(dunning('resume', 8))],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'dunning in the wrong order',
+    begins: active,
+    asks: [dunning('resume', 8), meanwhile(dunning('suspend', 7))],
+    ends: 'ACTIVE',
+  },
+  {
+    name: 'dunning of a tenant that an operator has suspended',
+    begins: suspended,
+    asks: [dunning('suspend', 7), dunning('resume', 8)],
+    ends: 'SUSPENDED',
+  },
+]
+
 /** Every saga, each in a life of its own. */
-export const STORIES: readonly Story[] = [...PROVISIONING, ...CHANGING]
+export const STORIES: readonly Story[] = [...PROVISIONING, ...CHANGING, ...DUNNING]
