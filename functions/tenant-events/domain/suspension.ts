@@ -19,8 +19,12 @@ export function withHolds(tenant: Tenant, holds: readonly Hold[]): Tenant {
   return { ...tenant, holds, desired: { ...tenant.desired, suspension } }
 }
 
-/** The tenant held by one more, or by the same one for another reason. */
+/** The tenant held by one more, or by the same one for another reason; what that one holds harder stays. */
 export function hold(tenant: Tenant, added: Hold): Tenant {
+  const isHarder = tenant.holds.some(
+    ({ by, mode }) => by === added.by && HARDNESS[mode] > HARDNESS[added.mode],
+  )
+  if (isHarder) return tenant
   return withHolds(tenant, [...tenant.holds.filter(({ by }) => by !== added.by), added])
 }
 

@@ -55,6 +55,7 @@ describe('a suspension', () => {
       ordered(machine, COMMANDS.suspend)
       machine.rest()
       expect(machine.tenant.observed.suspension?.mode).toBe('hard')
+      expect(machine.tenant.desired.suspension).toEqual({ mode: 'hard', reason: 'abuse' })
     },
   )
 
