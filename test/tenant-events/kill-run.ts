@@ -37,9 +37,9 @@ else {
   try {
     const figures = await killDuringProvisioning(stack, { tenants, kills, seed, print: say })
     for (const wrong of figures.wrong.slice(0, 40)) say(`WRONG ${wrong}`)
-    const { interrupted, seconds, wrong } = figures
+    const { interrupted, kills: done, seconds, wrong } = figures
     say(
-      `${tenants} tenants, ${kills} kills (${interrupted} with work in hand), ${seconds.toFixed(0)} s: ${wrong.length} wrong`,
+      `${tenants} tenants, ${done} kills (${interrupted} with work in hand), ${seconds.toFixed(0)} s: ${wrong.length} wrong`,
     )
     process.exitCode = wrong.length === 0 ? 0 : 1
   } finally {
