@@ -11,12 +11,17 @@ import {
   weightedSum,
 } from './aggregation/fold.ts'
 import { readSamples, type Sample, type Scope, scopeOf, textAt } from './aggregation/sample.ts'
-import { formatInstant, type Period, windowOf } from './calendar.ts'
+import { formatInstant, type Period, type Window, windowOf } from './calendar.ts'
 import { fieldsOf, RatingError } from './rating/fields.ts'
 import { add, formatDecimal, formatScaled, type Rational, toScaled, ZERO } from './rational.ts'
 
 type Json = Record<string, unknown>
-type Aggregation = { readonly fold: Fold; readonly needs: 'nothing' | 'presence' | 'number' }
+type Aggregation = {
+  readonly fold: Fold
+  readonly needs: 'nothing' | 'presence' | 'number'
+  /** Events change a level that holds until the next one, also into later windows. */
+  readonly holds?: true
+}
 
 const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   count: { fold: count, needs: 'nothing' },
@@ -24,8 +29,8 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   max: { fold: max, needs: 'number' },
   latest: { fold: latest, needs: 'number' },
   unique_count: { fold: uniqueCount, needs: 'presence' },
-  weighted_sum: { fold: weightedSum, needs: 'number' },
-  level_hours: { fold: levelHours, needs: 'number' },
+  weighted_sum: { fold: weightedSum, needs: 'number', holds: true },
+  level_hours: { fold: levelHours, needs: 'number', holds: true },
   prorated_sum: { fold: proratedSum, needs: 'number' },
   sum_of_window_max: { fold: max, needs: 'number' },
 }
@@ -51,52 +56,73 @@ export function aggregate(
   const run = (part: readonly Sample[], period: Period): Folded =>
     aggregation.fold(part, period, parameters, scope.field)
   const tail = rejected.length === 0 ? {} : { rejected }
-  if (scope.groupBy.length > 0) return { groups: groupsOf(scope, samples, run), ...tail }
+  const measure = (part: readonly Sample[]): Json => measured(scope, name, part, run)
+  if (scope.groupBy.length > 0) return { groups: groupsOf(scope, samples, measure), ...tail }
+  const { windows, ...whole } = measure(samples)
   const inPeriod = samples.filter((sample) => sample.timeMs >= scope.period.fromMs).length
-  if (name === 'sum_of_window_max') {
-    const windows = windowsOf(scope, samples, run)
-    const value = windows.reduce((total, window) => add(total, window.folded.value ?? ZERO), ZERO)
-    return { value: formatDecimal(value), count: inPeriod, windows: windows.map(windowJson), ...tail }
-  }
-  const windows =
-    scope.window === undefined ? {} : { windows: windowsOf(scope, samples, run).map(windowJson) }
-  return { ...foldedJson(run(samples, scope.period)), count: inPeriod, ...windows, ...tail }
+  return { ...whole, count: inPeriod, ...(windows === undefined ? {} : { windows }), ...tail }
 }
 
 type Run = (samples: readonly Sample[], period: Period) => Folded
 
-function groupsOf(scope: Scope, samples: readonly Sample[], run: Run): Json[] {
-  const groups = new Map<string, { key: Record<string, string>; samples: Sample[] }>()
+/** What samples come to over the period, and in each window where those are asked for. */
+function measured(scope: Scope, name: string, samples: readonly Sample[], run: Run): Json {
+  const holds = AGGREGATIONS[name]?.holds === true
+  const { window } = scope
+  const windows = window === undefined ? undefined : windowsOf({ ...scope, window }, samples, run, holds)
+  const tail = windows === undefined ? {} : { windows: windows.map(windowJson) }
+  if (name !== 'sum_of_window_max') return { ...foldedJson(run(samples, scope.period)), ...tail }
+  if (windows === undefined) throw new RatingError('window must be given')
+  const value = windows.reduce((total, window) => add(total, window.folded.value ?? ZERO), ZERO)
+  return { value: formatDecimal(value), ...tail }
+}
+
+function groupsOf(
+  scope: Scope,
+  samples: readonly Sample[],
+  measure: (part: readonly Sample[]) => Json,
+): Json[] {
+  const groups = new Map<string, { values: string[]; samples: Sample[] }>()
   for (const sample of samples) {
     const values = scope.groupBy.map((name) => textAt(sample.properties, name))
     const id = JSON.stringify(values)
     const group = groups.get(id)
     if (group !== undefined) group.samples.push(sample)
-    else {
-      const key = Object.fromEntries(scope.groupBy.map((name, index) => [name, values[index] ?? '']))
-      groups.set(id, { key, samples: [sample] })
-    }
+    else groups.set(id, { values, samples: [sample] })
   }
-  return [...groups]
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([, group]) => ({ key: group.key, ...foldedJson(run(group.samples, scope.period)) }))
+  return [...groups.values()]
+    .sort((left, right) => compareTexts(left.values, right.values))
+    .map(({ values, samples: part }) => ({
+      key: Object.fromEntries(scope.groupBy.map((name, index) => [name, values[index] ?? ''])),
+      ...measure(part),
+    }))
 }
 
-/** Each window in which something happened, cut to the period. */
-function windowsOf(scope: Scope, samples: readonly Sample[], run: Run): { fromMs: number; folded: Folded }[] {
-  const { window, period, timeZone } = scope
-  if (window === undefined) throw new RatingError('window must be given')
-  const byWindow = new Map<number, { period: Period; samples: Sample[] }>()
-  for (const sample of samples) {
+/** By the first text that differs: `us` comes before `us east`. */
+function compareTexts(left: readonly string[], right: readonly string[]): number {
+  const at = left.findIndex((text, index) => text !== right[index])
+  return at < 0 ? 0 : (left[at] ?? '') < (right[at] ?? '') ? -1 : 1
+}
+
+/** Each window in which something happened, cut to the period. A level that held before it goes on in it. */
+function windowsOf(
+  { window, period, timeZone }: Scope & { readonly window: Window },
+  samples: readonly Sample[],
+  run: Run,
+  holds: boolean,
+): { fromMs: number; folded: Folded }[] {
+  const byWindow = new Map<number, { period: Period; first: number; end: number }>()
+  for (const [index, sample] of samples.entries()) {
     if (sample.timeMs < period.fromMs) continue
     const whole = windowOf(sample.timeMs, window, timeZone)
     const existing = byWindow.get(whole.fromMs)
-    if (existing !== undefined) existing.samples.push(sample)
-    else byWindow.set(whole.fromMs, { period: cut(whole, period), samples: [sample] })
+    if (existing !== undefined) existing.end = index + 1
+    else byWindow.set(whole.fromMs, { period: cut(whole, period), first: index, end: index + 1 })
   }
-  return [...byWindow]
-    .sort(([left], [right]) => left - right)
-    .map(([fromMs, part]) => ({ fromMs, folded: run(part.samples, part.period) }))
+  return [...byWindow].map(([fromMs, { period: part, first, end }]) => ({
+    fromMs,
+    folded: run(samples.slice(holds ? 0 : first, end), part),
+  }))
 }
 
 function cut(whole: Period, period: Period): Period {

@@ -162,3 +162,48 @@ test('no order, and no number of copies, changes any aggregation', () => {
     cases(100),
   )
 })
+
+test('groups come sorted by their key, a text before what it begins', () => {
+  const regions = ['us!', 'us', '', 'us east', '"'].map((region, index) => ({
+    ...at(`e${index}`, '2026-08-02T00:00:00Z'),
+    properties: { region },
+  }))
+  const { groups } = aggregate(over('count', { group_by: ['region'] }), regions)
+  expect(groups).toEqual(['', '"', 'us', 'us east', 'us!'].map((region) => ({ key: { region }, value: '1' })))
+})
+
+test('in groups a sum of maxima is still a sum, and windows are still told', () => {
+  const peak = (id: string, time: string, value: string) => ({
+    ...at(id, time),
+    properties: { value, region: 'eu' },
+  })
+  const events = [
+    peak('a', '2026-08-02T00:05:00Z', '2'),
+    peak('b', '2026-08-02T00:50:00Z', '1'),
+    peak('c', '2026-08-02T01:05:00Z', '5'),
+  ]
+  const grouped = { group_by: ['region'], window: 'hour' }
+  const windows = (first: string) => [
+    { from: '2026-08-02T00:00:00Z', value: first },
+    { from: '2026-08-02T01:00:00Z', value: '5' },
+  ]
+  expect(aggregate(over('sum_of_window_max', grouped), events)).toEqual({
+    groups: [{ key: { region: 'eu' }, value: '7', windows: windows('2') }],
+  })
+  expect(aggregate(over('sum', grouped), events)).toEqual({
+    groups: [{ key: { region: 'eu' }, value: '8', windows: windows('3') }],
+  })
+})
+
+test('a level that held before a window goes on in it', () => {
+  const events = [
+    at('before', '2026-07-01T00:00:00Z', '4'),
+    at('a', '2026-08-02T00:30:00Z', '2'),
+    at('b', '2026-08-02T02:30:00Z', '-1'),
+  ]
+  const { windows } = aggregate(over('weighted_sum', { window: 'hour', carry_over: true }), events)
+  expect(windows).toEqual([
+    { from: '2026-08-02T00:00:00Z', value: '5' },
+    { from: '2026-08-02T02:00:00Z', value: '5.5' },
+  ])
+})
