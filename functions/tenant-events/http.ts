@@ -10,7 +10,7 @@ import { deadLetterHandlers } from './http/dead-letters.ts'
 import { historyHandlers } from './http/history.ts'
 import { apiPages } from './http/paging.ts'
 import { tenantHandlers } from './http/tenants.ts'
-import { resumeDueOperations } from './operations/resume-due-operations.ts'
+import { runSweep } from './operations/run-sweep.ts'
 import { runTimers } from './operations/run-timers.ts'
 
 /** Every route of the tenants API. */
@@ -22,9 +22,9 @@ export function tenantsApi(
   const metrics = metricsHandler(platform.metrics)
   const pages = apiPages(platform)
   const sweep: PublicHandler = (request) =>
-    sweepHandler(platform.outbox, (signal) => resumeDueOperations(deps, request.nowMs, request.log, signal))(
-      request,
-    )
+    sweepHandler(platform.outbox, (signal) =>
+      runSweep(deps, { nowMs: request.nowMs, log: request.log, signal }),
+    )(request)
   return {
     ...tenantHandlers(deps, pages),
     ...commandHandlers(deps),

@@ -1,6 +1,7 @@
 import { FUNCTIONS } from '#shared/catalogue/functions.ts'
 import { type Config, required } from '#shared/config.ts'
 import { signalAfter } from '#shared/deadline.ts'
+import { auditChainStore } from '#shared/firestore/audit-chain.ts'
 import { tenantIndex } from '#shared/firestore/tenant-index.ts'
 import type { HealthCheck } from '#shared/health.ts'
 import type { TenantId } from '#shared/ids.ts'
@@ -59,6 +60,7 @@ export function wireLifecycle(config: Config, parts: PlatformParts = {}): Lifecy
       certificates: firestoreCertificates(system),
     },
     history: firestoreTenantHistory(tenants),
+    auditChain: auditChainStore(database, 'lifecycle'),
     deadLetters: deadLetterDesk((topic) =>
       openDeadLetters(
         { project: config.GOOGLE_CLOUD_PROJECT, emulatorHost: config.PUBSUB_EMULATOR_HOST },

@@ -1,3 +1,4 @@
+import type { Group } from '../catalogue/functions.ts'
 import { CHAIN_START, type ChainEnd, type ChainLink, faultsOfLink } from '../contracts/audit-chain.ts'
 import { checkHead, type HeadKey } from '../contracts/audit-head.ts'
 import { type AuditChainStore, ownerOf } from '../firestore/audit-chain.ts'
@@ -10,7 +11,17 @@ export type VerifyAuditDeps = {
   readonly headKeys: () => Promise<ReadonlyMap<string, HeadKey>>
 }
 
+export type VerifyAudit = {
+  readonly tenantId: TenantId
+  readonly nowMs: number
+  /** An end seen before, `seq:hash`: the chain must have been there. */
+  readonly expected?: string | undefined
+  /** The group may never have done anything to this tenant: then no audit at all is whole. */
+  readonly mayBeNone?: boolean
+}
+
 export type AuditReport = {
+  readonly group: Group
   readonly tenantId: TenantId
   readonly ok: boolean
   readonly links: number
@@ -36,10 +47,7 @@ const LONGEST_WAIT_MS = 3_600_000
  * `expected` is an end seen before, `seq:hash`, from a log line or an earlier check: with it, a chain
  * that was cut off and signed before is found out too. Throws when the store cannot be read.
  */
-export async function verifyAudit(
-  deps: VerifyAuditDeps,
-  asked: { readonly tenantId: TenantId; readonly expected?: string | undefined; readonly nowMs: number },
-): Promise<AuditReport> {
+export async function verifyAudit(deps: VerifyAuditDeps, asked: VerifyAudit): Promise<AuditReport> {
   const { tenantId, expected } = asked
   const { auditChain } = deps
   // First what waits: what is sealed meanwhile is then in a link, and not missing from both.
@@ -57,8 +65,9 @@ export async function verifyAudit(
   }
   if (head === undefined) {
     if (walked.end.seq > 0) faults.push('the chain has links and no head')
-    // Auth writes an entry when it first hears of a tenant, so nothing at all is nobody's audit.
-    else if (waiting.length === 0) faults.push('there is no audit: no such tenant, or all of it was removed')
+    // A group writes an entry when it first hears of a tenant, so nothing at all is nobody's audit.
+    else if (waiting.length === 0 && asked.mayBeNone !== true)
+      faults.push('there is no audit: no such tenant, or all of it was removed')
   } else {
     const { end, signature } = head.value
     // Links may have been added since the head was read; the head must be one of the ends passed.
@@ -68,7 +77,13 @@ export async function verifyAudit(
     if (checked === 'unknown-key') notes.push('the key that signed the head is kept no longer')
   }
   return {
-    ...{ tenantId, ok: faults.length === 0, links: walked.end.seq, segments: walked.named.size },
+    ...{
+      group: auditChain.group,
+      tenantId,
+      ok: faults.length === 0,
+      links: walked.end.seq,
+      segments: walked.named.size,
+    },
     ...{ entries: walked.entries, waiting: waiting.length },
     head: walked.end.seq === 0 ? null : `${walked.end.seq}:${walked.end.hash}`,
     ...{ faults, notes },

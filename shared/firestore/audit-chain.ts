@@ -28,7 +28,7 @@ export type StoredSegment = {
 
 export type StoredHead = {
   readonly end: ChainEnd
-  /** The signature over the end of the chain: a JWS of a key of the ring `events`. */
+  /** The signature over the end of the chain: a JWS of the group's key. */
   readonly signature: string
 }
 
@@ -86,7 +86,7 @@ const parseSegment = parser(
 )
 const parseNothing: Parse<undefined> = () => ok(undefined)
 
-/** Sealing and reading across tenants: for auth's sweep, the operator's check and the tenants' own reading. */
+/** Sealing and reading across tenants: for the group's sweep, the operator's check and the tenants' own reading. */
 export function auditChainStore(database: Database, group: Group): AuditChainStore {
   const pendingCollection = `${group}_auditPending`
   const chainPath = (tenantId: TenantId, id: string): string =>

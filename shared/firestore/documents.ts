@@ -1,4 +1,5 @@
 import { GROUPS, type Group } from '../catalogue/functions.ts'
+import { CHAINED_GROUPS } from './paths.ts'
 
 /** One kind of document: where it is, who writes it, who else may read it, and what it holds. */
 export type DocumentSpec = {
@@ -182,13 +183,19 @@ export const DOCUMENTS: readonly DocumentSpec[] = [
       },
     ),
   ]),
-  doc('auth_auditPending/{id}', 'auth', 'a sealed segment that no link of the audit chain has taken in yet'),
-  doc(
-    'tenantAudit/{tenantId}/auth_chain/{id}',
-    'auth',
-    'a link: segments with their roots, their Merkle root, the hash of the link before; and the signed head',
-    { readers: 'audit; outside the tenant, so that no purge reaches it' },
-  ),
+  ...CHAINED_GROUPS.flatMap((group) => [
+    doc(
+      `${group}_auditPending/{id}`,
+      group,
+      'a sealed segment that no link of the audit chain has taken in yet',
+    ),
+    doc(
+      `tenantAudit/{tenantId}/${group}_chain/{id}`,
+      group,
+      'a link: segments with their roots, their Merkle root, the hash of the link before; and the signed head',
+      { readers: 'audit; outside the tenant, so that no purge reaches it' },
+    ),
+  ]),
   doc(
     'authFeed/{shard}/entries/{id}',
     'auth',

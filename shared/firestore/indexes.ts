@@ -1,4 +1,5 @@
 import { GROUPS } from '../catalogue/functions.ts'
+import { CHAINED_GROUPS } from './paths.ts'
 
 /** A field of a composite index, in the words of `firestore.indexes.json`. */
 export type IndexField = {
@@ -98,10 +99,9 @@ export const UNINDEXED_FIELDS: readonly UnindexedField[] = [
     { collectionGroup: `${group}_inbox`, field: 'answer' },
     { collectionGroup: `${group}_quarantine`, field: 'payload' },
   ]),
-  ...['segments', 'root', 'prev', 'hash', 'signature'].map((field) => ({
-    collectionGroup: 'auth_chain',
-    field,
-  })),
+  ...CHAINED_GROUPS.flatMap((group) =>
+    unindexed(`${group}_chain`, ['segments', 'root', 'prev', 'hash', 'signature']),
+  ),
   { collectionGroup: 'auth_segments', field: 'entries' },
   // Read by `atMs` alone, the newest first.
   ...unindexed('lifecycle_segments', ['entries', 'root']),

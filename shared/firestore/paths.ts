@@ -33,8 +33,12 @@ export const SYSTEM_COLLECTIONS: Readonly<Record<Group, readonly string[]>> = {
     'timers',
     'tombstones',
     'deletionCertificates',
+    'lifecycle_auditPending',
   ],
 }
+
+/** Groups whose sweep chains the segments of their audit; a note beside each segment waits for it. */
+export const CHAINED_GROUPS = ['auth', 'lifecycle'] as const satisfies readonly Group[]
 
 /** Segments below a tenant: collection, id, and again for nested collections. Empty: the tenant's own document. */
 export type DocumentPath = readonly string[]

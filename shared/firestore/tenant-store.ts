@@ -10,6 +10,7 @@ import type { Claim } from './claim.ts'
 import { commitWrites } from './commit.ts'
 import type { Database } from './database.ts'
 import { type Outbox, type OutboxRow, type Outgoing, outboxFields, outboxRow } from './outbox.ts'
+import { CHAINED_GROUPS } from './paths.ts'
 import { feedWrites } from './revocations.ts'
 import { type AnyWrite, detailOf, type ScopedDb, scopedDb, type Write } from './scoped.ts'
 import { systemFirestore } from './system.ts'
@@ -183,13 +184,10 @@ function auditWrites<S>(
   const { tenantId } = db
   const root = digestOf(sealed)
   const segment = db.createAudit(commitId, { tenantId, atMs: nowMs, entries: sealed, root })
-  if (!CHAINED_GROUPS.includes(group)) return [segment]
+  if (!CHAINED_GROUPS.some((chained) => chained === group)) return [segment]
   const waiting = { tenantId, root, createdAtMs: nowMs }
   return [segment, db.createSystem(`${group}_auditPending`, commitId, waiting)]
 }
-
-/** Groups whose sweep chains their segments; a note beside each segment waits for it. */
-const CHAINED_GROUPS: readonly Group[] = ['auth']
 
 /**
  * A refusal may be the echo of our own success: a redelivery meets the state that the first delivery

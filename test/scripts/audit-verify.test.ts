@@ -47,7 +47,13 @@ const check = (...more: string[]) => energent('audit-verify', '--tenant', 'platf
 
 test('audit-verify says what it found, and its exit code says whether it is whole', async () => {
   await energent('bootstrap-operator', '--email', 'you@example.com')
-  expect(JSON.parse((await check('--json')).out)).toMatchObject({ ok: true, links: 0, waiting: 1 })
+  expect(JSON.parse((await check('--json')).out)).toMatchObject({
+    ...{ tenantId: 'platform', ok: true },
+    chains: [
+      { group: 'auth', links: 0, waiting: 1 },
+      { group: 'lifecycle', links: 0, waiting: 0 },
+    ],
+  })
 
   const config = readConfig({
     ...{ ...env, FUNCTION_TARGET: 'authHandler', FUNCTION_URI: 'https://auth.test' },
@@ -58,11 +64,12 @@ test('audit-verify says what it found, and its exit code says whether it is whol
   await closeDatabase(deps.platform.database)
 
   const whole = await check('--json')
-  const report = JSON.parse(whole.out) as { head: string }
-  expect(whole.code).toBe(0)
-  expect(report).toMatchObject({ ok: true, links: 1, segments: 1, waiting: 0, faults: [] })
-  expect((await check('--expect', report.head)).out).toContain('The audit is whole')
-  expect((await check('--expect', `1:${'0'.repeat(64)}`)).code).toBe(1)
+  const report = JSON.parse(whole.out) as { ok: boolean; chains: { head: string }[] }
+  const auth = (expected: string) => check('--group', 'auth', '--expect', expected)
+  expect([whole.code, report.ok]).toEqual([0, true])
+  expect(report.chains[0]).toMatchObject({ ok: true, links: 1, segments: 1, waiting: 0, faults: [] })
+  expect((await auth(report.chains[0]?.head ?? '')).out).toContain('The audit is whole')
+  expect((await auth(`1:${'0'.repeat(64)}`)).code).toBe(1)
 
   const client = new Firestore({ projectId: 'demo-test', host: firestore.host, ssl: false })
   const [segment] = firestore.dump('tenantAudit/platform/auth_segments')
@@ -78,6 +85,8 @@ test.each([
   [['audit-verify'], 2],
   [['audit-verify', '--tenant', '../platform'], 1],
   [['audit-verify', '--tenant', 'platform', '--expect', 'x'], 1],
+  [['audit-verify', '--tenant', 'platform', '--group', 'billing'], 1],
+  [['audit-verify', '--tenant', 'platform', '--expect', `1:${'0'.repeat(64)}`], 1],
 ])('%j is asked wrongly', async (args, code) => {
   expect((await energent(...args)).code).toBe(code)
 })

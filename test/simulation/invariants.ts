@@ -181,7 +181,7 @@ function checkCancelled(tenant: string, documents: Documents, expect: Expect): v
 /** What is done once and for all stands in the audit once. */
 function doubledAudit(tenant: string, documents: Documents): string[] {
   const entries = [...documents]
-    .filter(([path]) => path.startsWith(`tenantAudit/${tenant}/`))
+    .filter(([path]) => path.startsWith(`tenantAudit/${tenant}/`) && path.includes('_segments/'))
     .flatMap(([, doc]) => doc['entries'] as { action: string; target: string; outcome?: string }[])
     .map(({ action, target, outcome = '' }) => `${action} ${target} ${outcome}`)
   return entries.filter((entry, index) => entries.indexOf(entry) !== index)

@@ -1,5 +1,5 @@
 import type { Group } from '#shared/catalogue/functions.ts'
-import { SYSTEM_COLLECTIONS } from '#shared/firestore/paths.ts'
+import { CHAINED_GROUPS, SYSTEM_COLLECTIONS } from '#shared/firestore/paths.ts'
 import type { StoreCall } from './recording-proxy.ts'
 
 /** On whose behalf a group is at work, and so what it may name. */
@@ -22,6 +22,8 @@ const WRITING_RPCS = new Set([
 ])
 const SAFE_SEGMENT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/
 /** Values are data and may say anything; only names lead anywhere. */
+const CHAINS: readonly string[] = CHAINED_GROUPS.map((group) => `${group}_chain`)
+
 const DATA_KEYS = new Set(['stringValue', 'bytesValue'])
 
 /** Every document or collection that a request names, below the database's root. */
@@ -79,7 +81,7 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
   }
   if (top === 'tenantAudit') {
     // The sweep chains what the tenants' commits have sealed.
-    if (acting.listing === true && collection === 'auth_chain') return group === 'auth'
+    if (acting.listing === true && CHAINS.includes(collection)) return collection === `${group}_chain`
     return acting.tenants.includes(tenant) && [`${group}_segments`, `${group}_chain`].includes(collection)
   }
   // Who verifies a token reads what was revoked, of all tenants; auth alone writes it.
