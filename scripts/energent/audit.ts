@@ -79,7 +79,11 @@ function chainOf({ deps, given, lifecycle }: Run, group: ChainedGroup): Paramete
   if (group === 'auth') return deps
   const { auditChain } = lifecycle()
   const baseUrl = deps.platform.config.PUBLIC_BASE_URL
-  return { auditChain, headKeys: () => evidenceKeys({ file: given.text('keys'), baseUrl }) }
+  return {
+    auditChain,
+    keepsAllKeys: true,
+    headKeys: () => evidenceKeys({ file: given.text('keys'), baseUrl }),
+  }
 }
 
 function linesOf({ group, links, segments, entries, waiting, head, faults, notes }: AuditReport): string[] {

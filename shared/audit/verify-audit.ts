@@ -9,6 +9,8 @@ export type VerifyAuditDeps = {
   readonly auditChain: AuditChainStore
   /** Every public key that the group ever signed with and that is kept; asked for when there is a signature. */
   readonly headKeys: () => Promise<ReadonlyMap<string, HeadKey>>
+  /** None of the group's keys is ever forgotten: then a key that is not known is nobody's of ours. */
+  readonly keepsAllKeys?: boolean
 }
 
 export type VerifyAudit = {
@@ -74,7 +76,9 @@ export async function verifyAudit(deps: VerifyAuditDeps, asked: VerifyAudit): Pr
     if (walked.ends.get(end.seq) !== end.hash) faults.push('the head is not the end of the chain')
     const checked = checkHead(signature, ownerOf(tenantId, auditChain.group), end, await deps.headKeys())
     if (checked === 'bad') faults.push('the head is not signed by a key of ours')
-    if (checked === 'unknown-key') notes.push('the key that signed the head is kept no longer')
+    if (checked === 'unknown-key' && deps.keepsAllKeys === true) {
+      faults.push('the head is signed by a key that is not among ours')
+    } else if (checked === 'unknown-key') notes.push('the key that signed the head is kept no longer')
   }
   return {
     ...{

@@ -40,7 +40,10 @@ const sweepSigning = (signer: Partial<Signer>) =>
 const evidenceKeys = async () =>
   new Map((await stack.deps.world.signer.keys()).map(({ kid, jwk }) => [kid, jwk]))
 const verify = (tenantId: TenantId = ACME, headKeys = evidenceKeys) =>
-  verifyAudit({ auditChain: stack.deps.auditChain, headKeys }, { tenantId, nowMs: stack.clock.now() })
+  verifyAudit(
+    { auditChain: stack.deps.auditChain, headKeys, keepsAllKeys: true },
+    { tenantId, nowMs: stack.clock.now() },
+  )
 const waiting = () => stack.engine.dump('lifecycle_auditPending').length
 const pathsOf = (kind: 'segments' | 'chain', tenantId = ACME) =>
   stack.engine.dump(`tenantAudit/${tenantId}/lifecycle_${kind}`).map(({ path }) => path)
@@ -172,7 +175,9 @@ describe('the check finds', () => {
     ])
     const { x = '', y = '' } = await crypto.subtle.exportKey('jwk', publicKey)
     const other = async () => new Map([[ours, { kty: 'EC', crv: 'P-256', x, y } as const]])
-    expect(await verify(ACME, other)).toMatchObject({ ok: false })
+    expect(await verify(ACME, other)).toMatchObject({ ok: false, notes: [] })
+    const named = async () => new Map([['lifecycle-evidence-9', { kty: 'EC', crv: 'P-256', x, y } as const]])
+    expect(await verify(ACME, named)).toMatchObject({ ok: false, notes: [] })
   })
 })
 
