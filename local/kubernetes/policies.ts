@@ -85,24 +85,25 @@ function guardPod(pod: KubeObject): Denial | undefined {
   if (!['', 'gvisor'].includes(textAt(pod, 'spec', 'runtimeClassName'))) {
     return { message: 'only the gvisor runtime class in tenant namespaces' }
   }
-  if (!listAt(pod, 'spec', 'tolerations').every(isTolerated)) {
+  const sandboxed = textAt(pod, 'spec', 'runtimeClassName') === 'gvisor'
+  if (!listAt(pod, 'spec', 'tolerations').every((one) => isTolerated(one, sandboxed))) {
     return { message: 'only the tolerations of tenant nodes in tenant namespaces' }
   }
   return undefined
 }
 
-/** The taint of the nodes that tenants run on, or one that the cluster itself puts on nodes that are unwell. */
-function isTolerated(toleration: unknown): boolean {
+/**
+ * The taint of the nodes that tenants run on, one that the cluster itself puts on nodes that are unwell, or
+ * that of GKE Sandbox's nodes, which the runtime class adds to its pods before policies see them.
+ */
+function isTolerated(toleration: unknown, sandboxed: boolean): boolean {
   const { key, value, effect } = isObject(toleration) ? toleration : {}
   if (typeof key !== 'string') return false
   if (key.startsWith('node.kubernetes.io/')) return true
   const operator = at(toleration, 'operator')
-  return (
-    key === 'workload' &&
-    (operator === undefined || operator === 'Equal') &&
-    value === 'energent-ai' &&
-    effect === 'NoSchedule'
-  )
+  if (effect !== 'NoSchedule' || (operator !== undefined && operator !== 'Equal')) return false
+  if (sandboxed && key === 'sandbox.gke.io/runtime') return value === 'gvisor'
+  return key === 'workload' && value === 'energent-ai'
 }
 
 /** Asks every policy that is bound in the cluster; the first denial refuses the request. */

@@ -168,6 +168,7 @@ const pod = (spec: object): Case => ({
 })
 const tolerating = (...tolerations: object[]): Case => pod({ tolerations })
 const WORKLOAD = { key: 'workload', operator: 'Equal', value: 'energent-ai', effect: 'NoSchedule' }
+const SANDBOX = { key: 'sandbox.gke.io/runtime', operator: 'Equal', value: 'gvisor', effect: 'NoSchedule' }
 const NO_SERVICE = refused('only ClusterIP services')
 const NO_ADDRESS = refused('no external addresses')
 const NO_ACCOUNT = refused('only the tenant-workload and default service accounts')
@@ -226,6 +227,17 @@ describe('the guard of tenants’ namespaces, in CEL and in the stand-in,', () =
         WORKLOAD,
       ),
       undefined,
+    ],
+    [
+      'lets in what GKE’s runtime class adds to a sandboxed pod',
+      pod({ runtimeClassName: 'gvisor', tolerations: [WORKLOAD, SANDBOX] }),
+      undefined,
+    ],
+    ['refuses the nodes of sandboxes to what is none', tolerating(WORKLOAD, SANDBOX), NO_TOLERATION],
+    [
+      'refuses another runtime’s nodes to a sandboxed pod',
+      pod({ runtimeClassName: 'gvisor', tolerations: [{ ...SANDBOX, value: 'other' }] }),
+      NO_TOLERATION,
     ],
     ['refuses to tolerate everything', tolerating({ operator: 'Exists' }), NO_TOLERATION],
     ['refuses other nodes', tolerating({ ...WORKLOAD, value: 'platform' }), NO_TOLERATION],
