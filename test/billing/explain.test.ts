@@ -117,6 +117,51 @@ test('a finalized line is explained as it was then, also when usage came late', 
   expect(verify(proven)).toBe('included: true, rounded once: true')
 })
 
+test('what came late is a line that says what was billed before, and is proven down to its events too', async () => {
+  const tokens = (prefix: string, count: number) =>
+    world.usage(
+      Array.from({ length: count }, (_, at) =>
+        aUsageEvent({
+          ...{ id: `${prefix}${at}`, meter: 'llm_tokens_out', value: '1000000' },
+          time: `2026-11-${String(10 + at)}T08:00:00Z`,
+        }),
+      ),
+    )
+  await tokens('a', 4)
+  world.clock.set(Date.parse('2026-12-02T01:00:00Z'))
+  await world.rollUp()
+  await world.request({ method: 'POST', path: '/internal/close/run', body: {} })
+  for (const unit of workUnits(world)) await world.push('billing-work-to-billing', unit)
+  world.clock.set(Date.parse('2026-12-03T01:00:00Z'))
+  await tokens('late', 2)
+  await world.rollUp()
+  const upcoming = await get<{ invoiceId: string; lines: Line[] }>('upcoming')
+  const line = upcoming.lines.find(({ kind }) => kind === 'correction')
+  expect(line).toMatchObject({
+    meter: 'llm_tokens_out',
+    components: [
+      { kind: 'now', amount: '90' },
+      { kind: 'billed', amount: '-60' },
+    ],
+    amount: { amount: '30.00' },
+    evidence: { events: 6 },
+  })
+  const path = `${upcoming.invoiceId}/lines/${line?.lineId}/explain`
+  const explained = await get<Explained>(`${path}?pageSize=500`)
+  expect(explained).toMatchObject({
+    formula: {
+      model: 'per_unit',
+      text: 'Rated anew from 6000000 of llm_tokens_out: 90 now, -60 billed before: 30.00 USD',
+    },
+    merkle: { root: line?.evidence.root, matches: true },
+  })
+  expect(explained.events).toHaveLength(6)
+  const late = explained.events.find(({ id }) => id === 'late1')
+  expect(verify(await get<Explained>(`${path}?event=${late?.key}`))).toBe(
+    'included: true, rounded once: true',
+  )
+})
+
 // A month of New York begins at 05:00 UTC: the fold of that UTC day holds hours of two months.
 test('a line of a month that begins within a UTC day holds nothing of the month before', async () => {
   const read = await world.request({ path: '/v1/tenants/acme/subscription', token: BILLING })

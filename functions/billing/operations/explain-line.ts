@@ -70,7 +70,9 @@ export async function explainLine(
   if (!found.ok) return found
   const line = found.value.lines.find((one) => one.lineId === lineId)
   if (line === undefined) return refuse('resource.not_found', 'no such line')
-  const segments = await segmentsIn(deps, subscription, period)
+  const corrected =
+    line.corrects === null ? undefined : periodOfInvoice(ctx, subscription, line.corrects.invoiceId, nowMs)
+  const segments = await segmentsIn(deps, subscription, corrected ?? period)
   // An instance that has just started knows no version but the first of each meter.
   await deps.meters.refresh()
   const part = partOfLine(line, segments)
@@ -100,13 +102,11 @@ async function linesOf(
   return ok({ lines: drafted.value.lines, asOfMs: undefined })
 }
 
-/** The part of the period that a usage line prices. */
+/** The part of the period that a usage line prices, or that the line priced which a correction is of. */
 function partOfLine(line: InvoiceLine, segments: readonly Segment[]): PricePart | undefined {
-  if (line.kind !== 'usage') return undefined
+  const lineKey = line.corrects?.lineKey ?? line.lineKey
   const group = Object.keys(line.group).length === 0 ? '' : canonicalJson(line.group)
-  return partsOf(segments).find(
-    (part) => lineKeyOf('usage', part.priceRef, group, part.period) === line.lineKey,
-  )
+  return partsOf(segments).find((part) => lineKeyOf('usage', part.priceRef, group, part.period) === lineKey)
 }
 
 type OfLine = {
@@ -138,14 +138,15 @@ async function evidenceOf(deps: Deps, request: ExplainRequest, of: OfLine): Prom
         tally.meter === part.price.meter &&
         deps.counts(tally) &&
         priceFor(prices, tally.meter, tally.group)?.priceId === part.price.priceId &&
-        (line.parent === null || canonicalJson(groupIn(part.price, tally.group)) === group),
+        (Object.keys(line.group).length === 0 || canonicalJson(groupIn(part.price, tally.group)) === group),
       asOfMs: atMs,
       reading: request.reading,
     })
   const rowGroup = (tally: { readonly group: Readonly<Record<string, string>> }) =>
     Object.fromEntries(names.map((name) => [name, tally.group[name] ?? '']))
   // The roll-ups are of now: where late usage has changed them, the ledger tells what there was.
-  const tries = asOfMs === undefined ? [undefined] : [undefined, asOfMs]
+  // A line that has no root of its own to compare with is read as of its invoice at once.
+  const tries = asOfMs === undefined || line.evidence.root === null ? [asOfMs] : [undefined, asOfMs]
   for (const atMs of tries) {
     const query = await open(atMs)
     const days = await dayLeaves(deps, query)

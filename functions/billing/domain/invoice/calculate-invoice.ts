@@ -4,7 +4,7 @@ import { formatInstant } from '../calendar.ts'
 import { type Currency, isStatable, type Money, minorDigits, money } from '../currency.ts'
 import type { Applied } from '../grant.ts'
 import { merkleRoot } from '../merkle.ts'
-import { fromScaled } from '../rational.ts'
+import { formatDecimal, fromScaled, type Rational } from '../rational.ts'
 import { burnMoney, type Paid } from './credits.ts'
 import { feeLines } from './fee-lines.ts'
 import {
@@ -193,7 +193,9 @@ function linesOf(input: InvoiceInput, rated: readonly RatedLine[], paid: readonl
 }
 
 /** The difference to what was billed; its amount was rounded where it came about, and is taken as it is. */
-function correctionLine({ invoiceId, line, amountMinor }: Correction, currency: Currency): RatedLine {
+function correctionLine(correction: Correction, currency: Currency): RatedLine {
+  const { invoiceId, line, amountMinor, billedMinor, evidence } = correction
+  const exact = (minor: bigint): Rational => fromScaled(minor, minorDigits(currency))
   const period = { fromMs: Date.parse(line.servicePeriod.from), toMs: Date.parse(line.servicePeriod.to) }
   return {
     lineKey: lineKeyOf('correction', invoiceId, line.lineKey, period),
@@ -208,15 +210,18 @@ function correctionLine({ invoiceId, line, amountMinor }: Correction, currency: 
     included: '0',
     granted: '0',
     billedQuantity: '0',
-    components: [],
+    components: [
+      { kind: 'now', amount: formatDecimal(exact(billedMinor + amountMinor)) },
+      { kind: 'billed', amount: formatDecimal(exact(-billedMinor)) },
+    ],
     adjustments: NO_ADJUSTMENTS,
-    exact: wireFraction(fromScaled(amountMinor, minorDigits(currency))),
+    exact: wireFraction(exact(amountMinor)),
     minor: amountMinor,
     parent: null,
     taxCategory: line.taxCategory,
     corrects: { invoiceId, lineId: line.lineId, lineKey: line.lineKey },
     isFee: line.isFee,
-    evidence: { events: 0, root: null },
+    evidence,
   }
 }
 

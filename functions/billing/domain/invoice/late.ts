@@ -24,6 +24,7 @@ export function correctionsFor(
 ): Correction[] {
   const billed = billedLines(closed, others)
   const due = new Map(now.map((line) => [line.lineKey, chargedLine(closed.invoiceId, line)]))
+  const evidence = new Map(now.map((line) => [line.lineKey, line.evidence]))
   return [...new Set([...billed.keys(), ...due.keys()])].sort().flatMap((lineKey) => {
     const before = billed.get(lineKey)
     const after = due.get(lineKey)
@@ -31,7 +32,15 @@ export function correctionsFor(
     const known = after ?? before
     if (amountMinor === 0n || known === undefined) return []
     const { minor: _minor, ...line } = after ?? { ...known, quantity: '0' }
-    return [{ invoiceId: closed.invoiceId, line, amountMinor }]
+    return [
+      {
+        invoiceId: closed.invoiceId,
+        line,
+        amountMinor,
+        billedMinor: before?.minor ?? 0n,
+        evidence: evidence.get(lineKey) ?? { events: 0, root: null },
+      },
+    ]
   })
 }
 

@@ -42,6 +42,10 @@ export type Correction = {
   /** The line it corrects, as it would be now. */
   readonly line: CorrectedLine
   readonly amountMinor: bigint
+  /** What was billed for the line before. */
+  readonly billedMinor: bigint
+  /** Of the line as it would be now. */
+  readonly evidence: { readonly events: number; readonly root: string | null }
 }
 
 export type CorrectedLine = {

@@ -65,7 +65,6 @@ function partLines(rated: RatedPart, currency: Currency): RatedLine[] {
     group: group.group,
     quantity: formatDecimal(group.quantity ?? ZERO),
     billedQuantity: formatDecimal(billed[index] ?? ZERO),
-    components: [],
     minor: shares[index] ?? 0n,
     parent: { lineKey: whole.lineKey, minor },
     evidence: { events: group.events, root: group.root },

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { monthOf } from '../../../../functions/billing/domain/calendar.ts'
 import { toMinor } from '../../../../functions/billing/domain/currency.ts'
+import { formulaOf } from '../../../../functions/billing/domain/invoice/explain-line.ts'
 import { add, decimal, multiply, rational, ZERO } from '../../../../functions/billing/domain/rational.ts'
 import type { Subscription } from '../../../../functions/billing/domain/subscription.ts'
 import { periodAt, segmentsOf } from '../../../../functions/billing/domain/subscription-phases.ts'
@@ -69,6 +70,32 @@ describe('what adds up', () => {
       ),
       cases(200),
     )
+  })
+
+  test("a group's line still says by which tiers the price of all groups came about", () => {
+    const tiers = [
+      { up_to: '1', unit_amount: '3', flat_amount: '1' },
+      { up_to: null, unit_amount: '2' },
+    ]
+    const price = aPrice({
+      ...{ meter: 'llm_tokens_in', model: 'graduated', groupBy: ['model'] },
+      parameters: { tiers, convert: { divide_by: '1000000' } },
+    })
+    const rows = ['a', 'b'].map((model) => used('1000000', { model }))
+    const { draft } = invoice(input(wholeMonth(aPlan({ prices: [price] })), () => rows))
+    const lines = draft.lines.filter(({ kind }) => kind === 'usage')
+    expect(lines).toHaveLength(2)
+    for (const line of lines) {
+      expect(line).toMatchObject({ amount: { minor: 300 }, exact: { n: '6', d: '1' } })
+      expect(line.components).toEqual([
+        { tier: 1, kind: 'unit', quantity: '1', amount: '3' },
+        { tier: 1, kind: 'flat', amount: '1' },
+        { tier: 2, kind: 'unit', quantity: '1', amount: '2' },
+      ])
+      expect(formulaOf(line, price).text).toBe(
+        '1000000 of llm_tokens_in, in run, is 1 billed; graduated gives 6/1 for all groups, rounded once: 6.00, of which this group has 3.00 USD',
+      )
+    }
   })
 
   test('any plan flips cost the time-weighted sum of the plans, within a minor unit for each proration line', () => {
