@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Credentials } from '#local/stack/api-client.ts'
+import { run } from '../../scripts/energent.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { deletionsOf, hashOf } from './purge-traces.ts'
 import { control, eventually, startTestStack, type TestStack } from './test-stack.ts'
 
@@ -9,10 +11,11 @@ const PATH = `/v1/tenants/${TENANT}`
 const HOUR = 3_600
 const DAY = 24 * HOUR
 
+const folder = temporaryFolder()
 let stack: TestStack
 let [ada, grace] = ['', '']
 beforeAll(async () => {
-  stack = await startTestStack('--no-seed')
+  stack = await startTestStack('--no-seed', '--data', folder)
 }, 60_000)
 afterAll(() => stack.close())
 
@@ -102,6 +105,22 @@ function decoded(value: unknown): string {
   return Object.values(value).map(decoded).join(' ')
 }
 
+/** What the operator's check says of the audit of a tenant, gone or not. */
+async function auditOf(tenantId: string) {
+  const out: string[] = []
+  const args = ['audit-verify', '--tenant', tenantId, '--json', '--stack', '--data', folder]
+  const say = { out: (line: string) => void out.push(line), err: (line: string) => void out.push(line) }
+  const code = await run(args, { env: {}, ...say })
+  const report = JSON.parse(out.join('\n')) as {
+    chains: { waiting: number; faults: string[] }[]
+  }
+  return {
+    code,
+    faults: report.chains.flatMap(({ faults }) => faults),
+    waiting: report.chains.map(({ waiting }) => waiting),
+  }
+}
+
 /** What may stay, as docs/deletion.md has it. */
 const STAYS = [
   `tombstones/${TENANT}`,
@@ -155,6 +174,7 @@ test('a purge leaves nothing but tombstone, certificate, audit and the legal cop
   await signIn()
   const left = (await traces()).filter((trace) => !STAYS.some((path) => trace.startsWith(path)))
   expect(left).toEqual([])
+  expect(await auditOf(TENANT)).toEqual({ code: 0, faults: [], waiting: [0, 0] })
 
   const again = await call('POST', '/v1/tenants', ada, {
     tenantId: TENANT,
