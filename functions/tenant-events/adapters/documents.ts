@@ -118,8 +118,10 @@ const request = z.object({
   mode: z.enum(SUSPENSION_MODES).optional(),
   reason: z.string().optional(),
   graceDays: count.optional(),
+  approvals: z.array(z.object({ approver: z.string(), atMs: count })).optional(),
   export: z.boolean().optional(),
   scope: z.string().optional(),
+  backTo: z.enum(['ACTIVE', 'SUSPENDED']).optional(),
 })
 
 /** `tenants/{tenantId}/lifecycle_operations/{operationId}`, as it is stored. */

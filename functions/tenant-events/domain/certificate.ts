@@ -49,7 +49,10 @@ export function deletionCertificate(
     operationId: operation.operationId,
     purgeStartedAt: isoOf(operation.startedAtMs),
     issuedAt: isoOf(nowMs),
-    approvals: tenant.purgeApprovals.map(({ approver, atMs }) => ({ approver, at: isoOf(atMs) })),
+    approvals: (operation.request.approvals ?? []).map(({ approver, atMs }) => ({
+      approver,
+      at: isoOf(atMs),
+    })),
     erased: {
       counts,
       sha256: digestOf(counts),

@@ -91,6 +91,8 @@ export type OperationRequest = {
   readonly scope?: string | undefined
   /** Of an offboarding that is cancelled: the state that it leads back to. */
   readonly backTo?: 'ACTIVE' | 'SUSPENDED' | undefined
+  /** Of a purge: who agreed to it. None, when the end of grace began it. */
+  readonly approvals?: readonly { readonly approver: string; readonly atMs: number }[] | undefined
 }
 
 /** Queued: accepted, and waiting for another. Scheduled: begun, and waiting for its day. */

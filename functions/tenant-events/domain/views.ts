@@ -127,13 +127,15 @@ export function operatorTenantView(tenant: Tenant): OperatorTenantView {
 /** Tenants see no text of an error: it quotes the words of the cluster, or of somebody else inside. */
 export function operationView(operation: Operation, audience: Audience = 'tenant'): OperationView {
   const { failure } = operation
+  // Who approved is the certificate's to say, to operators.
+  const { approvals: _approvals, ...request } = operation.request
   const steps = stepsOf(operation).map((step) => stepView(operation, step, audience))
   return {
     operationId: operation.operationId,
     tenantId: operation.tenantId,
     kind: operation.kind,
     status: operation.status,
-    request: operation.request,
+    request,
     steps,
     progress: { done: steps.filter(({ status }) => status === 'done').length, total: steps.length },
     failure:

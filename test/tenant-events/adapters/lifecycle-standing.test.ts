@@ -105,6 +105,20 @@ describe.each([
     }
   })
 
+  test('keeps what was ordered as it was ordered, with who agreed to it', async () => {
+    const { store } = open()
+    await created(store)
+    const request: Operation['request'] = {
+      ...{ toTier: 'basic', effective: 'now', mode: 'soft', reason: 'why', graceDays: 3, export: true },
+      ...{ scope: 'all', backTo: 'SUSPENDED', approvals: [{ approver: 'ada', atMs: 1 }] },
+    }
+    await store.changeStanding(CTX, undefined, undefined, ({ tenant }) => {
+      const { operation, ...next } = waiting(tenant, 'op_2')
+      return ok({ value: 0, ...next, operations: [{ ...operation, request }] })
+    })
+    expect((await store.findOperation(CTX, 'op_2'))?.request).toEqual(request)
+  })
+
   // With its claim taken nobody looks again.
   test('answers a claim with its first answer, also where nothing changed', async () => {
     const { store } = open()

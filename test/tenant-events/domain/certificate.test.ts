@@ -21,15 +21,14 @@ const NOW_MS = Date.parse('2026-12-23T09:00:00Z')
 function aTenant(): Tenant {
   const requested = requestTenant(aRequest(), { exists: false, tombstone: false }, 0)
   if (!requested.ok) throw new Error(requested.code)
-  const approvals = ['a1', 'b2'].map((approver) => ({ approver, atMs: 1_000, reason: 'contract ended' }))
-  return { ...requested.value, state: 'PURGING', purgeApprovals: approvals }
+  return { ...requested.value, state: 'PURGING' }
 }
 
 function aPurge({ desired, tenantId }: Tenant): Operation {
   const inputs = {
     kind: 'purge',
     desired,
-    request: {},
+    request: { approvals: ['a1', 'b2'].map((approver) => ({ approver, atMs: 1_000 })) },
     from: { tier: 'standard', state: 'GRACE' },
   } as const
   const begun = newOperation({ ...inputs, operationId: 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA', tenantId }, 0)

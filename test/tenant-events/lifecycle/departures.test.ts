@@ -135,8 +135,13 @@ describe('a purge', () => {
     expect(ordered(machine, COMMANDS.purge).operationId).toBeNull()
     expect(machine.order(COMMANDS.purge)).toMatchObject({ code: 'purge.same_approver' })
     expect(machine.tenant.state).toBe('ACTIVE')
-    ordered(machine, { ...COMMANDS.purge, approver: 'ada' })
+    const { operationId } = ordered(machine, { ...COMMANDS.purge, approver: 'ada' })
     expect(machine.tenant).toMatchObject({ state: 'PURGING', purgeApprovals: [] })
+    // For the certificate: who agreed is a part of the order, for good.
+    expect(machine.operations.get(operationId ?? '')?.request.approvals).toMatchObject([
+      { approver: COMMANDS.purge.approver },
+      { approver: 'ada' },
+    ])
     expect(machine.facts.at(-1)).toMatchObject({ kind: 'purge-started', state: 'PURGING' })
   })
 

@@ -31,7 +31,12 @@ export function purge({ draft, command, verdict, options }: Asked<'purge'>): Res
   }
   const agreed = withTenant(draft, { purgeApprovals: [] })
   if (verdict === 'cancel') return ok(neverBegun(agreed, options))
-  return ok(order(agreed, 'purge', { reason }, options))
+  // Kept with the order: the certificate says who agreed, a month after the tenant's own list is empty.
+  const approvals = [...valid, { approver, atMs: options.nowMs }].map(({ approver, atMs }) => ({
+    approver,
+    atMs,
+  }))
+  return ok(order(agreed, 'purge', { reason, approvals }, options))
 }
 
 /** Why nobody may purge the tenant now. */

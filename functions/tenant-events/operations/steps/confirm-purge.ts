@@ -5,16 +5,16 @@ import { nothingToUndo, type Step } from './step.ts'
  * commands; a legal hold that came in the same moment still stops the work before anything is gone.
  */
 export const confirmPurge: Step = {
-  run: async ({ tenant }) => {
+  run: async ({ operation, tenant }) => {
     if (tenant.legalHold !== null) {
       const text = 'the tenant is under legal hold'
       return { kind: 'failed', failure: { kind: 'refused', code: 'tenant.legal_hold', text } }
     }
-    const { export: delivered, purgeApprovals } = tenant
+    const { export: delivered } = tenant
     return {
       kind: 'done',
       evidence: {
-        approvals: `${purgeApprovals.length}`,
+        approvals: `${operation.request.approvals?.length ?? 0}`,
         export: delivered === null ? 'waived' : delivered.sha256,
       },
     }
