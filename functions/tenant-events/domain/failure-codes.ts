@@ -45,6 +45,10 @@ export const FAILURE_CODES = {
     'If it stays, find the webhook or controller that changes our objects.',
   ),
   'cluster.namespace_terminating': help('The namespace is being deleted.', NOTHING),
+  'cluster.namespace_missing': help(
+    'Somebody deleted the namespace of the tenant, with its data.',
+    'Find out who. Reconcile the tenant, which makes the namespace anew, restore its backup, then order the change anew.',
+  ),
   'cluster.namespace_foreign': help(
     'A namespace of the name wanted exists and does not carry our labels; it is left alone.',
     'Find out whose it is. Remove it, or choose another tenant id.',

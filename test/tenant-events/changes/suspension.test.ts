@@ -223,3 +223,20 @@ function objectsOf(life: Life): Record<string, unknown> {
   const ours = [...life.world.cluster.objects].filter(([path]) => !path.startsWith('Pod/'))
   return Object.fromEntries(ours.map(([path, { body }]) => [path, body['spec'] ?? body['data'] ?? {}]))
 }
+
+test('a suspension whose namespace somebody deletes leads back by a resumption and a reconciliation', async () => {
+  const life = await aLife()
+  const { objects } = life.world.cluster
+  await life.order(suspend('hard'))
+  for (const path of objects.keys()) if (path.split('/')[1] === NAMESPACE) objects.delete(path)
+  objects.delete(`Namespace//${NAMESPACE}`)
+  await life.pass(5 * MINUTE_MS)
+  expect(life.tenant().state).toBe('SUSPENDING')
+  await life.order(resume)
+  await life.order({ name: 'reconcile' })
+  await life.pass(60 * MINUTE_MS)
+  expect(life.tenant()).toMatchObject({ state: 'SUSPENDED', op: null })
+  await life.order(resume)
+  await life.pass(5 * MINUTE_MS)
+  expect(shows(life)).toEqual(WORKING)
+})

@@ -383,3 +383,29 @@ test.each([
     }
   },
 )
+
+test.each(['before', 'after'] as const)(
+  'a tier change whose namespace somebody deletes %s its limits ends, and a reconciliation makes it anew',
+  async (moment) => {
+    const life = await aLife('standard')
+    const { objects } = life.world.cluster
+    const wipe = () => {
+      for (const path of objects.keys()) if (path.split('/')[1] === NAMESPACE) objects.delete(path)
+      objects.delete(`Namespace//${NAMESPACE}`)
+    }
+    if (moment === 'before') wipe()
+    const operationId = await ordered(life, change('premium'))
+    let wiped = moment === 'before'
+    life.world.cluster.fail = (call) => {
+      // The first that the step after the limits asks for.
+      if (!wiped && call.includes('PersistentVolumeClaim')) wipe()
+      wiped ||= call.includes('PersistentVolumeClaim')
+      return undefined
+    }
+    await ordered(life, { name: 'reconcile', scope: undefined })
+    await life.pass(60 * MINUTE_MS)
+    expect(life.operation(operationId)).toMatchObject({ status: 'failed' })
+    expect(has(life)).toEqual(allOf('standard'))
+    expect(life.facts()).toEqual(['tier-change-failed', 'drift-detected'])
+  },
+)

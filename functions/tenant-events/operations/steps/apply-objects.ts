@@ -6,6 +6,7 @@ import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import type { Tenant } from '../../domain/tenant.ts'
 import type { ClusterAnswer, ClusterKind, LiveObject } from '../../ports/cluster.ts'
+import { undoAtHome } from './home.ts'
 import type { Step, StepWork } from './step.ts'
 
 /**
@@ -39,7 +40,7 @@ export function applying(
 ): Step {
   return {
     run: (work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended }))),
-    undo: (work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended: !suspended }))),
+    undo: undoAtHome((work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended: !suspended })))),
   }
 }
 

@@ -7,6 +7,7 @@ import { moveVolume, type Volume, volumeOf } from '../../domain/volume.ts'
 import type { LiveObject } from '../../ports/cluster.ts'
 import { tierBefore } from './apply-limits.ts'
 import { applyObjects, clusterSpecOf, kindOf } from './apply-objects.ts'
+import { undoAtHome } from './home.ts'
 import type { Step, StepWork } from './step.ts'
 
 /**
@@ -17,7 +18,7 @@ import type { Step, StepWork } from './step.ts'
  */
 export const fitStorage: Step = {
   run: (work) => resize(work, work.operation.desired.tier, TOO_FULL),
-  undo: (work) => resize(work, tierBefore(work)),
+  undo: undoAtHome((work) => resize(work, tierBefore(work))),
 }
 
 /** Why a tenant must stay in its tier: what it stores, as far as anybody knows, is more than the other holds. */

@@ -3,6 +3,7 @@ import { computeQuota, PLATFORM_CLASS } from '../../domain/kubernetes-objects.ts
 import { releaseObject } from '../../domain/kubernetes-workloads.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import { applying, applyObjects, clusterSpecOf } from './apply-objects.ts'
+import { undoAtHome } from './home.ts'
 import type { Step, StepWork } from './step.ts'
 import { stopPods } from './stop-pods.ts'
 
@@ -20,7 +21,7 @@ export const freezePods: Step = applying((spec) => [computeQuota(spec)], true)
  */
 export const stopTenantPods: Step = {
   run: (work) => stop(work, work.operation.request.mode === 'hard' ? 1 : undefined),
-  undo: (work) => applyObjects(work, [releaseObject(clusterSpecOf(work))]),
+  undo: undoAtHome((work) => applyObjects(work, [releaseObject(clusterSpecOf(work))])),
 }
 
 /** S04: nothing leaves the tenant's namespace any more. */
@@ -35,7 +36,7 @@ export const thawPods: Step = applying((spec) => [computeQuota(spec)], false)
 /** Resuming: Flux scales the workloads up again. Undone, they are stopped as a hard suspension stops them. */
 export const restartWorkloads: Step = {
   run: (work) => applyObjects(work, [releaseObject(clusterSpecOf(work))]),
-  undo: (work) => stop(work, 1),
+  undo: undoAtHome((work) => stop(work, 1)),
 }
 
 async function stop(work: StepWork, graceSeconds: number | undefined): Promise<StepOutcome> {
