@@ -5,8 +5,12 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 
 const BLOCK = 512
+// What stands beside the folders, without being listed in the manifest; nothing else may be there.
+const BESIDE = ['README.txt', 'keys.json', 'manifest.json', 'signature.json']
 const found = new Map()
 const kept = {}
+const names = new Set()
+let strange = false
 let rest = Buffer.alloc(0)
 let file
 
@@ -21,6 +25,9 @@ function take(bytes) {
       const path = header.toString('utf8', 0, 100).replace(/\0.*$/s, '')
       if (path === '') continue
       const size = Number.parseInt(header.toString('latin1', 124, 135), 8)
+      // Of two files of one name nobody knows which is unpacked.
+      if (names.has(path)) strange = true
+      names.add(path)
       file = {
         name: path.slice(path.indexOf('/') + 1),
         size,
@@ -58,8 +65,14 @@ const signed =
     { key: createPublicKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' },
     Buffer.from(value, 'base64url'),
   )
+const folder = `energent-${manifest.tenantId}/`
+const expected = new Set([...BESIDE, ...manifest.members.map(({ path }) => path)])
+for (const name of names) {
+  if (!name.startsWith(folder) || !expected.has(name.slice(folder.length))) strange = true
+}
 const whole =
   manifest.type === 'energent.export/1' &&
+  !strange &&
   manifest.members.length === found.size &&
   manifest.members.every(({ path, sha256, bytes }) => {
     const one = found.get(path)

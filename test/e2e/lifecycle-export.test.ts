@@ -88,4 +88,16 @@ test('a tenant’s data leaves as one archive that unpacks anywhere and verifies
   const damaged = Buffer.from(gunzipSync(archive))
   damaged.write('X', damaged.indexOf('"clientId"') + 1)
   expect(verified(gzipSync(damaged)).status).toBe(1)
+  // A file that nobody signed for, or one of a name that is there already.
+  for (const name of ['energent-acme/read-me-first.html', 'elsewhere/auth/clients-00001.ndjson', undefined]) {
+    expect(verified(gzipSync(withOneMore(gunzipSync(archive), name))).status).toBe(1)
+  }
 }, 90_000)
+
+/** The archive with its first file once more in front, under another name if one is given. */
+function withOneMore(tar: Buffer, name: string | undefined): Buffer {
+  const size = Number.parseInt(tar.toString('latin1', 124, 135), 8)
+  const first = Buffer.from(tar.subarray(0, 512 + Math.ceil(size / 512) * 512))
+  if (name !== undefined) first.fill(0, 0, 100).write(name)
+  return Buffer.concat([first, tar])
+}
