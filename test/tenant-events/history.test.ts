@@ -126,7 +126,8 @@ describe('the operations', () => {
 
     expect(one).toEqual(all)
     expect(all.map(({ kind }) => kind).at(-1)).toBe('provision')
-    expect(all[0]).toMatchObject({ progress: { done: 0 }, request: {} })
+    // It had nothing to do, and does not look as if it had not begun.
+    expect(all[0]).toMatchObject({ status: 'succeeded', steps: [], progress: { done: 0, total: 0 } })
   })
 })
 

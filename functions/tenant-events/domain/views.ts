@@ -129,7 +129,7 @@ export function operationView(operation: Operation, audience: Audience = 'tenant
   const { failure } = operation
   // Who approved is the certificate's to say, to operators.
   const { approvals: _approvals, ...request } = operation.request
-  const steps = stepsOf(operation).map((step) => stepView(operation, step, audience))
+  const steps = plannedSteps(operation).map((step) => stepView(operation, step, audience))
   return {
     operationId: operation.operationId,
     tenantId: operation.tenantId,
@@ -152,6 +152,12 @@ export function operationView(operation: Operation, audience: Audience = 'tenant
     resumesAt: isoOf(operation.resumeAtMs),
     endedAt: isoOf(operation.endedAtMs),
   }
+}
+
+/** None of one that had nothing to do: it would show as done with every step still before it. */
+function plannedSteps(operation: Operation): readonly PlannedStep[] {
+  const hadNothingToDo = operation.status === 'succeeded' && Object.keys(operation.steps).length === 0
+  return hadNothingToDo ? [] : stepsOf(operation)
 }
 
 /** The longest text of an error that is shown. */
