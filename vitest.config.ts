@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
  * Stories that take ten seconds and more each: `npm run test:long` plays them, and CI with it, so that
  * `npm test` stays short. `LONG` or a choice of engines lets them in.
  */
-const LONG_STORIES = [
+export const LONG_STORIES = [
   'test/e2e/lifecycle-export.test.ts',
   'test/e2e/lifecycle-purge.test.ts',
   'test/billing/close.test.ts',
@@ -12,6 +12,9 @@ const LONG_STORIES = [
   'test/billing/heavy-reads.test.ts',
   'test/e2e/damage.test.ts',
   'test/e2e/kill.test.ts',
+  'test/e2e/lifecycle-changes.test.ts',
+  'test/e2e/start.test.ts',
+  'test/exactly-once/poison.test.ts',
   'test/isolation/sequences.test.ts',
   'test/observability/stack.test.ts',
   'test/simulation/mutants.test.ts',

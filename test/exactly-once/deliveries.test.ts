@@ -42,7 +42,7 @@ const MUTANTS: Record<string, (deps: BillingDeps) => BillingDeps> = {
 test.each(Object.entries(MUTANTS))(
   'a handler %s is noticed',
   async (_what, mutate) => {
-    const outcome = await runDeliveries({ deliveries: 600, seed: 7, mutate })
+    const outcome = await runDeliveries({ deliveries: 1_200, seed: 7, mutate })
 
     expect(outcome.lost + outcome.double).toBeGreaterThan(0)
   },
