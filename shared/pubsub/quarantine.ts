@@ -3,7 +3,7 @@ import type { Group } from '../catalogue/functions.ts'
 import type { SystemFirestore } from '../firestore/system.ts'
 import type { Tombstones } from '../firestore/tombstones.ts'
 import { removed } from '../firestore/values.ts'
-import { type Ids, parseTenantId, sha256Hex } from '../ids.ts'
+import { type Ids, parseTenantId, sha256Hex, type TenantId } from '../ids.ts'
 import { parser } from '../json.ts'
 import type { RefusalCode } from '../refusals.ts'
 
@@ -49,6 +49,27 @@ export function quarantineOf(group: Group): string {
   return `${group}_quarantine`
 }
 
+/** What is in quarantine about a tenant: what proved to be its own, and what nobody could prove and names it. */
+export function quarantinedOf(tenantId: TenantId) {
+  return [[['tenantId', '==', tenantId]], [['claims', 'array-contains', tenantId]]] as const
+}
+
+/** As many tenants as one message may be about; whoever names more means none of them. */
+const MOST_CLAIMS = 20
+const NAMED = /"tenant_?id"\s*:\s*"([^"]{1,64})"|tenants\/([a-z0-9-]{1,64})/gi
+
+/**
+ * The tenants that a message names and that nobody could prove: with their data it has to go. It may be no
+ * JSON, so its text is looked through. What proved whose it is has no claims; no other tenant's end erases it.
+ */
+function claimsOf({ tenantId, origin, payload }: Quarantined): readonly TenantId[] {
+  if (tenantId !== undefined) return []
+  const text = new TextDecoder().decode(payload.subarray(0, PART_BYTES))
+  const named = [...text.matchAll(NAMED)].map(([, member, path]) => member ?? path)
+  const parsed = [origin?.attributes['tenantid'], ...named].map(parseTenantId)
+  return [...new Set(parsed.flatMap((one) => (one.ok ? [one.value] : [])))].slice(0, MOST_CLAIMS)
+}
+
 /** Where the payload of an entry goes on; part 0 is in the entry itself. */
 export function partId(id: string, part: number): string {
   return part === 0 ? id : `${id}_${part}`
@@ -71,8 +92,11 @@ export function firestoreQuarantine(
   return {
     put: async (entry) => {
       const { id, payload, atMs, tenantId } = entry
+      const claims = claimsOf(entry)
       const named = parseTenantId(tenantId ?? entry.origin?.attributes['tenantid'])
-      if (named.ok && (await purged.has(named.value))) return
+      const about = named.ok ? [named.value] : claims
+      const gone = await Promise.all(about.map((one) => purged.has(one)))
+      if (gone.length > 0 && gone.every(Boolean)) return
       const parts = Math.max(1, Math.ceil(payload.length / PART_BYTES))
       // The entry comes last: whoever finds it finds all of it.
       for (let part = 1; part < parts; part += 1) {
@@ -82,6 +106,7 @@ export function firestoreQuarantine(
           atMs,
           payload: bytes,
           ...(tenantId === undefined ? {} : { tenantId }),
+          ...(claims.length === 0 ? {} : { claims }),
         }
         await create(partId(id, part), fields, atMs)
       }
@@ -91,9 +116,12 @@ export function firestoreQuarantine(
   }
 }
 
-function fieldsOf({ id: _id, payload, origin, ...entry }: Quarantined): Record<string, unknown> {
+function fieldsOf(quarantined: Quarantined): Record<string, unknown> {
+  const { id: _id, payload, origin, ...entry } = quarantined
+  const claims = claimsOf(quarantined)
   return {
     ...entry,
+    ...(claims.length === 0 ? {} : { claims }),
     ...originFields(origin),
     payload: payload.subarray(0, PART_BYTES),
     payloadBytes: payload.length,

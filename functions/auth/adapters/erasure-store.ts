@@ -7,6 +7,7 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId, type Ids, type TenantId } from '#shared/ids.ts'
 import { type Parse, parser } from '#shared/json.ts'
+import { quarantinedOf } from '#shared/pubsub/quarantine.ts'
 import { ok } from '#shared/result.ts'
 import { parseTenantAuthState } from '../domain/tenant-state.ts'
 import type { ErasureStore } from '../ports/erasure.ts'
@@ -126,14 +127,17 @@ async function eraseNamed(
   tenantId: TenantId,
   nowMs: number,
 ): Promise<boolean> {
-  const where = [['tenantId', '==', tenantId]] as const
-  const found = await system.list(collection, { where, limit: AT_ONCE }, anything)
-  if (found.length === 0) return false
-  await system.commit(
-    found.map((doc) => system.delete(collection, doc)),
-    ids.uuid(nowMs),
-  )
-  return true
+  // Nothing else has claims, and nothing of it is found by them.
+  for (const where of quarantinedOf(tenantId)) {
+    const found = await system.list(collection, { where, limit: AT_ONCE }, anything)
+    if (found.length === 0) continue
+    await system.commit(
+      found.map((doc) => system.delete(collection, doc)),
+      ids.uuid(nowMs),
+    )
+    return true
+  }
+  return false
 }
 
 function answerOf(

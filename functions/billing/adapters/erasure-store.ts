@@ -7,6 +7,7 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { hashedId, type Ids, type TenantId } from '#shared/ids.ts'
 import { asRecord, type Parse, parser } from '#shared/json.ts'
+import { quarantinedOf } from '#shared/pubsub/quarantine.ts'
 import { ok } from '#shared/result.ts'
 import { parseProjection } from '../domain/tenant-projection.ts'
 import type { Erasure, ErasureStore } from '../ports/erasure.ts'
@@ -165,14 +166,16 @@ async function eraseQuarantined(
   tenantId: TenantId,
   nowMs: number,
 ): Promise<boolean> {
-  const where = [['tenantId', '==', tenantId]] as const
-  const found = await system.list(QUARANTINE, { where, limit: AT_ONCE }, anything)
-  if (found.length === 0) return false
-  await system.commit(
-    found.map((doc) => system.delete(QUARANTINE, doc)),
-    ids.uuid(nowMs),
-  )
-  return true
+  for (const where of quarantinedOf(tenantId)) {
+    const found = await system.list(QUARANTINE, { where, limit: AT_ONCE }, anything)
+    if (found.length === 0) continue
+    await system.commit(
+      found.map((doc) => system.delete(QUARANTINE, doc)),
+      ids.uuid(nowMs),
+    )
+    return true
+  }
+  return false
 }
 
 /**

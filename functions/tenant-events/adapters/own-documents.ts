@@ -7,6 +7,7 @@ import type { SystemFirestore } from '#shared/firestore/system.ts'
 import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { Ids, TenantId } from '#shared/ids.ts'
 import { asRecord, type Parse, parser } from '#shared/json.ts'
+import { quarantinedOf } from '#shared/pubsub/quarantine.ts'
 import { ok } from '#shared/result.ts'
 import { auditSource, documentsSource } from '#shared/tenant-export.ts'
 import type { OwnDocuments } from '../ports/purge.ts'
@@ -102,8 +103,11 @@ async function eraseBeside(
   collection: (typeof BESIDE)[number],
   tenantId: TenantId,
 ): Promise<number> {
-  const where = [['tenantId', '==', tenantId]] as const
-  const found = await system.list(collection, { where, limit: AT_ONCE }, anything)
+  const [own, claimed] = quarantinedOf(tenantId)
+  const list = (where: typeof own | typeof claimed) =>
+    system.list(collection, { where, limit: AT_ONCE }, anything)
+  const proven = await list(own)
+  const found = proven.length > 0 ? proven : await list(claimed)
   if (found.length === 0) return 0
   const writes = found.map((doc) => system.delete(collection, doc))
   const { kind } = await system.commit(writes, ids.uuid(clock.now()))

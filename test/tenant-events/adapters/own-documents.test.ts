@@ -7,6 +7,7 @@ import { systemFirestore } from '#shared/firestore/system.ts'
 import { type TenantFirestore, tenantFirestore } from '#shared/firestore/tenant-store.ts'
 import { systemIds, type TenantId } from '#shared/ids.ts'
 import { silentLogger } from '#shared/log.ts'
+import { firestoreQuarantine } from '#shared/pubsub/quarantine.ts'
 import { ok } from '#shared/result.ts'
 import { firestoreOwnDocuments } from '../../../functions/tenant-events/adapters/own-documents.ts'
 import { manualClockAt } from '../messages.ts'
@@ -33,6 +34,8 @@ function tenantsOf(group: Group): TenantFirestore {
   const outbox = createOutbox({ group, system, publisher, clock, log: silentLogger })
   return tenantFirestore({ database, group, clock, ids: systemIds, outbox })
 }
+
+const ORIGIN = { messageId: 'm', traceId: 't', orderingKey: '' }
 
 const documents = () =>
   firestoreOwnDocuments({
@@ -65,6 +68,37 @@ test('counts what anybody keeps below a tenant, also what lies below documents t
     'billing_invoices/lines': 1,
   })
   expect(await documents().countLeft(contextOf(ACME), 'op_2')).toMatchObject({ lifecycle_operations: 1 })
+})
+
+test('erases what nobody could prove to be the tenant’s and names it, and nothing of who is proven', async () => {
+  const system = systemFirestore(database, 'lifecycle')
+  const purged = { has: async (tenantId: TenantId) => tenantId === 'gone-long-ago' }
+  const quarantine = firestoreQuarantine('lifecycle', system, systemIds, purged)
+  const put = (id: string, text: string, but: object = {}) =>
+    quarantine.put({
+      ...{ id, code: 'event.malformed', detail: '', subscription: 's', messageId: id, atMs: 1 },
+      payload: Buffer.from(text),
+      ...but,
+    })
+  const attributes = (tenantid: string) => ({ origin: { ...ORIGIN, attributes: { tenantid } } })
+  await put('cut-off', '{"tenantid":"acme","data":{"mail":"ada@acme.exam')
+  await put('by-subject', '{"subject":"tenants/acme","tenantid":"globex"}')
+  await put('by-attribute', 'broken', attributes('acme'))
+  await put('long', `{"tenantId": "acme", "x": "${'x'.repeat(600 * 1024)}"`)
+  await put('of-another', '{"subject":"tenants/globex","data":{"tenantId":"acme"}}', { tenantId: 'globex' })
+  await put('of-nobody', '{"tenantid":"acme-two"}')
+  await put('late', '{"tenantid":"gone-long-ago","mail":"ada@gone.example"}')
+
+  const counted: number[] = []
+  for (;;) {
+    const erased = await documents().eraseSome(contextOf(ACME), 'op_1')
+    if (Object.keys(erased).length === 0) break
+    counted.push(erased['lifecycle_quarantine'] ?? 0)
+  }
+
+  const left = await system.list('lifecycle_quarantine', { limit: 20 }, (raw) => ok(raw))
+  expect(left.map(({ id }) => id)).toEqual(['of-another', 'of-nobody'])
+  expect(counted).toEqual([5])
 })
 
 test('erases lifecycle’s own, some at a time, but for the operation that needs it, and no neighbour’s', async () => {
