@@ -8,8 +8,8 @@ export const BILLING_REFUSAL_HELP = {
     'Choose a plan of the tier, or change the tier first.',
   ),
   'plan.unavailable': help(
-    'No plan that is valid now is the default of the tenant’s tier.',
-    'An operator makes one with `isDefault`.',
+    'No listed plan that is valid now is the default of the tenant’s tier.',
+    'An operator makes one with `isDefault`, and not with `listed: false`.',
   ),
   'plan.version_conflict': help(
     'Versions of a plan are numbered without gaps and never changed: this number is not the next one.',

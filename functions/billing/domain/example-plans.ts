@@ -34,6 +34,7 @@ function examplePlan(
     tier,
     example: true,
     isDefault: true,
+    listed: true,
     validFromMs: 0,
     payment: 'invoiced',
     graceHours: 24,

@@ -61,6 +61,8 @@ const shape = {
   tier: z.enum(TIERS),
   example: z.boolean().default(false),
   isDefault: z.boolean().default(false),
+  // Also for the versions that were stored before there was such a thing.
+  listed: z.boolean().default(true),
   payment: z.enum(['invoiced', 'prepaid']).default('invoiced'),
   graceHours: z.number().int().min(0).max(72).default(24),
   late: z

@@ -56,6 +56,8 @@ export type PlanTerms = {
   readonly example: boolean
   /** A tenant of the tier begins on it, and moves to it with the tier. */
   readonly isDefault: boolean
+  /** Any tenant of the tier may choose it; one that is not is for those whom operators put on it. */
+  readonly listed: boolean
   /** From when subscriptions may begin on this version, in milliseconds. */
   readonly validFromMs: number
   /** `prepaid`: a change of plan is charged only as far as credit covers it. */
@@ -106,12 +108,12 @@ export function dimensionsPriced(prices: readonly Price[], meter: MeterId): stri
 }
 
 /**
- * The plan a subscription of a tier begins on: an operator's own before a shipped example, the one that
+ * The plan a subscription of a tier begins on, which is a listed one: an operator's own before a shipped example, the one that
  * became valid last before others. `candidates` are the versions that hold now.
  */
 export function defaultPlan(tier: Tier, candidates: readonly PlanVersion[]): PlanVersion | undefined {
   return candidates
-    .filter((plan) => plan.tier === tier && plan.isDefault)
+    .filter((plan) => plan.tier === tier && plan.isDefault && plan.listed)
     .sort(
       (left, right) =>
         Number(left.example) - Number(right.example) ||

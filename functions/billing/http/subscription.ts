@@ -2,6 +2,7 @@ import type { HandlersOf } from '#shared/http/edge.ts'
 import { checkIfMatch, revisionTag } from '#shared/http/etag.ts'
 import { claimOf } from '#shared/http/idempotency.ts'
 import type { TenantRequest } from '#shared/http/types.ts'
+import { PLATFORM_TENANT } from '#shared/ids.ts'
 import { parseJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { parseWantedChange, type WantedChange } from '../domain/change-plan.ts'
@@ -25,21 +26,23 @@ export function subscriptionHandlers(deps: BillingDeps): Handlers {
     changeSubscription: async (request) => {
       const wanted = await wantedOf(deps, request)
       if (!wanted.ok) return wanted
-      const { ctx, nowMs, signal } = request
       const claim = claimOf(request, wanted.value)
       if (!claim.ok) return claim
-      const asked = { ctx, nowMs, signal, wanted: wanted.value, claim: claim.value }
-      const changed = await changeSubscription(deps, asked)
+      const asked = askedBy(request, wanted.value)
+      const changed = await changeSubscription(deps, { ...asked, claim: claim.value })
       if (!changed.ok) return changed
       return ok({ status: 200, headers: { etag: revisionTag(changed.value.rev) }, json: changed.value })
     },
     previewSubscription: async (request) => {
       const wanted = await wantedOf(deps, request)
       if (!wanted.ok) return wanted
-      const { ctx, nowMs, signal } = request
-      return answerWith(await previewChange(deps, { ctx, nowMs, signal, wanted: wanted.value }))
+      return answerWith(await previewChange(deps, askedBy(request, wanted.value)))
     },
   }
+}
+
+function askedBy({ ctx, nowMs, signal, token }: TenantRequest, wanted: WantedChange) {
+  return { ctx, nowMs, signal, wanted, byOperator: token.claims.tenant === PLATFORM_TENANT }
 }
 
 /** `If-Match` and `rev` say the same: the revision that was read. The commit compares it once more. */

@@ -4,9 +4,10 @@ import { canonicalJson } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import { changePlan, effectiveMs, PLAN_CHANGE, type WantedChange } from '../domain/change-plan.ts'
+import { isOffered, staysOn } from '../domain/offer.ts'
 import type { PlanVersion } from '../domain/plan.ts'
 import type { Subscription } from '../domain/subscription.ts'
-import { periodAt } from '../domain/subscription-phases.ts'
+import { periodAt, termsAt } from '../domain/subscription-phases.ts'
 import { type SubscriptionView, viewOfSubscription } from '../domain/subscription-view.ts'
 import type { BillingDeps } from '../ports.ts'
 import { type InvoicePreview, previewLines } from './preview-lines.ts'
@@ -14,9 +15,14 @@ import { type InvoicePreview, previewLines } from './preview-lines.ts'
 type Asked = {
   readonly ctx: TenantContext
   readonly wanted: WantedChange
+  /** To operators every plan is for sale; to a tenant, those that are listed. */
+  readonly byOperator: boolean
   readonly nowMs: number
   readonly signal: AbortSignal
 }
+
+/** What is bought; `onlyToStay`: by a tenant that is on it already and by no other. */
+type Purchase = { readonly plan: PlanVersion; readonly onlyToStay: boolean }
 
 export type ChangedSubscription = SubscriptionView & {
   /** The invoice of the period that the change falls into; null where it is too much to compute at once. */
@@ -43,11 +49,11 @@ export async function changeSubscription(
   deps: Deps,
   asked: Asked & { readonly claim: Claim | undefined },
 ): Promise<Result<ChangedSubscription>> {
-  const { ctx, wanted, claim, nowMs } = asked
-  const plan = await planToBuy(deps, wanted, nowMs)
-  if (!plan.ok) return plan
+  const { ctx, claim, nowMs } = asked
+  const bought = await planToBuy(deps, asked)
+  if (!bought.ok) return bought
   const changed = await deps.subscriptions.amend(ctx, claim, (current) => {
-    const next = decide(current, plan.value, asked)
+    const next = decide(current, bought.value, asked)
     if (!next.ok) return next
     return ok(next.value === current ? {} : { subscription: next.value, audit: 'subscription.plan_changed' })
   })
@@ -59,10 +65,10 @@ export async function changeSubscription(
 
 /** The same without a write: what the change would make of the period that it falls into. */
 export async function previewChange(deps: Deps, asked: Asked): Promise<Result<ChangedSubscription>> {
-  const { ctx, wanted, nowMs } = asked
-  const plan = await planToBuy(deps, wanted, nowMs)
-  if (!plan.ok) return plan
-  const next = decide(await deps.subscriptions.find(ctx), plan.value, asked)
+  const { ctx, nowMs } = asked
+  const bought = await planToBuy(deps, asked)
+  if (!bought.ok) return bought
+  const next = decide(await deps.subscriptions.find(ctx), bought.value, asked)
   if (!next.ok) return next
   const preview = await previewOf(deps, asked, next.value)
   if (!preview.ok) return preview
@@ -71,30 +77,55 @@ export async function previewChange(deps: Deps, asked: Asked): Promise<Result<Ch
 
 function decide(
   current: Subscription | undefined,
-  plan: PlanVersion,
+  { plan, onlyToStay }: Purchase,
   { ctx, wanted, nowMs }: Asked,
 ): Result<Subscription> {
+  // It may have been moved since it was looked at.
+  if (onlyToStay && !staysOn(current, plan, wanted.effective, nowMs)) return noSuchPlan()
   // A revision is changed once: the same decision about it has the same name.
   const operationId = `${PLAN_CHANGE}${hashedId(ctx.tenantId, String(current?.rev ?? 0), canonicalJson(wanted))}`
   return changePlan(current, plan, wanted, { operationId, nowMs })
 }
 
-/** A plan that is sold, in the version that was asked for or the newest that is valid. */
+/**
+ * A plan that is sold, in the version that was asked for or the newest that is valid. One that a tenant may
+ * not choose is refused to it as one that does not exist is, before anything else is said of it; one that it
+ * is on it keeps, in that version.
+ */
 async function planToBuy(
-  deps: Pick<BillingDeps, 'plans'>,
-  { planId, planVersion }: WantedChange,
-  nowMs: number,
-): Promise<Result<PlanVersion>> {
+  deps: Pick<BillingDeps, 'plans' | 'subscriptions'>,
+  { ctx, wanted, byOperator, nowMs }: Asked,
+): Promise<Result<Purchase>> {
+  const { planId, planVersion, effective } = wanted
   const entry = await deps.plans.findEntry(planId)
-  const plan =
-    planVersion === undefined
-      ? await deps.plans.at(planId, nowMs)
-      : await deps.plans.find(planId, planVersion)
-  if (entry === undefined || plan === undefined) {
-    const hint = 'planId: there is no such plan, or no such version'
-    return refuse('subscription.invalid', hint, hint)
+  const newest = await deps.plans.at(planId, nowMs)
+  const named = planVersion === undefined ? newest : await deps.plans.find(planId, planVersion)
+  if (entry === undefined || named === undefined) return noSuchPlan()
+  const onlyToStay = !byOperator && !isOffered(named, newest)
+  let plan = named
+  if (onlyToStay) {
+    const current = await deps.subscriptions.find(ctx)
+    plan = planVersion === undefined ? ((await planHeld(deps, current, wanted, nowMs)) ?? named) : named
+    if (!staysOn(current, plan, effective, nowMs)) return noSuchPlan()
   }
-  return entry.retiredAtMs === null ? ok(plan) : refuse('plan.retired', planId)
+  return entry.retiredAtMs === null ? ok({ plan, onlyToStay }) : refuse('plan.retired', planId)
+}
+
+/** The version of the plan that a tenant has when the change would hold. */
+async function planHeld(
+  deps: Pick<BillingDeps, 'plans'>,
+  current: Subscription | undefined,
+  { planId, effective }: WantedChange,
+  nowMs: number,
+): Promise<PlanVersion | undefined> {
+  if (current === undefined) return undefined
+  const held = termsAt(current, effectiveMs(current, effective, nowMs))
+  return held.planId === planId ? deps.plans.find(planId, held.planVersion) : undefined
+}
+
+function noSuchPlan(): Result<never> {
+  const hint = 'planId: there is no such plan, or no such version'
+  return refuse('subscription.invalid', hint, hint)
 }
 
 function previewOf(deps: Deps, asked: Asked, subscription: Subscription): Promise<Result<InvoicePreview>> {

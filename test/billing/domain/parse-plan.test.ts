@@ -99,6 +99,7 @@ describe('plans', () => {
     [plan({}, { tier: ['basic', 'standard'] }), 'tier'],
     [plan({}, { planId: 'Team!' }), 'planId'],
     [plan({}, { example: true }), 'example'],
+    [plan({}, { listed: 'no' }), 'listed'],
     [plan({}, { graceHours: 73 }), 'graceHours'],
     [plan({}, { late: { policy: 'ignore', horizonDays: 1 } }), 'late'],
     [plan({}, { currency: 'EUR' }), 'EUR must be one of them'],
@@ -133,6 +134,16 @@ describe('plans', () => {
     expect(defaultPlan('basic', EXAMPLE_PLANS)?.planId).toBe('example-basic')
     expect(defaultPlan('basic', [...EXAMPLE_PLANS, own, newer])?.planId).toBe('newer')
     expect(defaultPlan('basic', [{ ...own, isDefault: false }])).toBeUndefined()
+  })
+
+  test('what is not listed is no tier’s default; what says nothing of it is listed', () => {
+    const [basic] = EXAMPLE_PLANS as readonly [PlanVersion]
+    const hidden = { ...basic, planId: 'hidden', example: false, listed: false, validFromMs: 9 }
+    expect(defaultPlan('basic', [...EXAMPLE_PLANS, hidden])?.planId).toBe('example-basic')
+    expect(defaultPlan('basic', [hidden])).toBeUndefined()
+    expect(parseWantedPlan(plan({}))).toMatchObject({ ok: true, value: { listed: true } })
+    const { listed: _listed, ...stored } = basic
+    expect(parsePlanVersion(stored)).toMatchObject({ ok: true, value: { listed: true } })
   })
 
   test('a plan is read in the one currency of a subscription, or not sold in it', () => {
