@@ -4,6 +4,8 @@ import { csvLine } from '../../functions/billing/domain/export/csv.ts'
 import { workUnits } from './support/contracts.ts'
 import { aSubscriptionCommand, aTenantFact, aUsageEvent, startWorld, type World } from './support/world.ts'
 
+const TENANT = '/v1/tenants/acme'
+
 describe('an export', () => {
   let world: World
   let written: Map<string, Buffer>
@@ -107,6 +109,58 @@ describe('an export', () => {
     expect(rows.filter(Boolean)).toHaveLength(job.rows)
   })
 
+  // After a rebill both the invoice that was taken back and the one in its place are in the export.
+  test.each([
+    ['voided', '0'],
+    ['paid and credited', '500'],
+  ])('adds up only the invoices that stand (%s), and its rows add up to it', async (_name, credit) => {
+    const finance = 'platform+platform:billing'
+    const asFinance = (path: string, body: object) =>
+      world.request({ method: 'POST', path, token: finance, body })
+    const sheet = { fees: [], prices: [] }
+    const plan = {
+      planId: 'free',
+      name: 'Free',
+      tier: 'standard',
+      currency: 'USD',
+      currencies: { USD: sheet },
+    }
+    expect((await asFinance('/v1/plans', plan)).status).toBe(201)
+    const body = { planId: 'free', effective: 'now' }
+    const path = `${TENANT}/subscription`
+    expect((await world.request({ method: 'PUT', path, token: finance, body })).status).toBe(200)
+    if (credit !== '0') {
+      const scope = { fees: true }
+      await asFinance(`${TENANT}/grants`, { amount: credit, currency: 'USD', reason: 'test', scope })
+    }
+    world.clock.set(Date.parse('2026-12-02T01:00:00Z'))
+    await world.rollUp()
+    await world.request({ method: 'POST', path: '/internal/close/run', body: {} })
+    await work()
+    const listed = await world.request({ path: '/v1/tenants/acme/invoices', token: 'acme' })
+    const [{ invoiceId }] = listed.json['items'] as [{ invoiceId: string }]
+    const order = { rev: 1, reason: 'test' }
+    if (credit === '0')
+      expect((await asFinance(`${TENANT}/invoices/${invoiceId}/void`, order)).status).toBe(200)
+    expect((await asFinance(`${TENANT}/invoices/${invoiceId}/rebill`, order)).status).toBe(200)
+    const asked = await ask({ kind: 'invoices', from: RANGE.from, to: '2026-12-02T00:00:00Z' })
+    await work()
+    const job = await jobOf(String(asked.json['exportId']))
+    expect(job.totals).toMatchObject({ invoices: '1', 'invoices.taken_back': '1' })
+    type Line = { invoiceId: string; minor: number; stands: string }
+    const rows = job.parts
+      .flatMap(({ object }) => (written.get(object)?.toString() ?? '').split('\n').filter(Boolean))
+      .map((row) => JSON.parse(row) as Line)
+    const standing = rows.filter(({ stands }) => stands === 'yes')
+    expect(new Set(standing.map((row) => row.invoiceId))).toEqual(new Set([`${invoiceId}_r2`]))
+    expect(standing.length).toBeLessThan(rows.length)
+    // The rest of the old plan's fee is given back.
+    expect(standing.some(({ minor }) => minor < 0)).toBe(true)
+    const { json } = await world.request({ path: `/v1/tenants/acme/invoices/${invoiceId}_r2`, token: 'acme' })
+    expect(job.totals['USD.minor']).toBe(String((json['subtotal'] as { minor: number }).minor))
+    expect(String(standing.reduce((sum, { minor }) => sum + minor, 0))).toBe(job.totals['USD.minor'])
+  })
+
   test('asked for twice with one key is one job; without a bucket, or of a wrong range, it is refused', async () => {
     const headers = { 'idempotency-key': 'k' }
     const first = await ask({ kind: 'usage', ...RANGE }, headers)
@@ -130,6 +184,7 @@ test.each([
   ['@SUM(A1)', "'@SUM(A1)"],
   ['\tx', "'\tx"],
   ['=HYPERLINK("x","y")', `"'=HYPERLINK(""x"",""y"")"`],
+  [-5, '-5'],
   ['plain, "quoted"', '"plain, ""quoted"""'],
   ['two\nlines', '"two\nlines"'],
 ])('the cell %j cannot be a formula', (cell, written) => {

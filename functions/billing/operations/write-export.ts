@@ -10,6 +10,7 @@ import {
   DIMENSIONS,
   INVOICE_COLUMNS,
   invoiceRow,
+  invoiceTotals,
   type Row,
   USAGE_COLUMNS,
   usageRow,
@@ -138,10 +139,7 @@ async function invoiceChunk(
   for (const invoice of inRange) {
     const lines = await deps.invoices.lines(ctx, invoice.invoiceId)
     rows.push(...lines.map((line) => invoiceRow(invoice, line)))
-    amounts.push(['invoices', '1'])
-    amounts.push(
-      ...lines.map(({ amount }): [string, string] => [`${amount.currency}.minor`, String(amount.minor)]),
-    )
+    amounts.push(...invoiceTotals(invoice, lines))
   }
   const last = found.at(-1)
   const more = found.length === INVOICES_PER_PART && last !== undefined && last.period.fromMs >= period.fromMs

@@ -1,6 +1,7 @@
 import { METER_IDS, METERS } from '#shared/catalogue/meters.ts'
 import { canonicalJson } from '#shared/json.ts'
 import { formatInstant } from '../calendar.ts'
+import { counts } from '../invoice/life-cycle.ts'
 import type { InvoiceLine } from '../invoice/line.ts'
 import type { StoredInvoice } from '../invoice/stored-invoice.ts'
 import type { Quantity } from '../quantities.ts'
@@ -49,6 +50,7 @@ export const INVOICE_COLUMNS = [
   'taxCategory',
   'correctsLineId',
   'events',
+  'stands',
 ] as const
 
 /** One row for each window, meter and group in which something was measured. */
@@ -68,7 +70,10 @@ export function usageRow(row: Quantity): Row {
   }
 }
 
-/** A line of an invoice; `charge` and `credit` are both positive, one of them is empty. */
+/**
+ * A line of an invoice; `charge` and `credit` are both positive, one of them is empty, and `minor` has the
+ * sign. `stands` is `no` on an invoice that was taken back, by a void or a credit note: the totals leave it out.
+ */
 export function invoiceRow(invoice: StoredInvoice, line: InvoiceLine): Row {
   const { amount, currency } = line.amount
   const isCredit = line.amount.minor < 0
@@ -91,13 +96,26 @@ export function invoiceRow(invoice: StoredInvoice, line: InvoiceLine): Row {
     billedQuantity: line.billedQuantity,
     charge: isCredit ? null : amount,
     credit: isCredit ? amount.slice(1) : null,
-    minor: Math.abs(line.amount.minor),
+    minor: line.amount.minor,
     currency,
     priceRef: line.priceRef,
     taxCategory: line.taxCategory,
     correctsLineId: line.corrects?.lineId ?? null,
     events: line.evidence.events,
+    stands: counts(invoice) ? 'yes' : 'no',
   }
+}
+
+/** What an invoice adds: by currency the `minor` of its rows, if it stands, so that rows and totals agree. */
+export function invoiceTotals(invoice: StoredInvoice, lines: readonly InvoiceLine[]): [string, string][] {
+  const stands = counts(invoice)
+  return [
+    [stands ? 'invoices' : 'invoices.taken_back', '1'],
+    ...lines.map(({ amount }): [string, string] => [
+      `${amount.currency}.minor`,
+      stands ? String(amount.minor) : '0',
+    ]),
+  ]
 }
 
 /** Adds rows to sums: of usage by meter, of invoices by currency; what cannot be added up is counted. */
