@@ -327,6 +327,24 @@ test('a check says what is left: included, granted units, charged beyond, or not
   })
 })
 
+// An allowance of minutes and a check in seconds of the same meter are easily taken for each other.
+test('a check names the unit of its answer, which is that of usage and not of the price', async () => {
+  await aTenant()
+  const check = async (meter: string) => {
+    const { json } = await call('POST', '/entitlements/check', { meter, amount: '1' })
+    return [json['reason'], json['unit']]
+  }
+  expect(await check('agent_minutes')).toEqual(['included', 'second'])
+  expect(await check('storage_gib_hours')).toEqual(['included', 'GiB hour'])
+  expect(await check('concurrent_workflows_peak')).toEqual(['included', 'run'])
+  await call('PUT', '/subscription', { planId: 'team', effective: 'now' })
+  expect(await check('egress_bytes')).toEqual(['not_priced', 'byte'])
+  tenants += 1
+  tenant = `tenant-${tenants}`
+  await world.fact(aTenantFact({ tenant }))
+  expect(await check('agent_minutes')).toEqual(['no_subscription', 'second'])
+})
+
 test('a tier change is charged what the rest of the period adds, once, with the same fact for ever', async () => {
   await aTenant()
   const command = aTierCharge({ id: `t.${tenant}`, tenant, operationId: `op_${tenant}`, tier: 'premium' })

@@ -23,6 +23,12 @@ export type MeterVersion = {
   readonly stalenessSeconds: number | null
 }
 
+/** What quantities of a meter are in. The catalogue's unit is of one sample; a level over time is in units times hours. */
+export function quantityUnit(meterId: MeterId): string {
+  const { aggregation, unit } = METERS[meterId]
+  return aggregation === 'level_hours' ? `${unit} hour` : unit
+}
+
 /** The versions every meter begins with. */
 export const FIRST_METERS: readonly MeterVersion[] = METER_IDS.map((meterId) => {
   const { aggregation, scale, unit, dimensions } = METERS[meterId]

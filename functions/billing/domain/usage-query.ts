@@ -3,6 +3,7 @@ import { METER_IDS, METERS, type MeterId } from '#shared/catalogue/meters.ts'
 import { asRecord } from '#shared/json.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { formatInstant, isTimeZone, monthOf, type Period, windowOf } from './calendar.ts'
+import { quantityUnit } from './meter.ts'
 import type { Quantity } from './quantities.ts'
 import { formatDecimal, formatScaled, type Rational, toScaled } from './rational.ts'
 
@@ -170,8 +171,7 @@ function row(query: UsageQuery, quantity: Quantity): UsageRow {
   return {
     meter: meterId,
     ...(version === 1 ? {} : { version }),
-    // The catalogue's unit is of one sample; a level over time is in units times hours.
-    unit: weighted ? `${meter.unit} hour` : meter.unit,
+    unit: quantityUnit(meterId),
     ...(query.window === undefined
       ? {}
       : { window: { from: formatInstant(period.fromMs), to: formatInstant(period.toMs) } }),

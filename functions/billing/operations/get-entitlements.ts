@@ -7,6 +7,7 @@ import type { TenantContext } from '#shared/tenancy/context.ts'
 import { type Allowance, allowanceOf, decideUse } from '../domain/allowance.ts'
 import { formatInstant } from '../domain/calendar.ts'
 import { balanceAt, type Grant, inBurnOrder, isLive } from '../domain/grant.ts'
+import { quantityUnit } from '../domain/meter.ts'
 import { dimensionsPriced, type Plan, planIn, priceFor } from '../domain/plan.ts'
 import { amountSchema } from '../domain/price-models.ts'
 import { add, decimal, formatDecimal, type Rational, ZERO } from '../domain/rational.ts'
@@ -92,7 +93,8 @@ export async function getEntitlements(
 
 /**
  * Whether a tenant may use so much more now. Answered from counters: `provisional` says that the last hours
- * may count a copy twice, which the roll-up mends.
+ * may count a copy twice, which the roll-up mends. `unit` is what `remaining`, and the amount that was asked
+ * for, are in: the meter's, not the price's, in which allowances are.
  */
 export async function checkEntitlement(
   deps: Deps,
@@ -104,11 +106,12 @@ export async function checkEntitlement(
   if (state === undefined) return refuse('resource.not_found', 'no such tenant')
   if (!mayBeginWorkflows(state.tenant)) return refuse('entitlement.restricted', state.tenant.state)
   const amount = decimal(use.amount)
-  if (use.meter === 'concurrent_workflows_peak') return ok(slotsLeft(state, amount))
+  const unit = quantityUnit(use.meter)
+  if (use.meter === 'concurrent_workflows_peak') return ok({ ...slotsLeft(state, amount), unit })
   const [counted, { grants }] = await Promise.all([count(deps, request, use.meter), deps.grants.read(ctx)])
   if (!counted.ok) return counted
   if (counted.value === undefined) {
-    return ok({ allowed: false, reason: 'no_subscription', remaining: '0', provisional: false })
+    return ok({ allowed: false, reason: 'no_subscription', remaining: '0', unit, provisional: false })
   }
   const { plan, allowances, provisional } = counted.value
   const price = priceFor(plan.prices, use.meter, use.dimensions)
@@ -125,6 +128,7 @@ export async function checkEntitlement(
     allowed,
     reason,
     remaining: remaining === undefined ? null : formatDecimal(remaining),
+    unit,
     provisional,
   })
 }

@@ -4,6 +4,7 @@ import { formatInstant } from '../calendar.ts'
 import { counts } from '../invoice/life-cycle.ts'
 import type { InvoiceLine } from '../invoice/line.ts'
 import type { StoredInvoice } from '../invoice/stored-invoice.ts'
+import { quantityUnit } from '../meter.ts'
 import type { Quantity } from '../quantities.ts'
 import { add, decimal, formatDecimal, ZERO } from '../rational.ts'
 import type { Cell } from './csv.ts'
@@ -62,10 +63,7 @@ export function usageRow(row: Quantity): Row {
     version: row.version,
     group: groupText(row.group),
     quantity: row.value === undefined ? null : formatDecimal(row.value),
-    unit:
-      METERS[row.meterId].aggregation === 'level_hours'
-        ? `${METERS[row.meterId].unit} hour`
-        : METERS[row.meterId].unit,
+    unit: quantityUnit(row.meterId),
     events: row.events,
   }
 }
