@@ -114,6 +114,21 @@ test('corrections of the control plane never make an amount negative', async () 
   })
 })
 
+// README, Invoices: whoever adds up usage answers and an invoice finds the difference here.
+test('usage before the subscription begins is in usage answers, and on no invoice', async () => {
+  await world.usage([
+    aUsageEvent({ id: 'before', value: '600000', time: '2026-10-14T23:59:59.999Z' }),
+    aUsageEvent({ id: 'after', value: '60', time: '2026-10-15T00:00:00.000Z' }),
+  ])
+  const answer = await world.request({
+    path: '/v1/tenants/acme/usage?meter=agent_minutes&from=2026-10-01T00:00:00Z&to=2026-11-01T00:00:00Z',
+    token: 'acme',
+  })
+  expect(answer.json).toMatchObject({ data: [{ value: '600060', events: 2 }] })
+  const { json } = await upcoming('?at=2026-10-20T00:00:00Z')
+  expect(line(json, 'agent_minutes')).toMatchObject({ quantity: '60', amount: { minor: 0 } })
+})
+
 test('the next period can be asked for, and what lies before the subscription is not there', async () => {
   expect((await upcoming('?at=2026-12-05T00:00:00Z')).json).toMatchObject({
     period: { from: '2026-12-01T00:00:00Z' },
