@@ -16,6 +16,8 @@ type IdpOptions = {
   readonly tenants: readonly IdpTenant[]
   /** Hears one sentence when the process ends by itself; it is started again. */
   readonly onCrash?: (sentence: string) => void
+  /** Hears that another process runs in its place. */
+  readonly onRestart?: () => void
 }
 
 export type Idp = {
@@ -61,6 +63,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
         if (closing) return
         child = launch()
         supervise(child)
+        options.onRestart?.()
       }, RESTART_MS)
     })
   }

@@ -31,6 +31,7 @@ type BackendOptions = {
   readonly env: (id: FunctionId) => Readonly<Record<string, string>>
   readonly onLine: (id: FunctionId, line: string) => void
   readonly onCrash: (sentence: string) => void
+  readonly onRestart: () => void
 }
 
 /** Starts all functions at once, with Cloud Run fronts before them when asked for. */
@@ -68,6 +69,7 @@ async function startBackend(
     env: options.env(id),
     onLine: (line) => options.onLine(id, line),
     onCrash: options.onCrash,
+    onRestart: options.onRestart,
   })
   if (options.stack.callerCheck === 'jwks') {
     return {

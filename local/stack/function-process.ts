@@ -23,6 +23,8 @@ type FunctionProcessOptions = {
   readonly onLine: (line: string) => void
   /** Hears one sentence when the process ends by itself. */
   readonly onCrash: (sentence: string) => void
+  /** Hears that another process runs in its place, as soon as that has an id. */
+  readonly onRestart?: () => void
 }
 
 const START_LIMIT_MS = 20_000
@@ -46,6 +48,7 @@ export async function startFunction(options: FunctionProcessOptions): Promise<Fu
       if (stopping) return
       child = launch(options)
       supervise(child)
+      options.onRestart?.()
       await reachable(options.port, child, () => lastLine).catch((error: unknown) => {
         options.onCrash(error instanceof Error ? error.message : String(error))
       })

@@ -24,6 +24,8 @@ type PartsOptions = {
   readonly data: DataDir
   readonly print: (text: string) => void
   readonly onRequest?: (record: RequestRecord) => void
+  /** Hears that a process of a function was replaced by another. */
+  readonly onRestart: () => void
   /** Done while the functions start, which leaves this process idle: what needs only the stores. */
   readonly alongside?: (env: EnvParts, now: () => number) => Promise<unknown>
 }
@@ -100,6 +102,7 @@ async function start(options: PartsOptions, keep: Keep) {
       env: (id) => functionEnv(env, id),
       onLine: (id, line) => logs.line(id, line),
       onCrash: print,
+      onRestart: options.onRestart,
     }),
   )
   backends = started

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { TIERS } from '#shared/catalogue.ts'
 import { type DataDir, START_AFRESH } from './data-dir.ts'
@@ -57,9 +57,11 @@ export function writeSeed(data: DataDir, options: StackOptions, seed: Seed): voi
   forgetFirstStart(data)
 }
 
-/** Writes what only this user should read. */
+/** Writes what only this user should read; whoever reads meanwhile sees the file before or after. */
 export function writeSecret(file: string, value: unknown): void {
-  writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+  const next = `${file}.next`
+  writeFileSync(next, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+  renameSync(next, file)
 }
 
 function parse(file: string): z.infer<typeof SCHEMA> {

@@ -16,7 +16,7 @@ import { demoConnections, type Seed, seedTenants } from './seed.ts'
 import { markFirstStart, readSeed, wasInterrupted, writeSecret, writeSeed } from './seed-file.ts'
 import { connectTenants } from './sign-on.ts'
 
-/** What `.local/stack.json` says: where everything is, and with which credentials. */
+/** What `.local/stack.json` says: where everything is, as which process, and with which credentials. */
 export type StackInfo = {
   readonly project: string
   readonly engine: StackOptions['engine']
@@ -54,6 +54,8 @@ type StackHooks = {
   readonly onRequest?: (record: RequestRecord) => void
 }
 
+type BootHooks = StackHooks & { readonly onRestart: () => void }
+
 type Booted = { readonly parts: Parts; readonly faults: FaultList; readonly idp: Idp; readonly seed: Seed }
 
 /** Starts the whole system and resolves when it takes requests and its demo tenants are active. */
@@ -66,7 +68,11 @@ export async function startStack(options: StackOptions, hooks: StackHooks): Prom
     await usePrepared(data, options)
     readSeed(data, options)
     const ports = await choosePorts(options.port)
-    const boot = async (): Promise<Booted> => bootAll(options, hooks, data, ports)
+    // Until all is up there is nothing to keep true: what is saved then names the processes of then.
+    const onRestart = (): void => {
+      if (booted !== undefined && door !== undefined) save(data, infoOf(options, booted, door))
+    }
+    const boot = async (): Promise<Booted> => bootAll(options, { ...hooks, onRestart }, data, ports)
     booted = await boot()
     const current = (): Booted => {
       if (booted === undefined) throw new Error('the stack is being reset')
@@ -114,7 +120,7 @@ export async function startStack(options: StackOptions, hooks: StackHooks): Prom
 
 async function bootAll(
   options: StackOptions,
-  hooks: StackHooks,
+  hooks: BootHooks,
   data: DataDir,
   ports: Ports,
 ): Promise<Booted> {
@@ -130,6 +136,7 @@ async function bootAll(
       ports,
       data,
       print: hooks.print,
+      onRestart: hooks.onRestart,
       ...(hooks.onRequest === undefined ? {} : { onRequest: hooks.onRequest }),
       alongside: async (env, now) => {
         // What an earlier run made is still there, secrets included; only what is missing is made.
@@ -150,7 +157,7 @@ async function bootAll(
 
 async function startIdentityProvider(
   options: StackOptions,
-  hooks: StackHooks,
+  hooks: BootHooks,
   data: DataDir,
   ports: Ports,
 ): Promise<Idp> {
@@ -160,6 +167,7 @@ async function startIdentityProvider(
     clockFile: data.file('clock'),
     dataDir: data.file('idp'),
     onCrash: hooks.print,
+    onRestart: hooks.onRestart,
     tenants: options.seed
       ? demoConnections(`http://127.0.0.1:${ports.gateway}`, `http://127.0.0.1:${ports.idp}`)
       : [],

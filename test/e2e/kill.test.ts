@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FUNCTION_IDS } from '#shared/catalogue.ts'
+import { infoIn } from './npm-start.ts'
 import { eventually, startTestStack, type TestStack } from './test-stack.ts'
 
 // Cloud Run may take an instance away at any moment; what was acknowledged must not go with it.
@@ -101,3 +102,18 @@ function usageBatch(id: string, batch: number): unknown[] {
     data: { value: '1' },
   }))
 }
+
+// A script that ends a process by what the file says must not find the number of one that is gone.
+test('the file that says where everything is names the processes of the moment', async () => {
+  await kill('auth')
+  const { idp, dataDir } = stack.info()
+  process.kill(idp.pid ?? 0, 'SIGKILL')
+  await eventually('another identity provider', async () =>
+    stack.info().idp.pid === idp.pid ? undefined : true,
+  )
+
+  const written = infoIn(dataDir)
+
+  expect(written.functions).toEqual(stack.info().functions)
+  expect(written.idp).toEqual(stack.info().idp)
+})
