@@ -3,6 +3,7 @@ import { tenantClusterName } from '../../functions/tenant-events/domain/cloud-na
 import type { ControlRoute } from './control.ts'
 import { dumpTenant } from './dump.ts'
 import type { FaultList } from './fault-list.ts'
+import { inTurn } from './in-turn.ts'
 import { StackError } from './options.ts'
 import type { Parts } from './parts.ts'
 
@@ -21,17 +22,21 @@ const MOST_SHIFT_MS = 10 * 366 * 24 * 3_600_000
 
 /** The routes of contracts §8. */
 export function controlRoutes(deps: ControlDeps): readonly ControlRoute[] {
+  // A client that gave up leaves its advance running. Another one beside it would start from the same time,
+  // and a job called beside it would carry a token of another time.
+  const timed = inTurn()
   return [
     { method: 'GET', pattern: /^\/clock$/, handle: async () => clockOf(deps) },
-    { method: 'POST', pattern: /^\/clock$/, handle: async ({ body }) => moveClock(deps, body) },
+    { method: 'POST', pattern: /^\/clock$/, handle: ({ body }) => timed(() => moveClock(deps, body)) },
     {
       method: 'POST',
       pattern: /^\/jobs\/([^/]+)\/run$/,
-      handle: async ({ params }) => {
-        const answer = await deps.parts().scheduler.run(params[0] ?? '')
-        await settle(deps)
-        return { answer }
-      },
+      handle: ({ params }) =>
+        timed(async () => {
+          const answer = await deps.parts().scheduler.run(params[0] ?? '')
+          await settle(deps)
+          return { answer }
+        }),
     },
     { method: 'POST', pattern: /^\/tokens\/cluster$/, handle: async ({ body }) => clusterToken(deps, body) },
     {

@@ -29,6 +29,20 @@ describe('the clock', () => {
     expect((fresh.iat ?? 0) * 1000).toBeGreaterThanOrEqual(after - 5_000)
   })
 
+  // A client that gives up does not stop its move: the next one must not start beside it.
+  test('is moved by one call after another, each from where the one before has left it', async () => {
+    const advance = () => control(stack, 'POST', '/clock', { advanceSeconds: 120 })
+    const before = Date.parse(String((await control(stack, 'GET', '/clock'))['now']))
+
+    const wrong = control(stack, 'POST', '/clock', {}).catch(() => 'refused')
+    const moved = await Promise.all([advance(), advance(), control(stack, 'POST', '/jobs/auth-sweep/run')])
+
+    const [first, second] = moved.map(({ now }) => Date.parse(String(now)) - before)
+    expect(await wrong).toBe('refused')
+    expect(first).toBeGreaterThanOrEqual(120_000)
+    expect(second).toBeGreaterThanOrEqual(240_000)
+  })
+
   test.each([[{}], [{ now: 'soon' }], [{ advanceSeconds: -1 }], [{ now: '2026-01-01', advanceSeconds: 1 }]])(
     'refuses %j and says what to send',
     async (body) => {
