@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { TenantId } from '#shared/ids.ts'
+import { ok } from '#shared/result.ts'
+import { openAsDeployer } from '#shared/tenancy/operator.ts'
 import { type AuthStack, startAuth } from './support/auth-stack.ts'
 import { push, pushFact } from './support/tenant-facts.ts'
 
 let stack: AuthStack
 let tenant = ''
 let tenants = 0
+const OPERATION = 'op_01JD8K2M5QV7N9X3C6R8W1Y4ZA'
 
 beforeAll(async () => {
   stack = await startAuth()
@@ -91,6 +95,45 @@ test.each(['suspend-started', 'suspended', 'purge-started'] as const)(
     expect(state()).toMatchObject({ notBefore: Math.floor(stack.clock.now() / 1000) })
   },
 )
+
+// Whoever may publish chooses the number; lifecycle's own facts come after it with lower ones.
+test('a forged sequence does not call a tenant back that is being purged', async () => {
+  await pushFact(stack, tenant, 'activated', 1)
+  await pushFact(stack, tenant, 'purge-started', 2, { operationId: OPERATION })
+  const before = state()
+
+  expect(await pushFact(stack, tenant, 'activated', 9999)).toBe(204)
+
+  expect(state()).toEqual(before)
+  expect(bindings()).toEqual([])
+})
+
+test('a forged sequence does not hide the purge, nor its being asked for again', async () => {
+  await pushFact(stack, tenant, 'activated', 9999)
+  await pushFact(stack, tenant, 'purge-started', 2, { operationId: OPERATION })
+  expect(state()).toMatchObject({ status: 'PURGING', sequence: '2' })
+  await pushFact(stack, tenant, 'activated', 10_000)
+  // As a latecomer might have made it after auth had answered.
+  const ctx = openAsDeployer(tenant as TenantId, 'test', 'test', stack.clock.now())
+  await stack.deps.platform.tenants.optimistic(ctx, undefined, async (db) =>
+    ok({ value: undefined, writes: [db.create(['auth_bindings', 'late'], { cluster: 'c', ns: 'n' })] }),
+  )
+  expect(bindings()).toHaveLength(1)
+
+  await pushFact(stack, tenant, 'purge-started', 2, { operationId: OPERATION, eventId: `again-${tenant}` })
+
+  expect(bindings()).toEqual([])
+  expect(state()).toMatchObject({ status: 'PURGING' })
+})
+
+test('purged is applied under whatever sequence, and nothing is after it', async () => {
+  await pushFact(stack, tenant, 'purge-started', 50)
+  await pushFact(stack, tenant, 'purged', 7, { state: 'PURGED' })
+  await pushFact(stack, tenant, 'purge-started', 51)
+  await pushFact(stack, tenant, 'activated', 9999)
+
+  expect(state()).toMatchObject({ status: 'PURGED', sequence: '7' })
+})
 
 test('a watermark never goes back', async () => {
   await pushFact(stack, tenant, 'activated', 1)

@@ -16,7 +16,7 @@ test('the highest sequence wins in whatever order facts arrive, compared as numb
     fact(9n, 'SUSPENDED'),
     fact(10n, 'ACTIVE'),
     fact(2n, 'PROVISIONING'),
-    fact(10n, 'PURGED'),
+    fact(10n, 'GRACE'),
   ]) {
     expect(await world.fact(one)).toBe(204)
   }
@@ -74,6 +74,21 @@ test('a fact id that was used for another fact changes nothing and is set aside'
   expect(await world.fact(aTenantFact({ id: 'f', sequence: 4n, state: 'PURGED', kind: 'purged' }))).toBe(204)
   expect(projection()).toMatchObject({ state: 'ACTIVE', sequence: '3' })
   expect(world.documents('billing_quarantine')[0]?.data).toMatchObject({ code: 'event.id_reused' })
+})
+
+// Whoever may publish chooses the number; lifecycle's own facts come after it with lower ones.
+test('a forged sequence neither hides a purge nor calls the tenant back', async () => {
+  await world.fact(aTenantFact({ id: 'f1', kind: 'activated', sequence: 9999n }))
+  await world.fact(aTenantFact({ id: 'p', kind: 'purge-started', state: 'PURGING', sequence: 5n }))
+  expect(projection()).toMatchObject({ state: 'PURGING', sequence: '5' })
+
+  await world.fact(aTenantFact({ id: 'f2', kind: 'activated', sequence: 10_000n }))
+  expect(projection()).toMatchObject({ state: 'PURGING', sequence: '5' })
+
+  await world.fact(aTenantFact({ id: 'e', kind: 'purged', state: 'PURGED', sequence: 4n }))
+  await world.fact(aTenantFact({ id: 'p2', kind: 'purge-started', state: 'PURGING', sequence: 99n }))
+  await world.fact(aTenantFact({ id: 'f3', kind: 'activated', sequence: 10_001n }))
+  expect(projection()).toMatchObject({ state: 'PURGED', sequence: '4' })
 })
 
 // It would be there after the erasure that the purge waits for.

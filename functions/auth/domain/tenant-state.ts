@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import { type AuthPolicy, STORED_POLICY } from '#shared/catalogue/auth-policy.ts'
 import { TIERS, type Tier } from '#shared/catalogue/tiers.ts'
-import { TENANT_STATES, type TenantFact, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
+import {
+  supersedes,
+  TENANT_STATES,
+  type TenantFact,
+  type TenantState,
+} from '#shared/contracts/events/tenant-fact.ts'
 import { parser } from '#shared/json.ts'
 import { ACCESS_BY_STATE, type TenantAccess } from '#shared/tokens/tenant-access.ts'
 
@@ -37,7 +42,8 @@ export const parseTenantAuthState = parser<TenantAuthState>(
 )
 
 /**
- * The state after a fact, or undefined when a later fact was applied before.
+ * The state after a fact, or undefined when a later fact was applied before. A tenant that is being purged
+ * only goes on to PURGED, whatever the sequences.
  *
  * The watermark rises whenever the new state allows less than the one we knew, not only on
  * `suspend-started`: facts come in any order, and the first one seen of a suspension may be its last.
@@ -48,7 +54,8 @@ export function applyTenantFact(
   sequence: bigint,
   nowMs: number,
 ): TenantAuthState | undefined {
-  if (known !== undefined && sequence <= BigInt(known.sequence)) return undefined
+  const before = known && { state: known.status, sequence: BigInt(known.sequence) }
+  if (!supersedes({ state: fact.state, sequence }, before)) return undefined
   const notBefore = known?.notBefore ?? 0
   const narrowed = known !== undefined && allowsLess(fact.state, known.status)
   return {

@@ -13,7 +13,8 @@ export type ApplyTenantFactDeps = { readonly tenantStates: TenantStateStore }
 /**
  * Takes over what tenant-events says about a tenant: from now on its tokens are judged by it.
  *
- * Facts are numbered; a copy and a latecomer change nothing. A fact about a reserved tenant is
+ * Facts are numbered; a copy and a latecomer change nothing. Once a tenant is being purged the number no
+ * longer counts: nothing but `purged` is applied. A fact about a reserved tenant is
  * refused: nobody may suspend the operators by event.
  */
 export async function applyTenantFact(

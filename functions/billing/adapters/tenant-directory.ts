@@ -4,7 +4,7 @@ import type { TenantFirestore } from '#shared/firestore/tenant-store.ts'
 import type { TenantId } from '#shared/ids.ts'
 import { ok } from '#shared/result.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
-import { isNewer, parseProjection, type TenantProjection } from '../domain/tenant-projection.ts'
+import { isNews, parseProjection, type TenantProjection } from '../domain/tenant-projection.ts'
 import type { TenantDirectory } from '../ports.ts'
 import { listedTenant } from './tenant-list.ts'
 
@@ -44,7 +44,7 @@ export function firestoreTenantDirectory(deps: {
       if ((await findFresh(ctx)) === undefined) await system.merge('jobs', id, fields)
       const committed = await tenants.optimistic(ctx, claim, async (db) => {
         const known = await db.find(CURRENT, parseProjection)
-        if (known !== undefined && !isNewer(fact.sequence, known.value)) {
+        if (known !== undefined && !isNews(fact, known.value)) {
           return ok({ value: known.value, writes: [] })
         }
         const write = known === undefined ? db.create(CURRENT, fact) : db.update(CURRENT, known, fact)

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { TIERS, type Tier } from '#shared/catalogue/tiers.ts'
-import { TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
+import { supersedes, TENANT_STATES, type TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { parser } from '#shared/json.ts'
 
 /** What billing knows of a tenant: the newest fact that tenant-events published about it. */
 export type TenantProjection = {
   readonly state: TenantState
   readonly tier: Tier
-  /** The fact's number, a decimal; a fact with a lower one is old news. */
+  /** The fact's number, a decimal; a fact with a lower one is old news, unless it tells of the purge. */
   readonly sequence: string
   readonly revision: number
 }
@@ -21,9 +21,13 @@ export const parseProjection = parser<TenantProjection>(
   }),
 )
 
-/** Whether a fact says something newer than what is known. */
-export function isNewer(sequence: string, known: TenantProjection | undefined): boolean {
-  return known === undefined || BigInt(sequence) > BigInt(known.sequence)
+/** Whether a fact says something newer than what is known; of a tenant being purged only its end is news. */
+export function isNews(fact: TenantProjection, known: TenantProjection | undefined): boolean {
+  return supersedes(told(fact), known && told(known))
+}
+
+function told({ sequence, state }: TenantProjection) {
+  return { state, sequence: BigInt(sequence) }
 }
 
 /** What becomes of usage of a tenant: applied, kept until the tenant is activated, or refused for good. */

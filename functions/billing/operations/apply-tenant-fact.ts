@@ -22,7 +22,8 @@ const KEEPS_TIER: readonly string[] = types('tier-change-blocked', 'tier-change-
  * usage that waited, lets workflows begin again, takes back what a tier change cost that came to nothing, and
  * asks for the erasure of a tenant that is purged, whose last traces go once its tombstone stands.
  *
- * A copy of a fact changes nothing and still does all of it: what failed after the first one's commit must not
+ * A tenant that is being purged never comes back, whatever sequence a fact says it with; `purge-started` told
+ * again asks again. A copy of a fact changes nothing and still does all of it: what failed after the first one's commit must not
  * be taken for done. A fact about a reserved tenant is refused: nobody may purge the operators by event.
  */
 export async function applyTenantFact(

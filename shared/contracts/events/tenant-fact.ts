@@ -106,6 +106,24 @@ export function tenantFactType(kind: TenantFactKind): string {
   return `ai.energent.tenant.${kind}.v1`
 }
 
+/** What a projection keeps of the fact it applied last. */
+type Told = { readonly state: TenantState; readonly sequence: bigint }
+
+/** Nothing leads back from these, and from the second not even to the first. */
+const NO_RETURN: readonly TenantState[] = ['PURGING', 'PURGED']
+
+/**
+ * Whether a listener takes over what a fact says.
+ *
+ * The higher sequence wins, until the tenant is being purged: that is the point of no return. From there
+ * the state alone decides, because a forged number must neither call a tenant back nor hide its purge.
+ */
+export function supersedes(fact: Told, known: Told | undefined): boolean {
+  if (known === undefined) return true
+  const [next, now] = [NO_RETURN.indexOf(fact.state), NO_RETURN.indexOf(known.state)]
+  return next === now && now === -1 ? fact.sequence > known.sequence : next > now
+}
+
 /**
  * The one namespace a tenant can have: unique for ever, because tenant ids are never used again, and
  * nobody may make a listener bind to another's.

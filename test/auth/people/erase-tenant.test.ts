@@ -90,14 +90,23 @@ test('a crash after any commit is resumed, and every document is counted once', 
   expect(distinct.size).toBe(1)
 })
 
-test('an old purge fact about a tenant that is there erases nothing', async () => {
+// No purge is ever older than news of a tenant that is there: such news is forged.
+test('a purge is carried out and answered whatever sequence was heard before', async () => {
   const ctx = await aTenantWith('late-fact', 2)
   await pushFact(stack, 'late-fact', 'resumed', 9)
 
   await pushFact(stack, 'late-fact', 'purge-started', 4, { operationId: OPERATION })
 
+  expect(await stack.deps.users.list(ctx, { limit: 5 })).toEqual([])
+  expect(answersOf('late-fact')).toHaveLength(1)
+})
+
+test('whatever is told of a tenant but its purge erases nothing', async () => {
+  const ctx = await aTenantWith('not-leaving', 2)
+  await pushFact(stack, 'not-leaving', 'operation-stuck', 9, { state: 'GRACE', operationId: OPERATION })
+
   expect(await stack.deps.users.list(ctx, { limit: 5 })).toHaveLength(2)
-  expect(answersOf('late-fact')).toEqual([])
+  expect(answersOf('not-leaving')).toEqual([])
 })
 
 test('after the purge nothing personal can be read or written, not even from a copy of the documents', async () => {
