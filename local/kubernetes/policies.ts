@@ -51,8 +51,9 @@ function fence({ resource, object, old, operation }: Admission, prefix: string):
     return { message: `tenant-events may act in ${prefix}* namespaces only`, reason: 'Forbidden' }
   }
   const before = old?.metadata.annotations?.[SPEC_REVISION]
-  // What is no number is no revision of ours: somebody's mistake, which we may repair.
-  if (operation !== 'UPDATE' || before === undefined || !isRevision(before)) return undefined
+  // What is no number, or one of more digits than we ever count, is no revision of ours: somebody's
+  // mistake, which we may repair. What we write may have more, so that it can be above all that counts.
+  if (operation !== 'UPDATE' || before === undefined || !/^[0-9]{1,12}$/.test(before)) return undefined
   const after = object.metadata.annotations?.[SPEC_REVISION]
   const fell = after === undefined || !isRevision(after) || BigInt(after) < BigInt(before)
   return fell ? { message: 'stale spec-rev' } : undefined

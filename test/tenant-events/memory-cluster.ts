@@ -179,7 +179,7 @@ function refusalOf(
   }
   const before = asRecord(asRecord(old?.body['metadata'])?.['annotations'])?.[SPEC_REVISION]
   if (before !== undefined && Number(annotations[SPEC_REVISION]) < Number(before)) {
-    return { kind: 'permanent', code: 'cluster.invalid', text: 'stale spec-rev' }
+    return { kind: 'permanent', code: 'cluster.stale_revision', text: 'stale spec-rev' }
   }
   if (namespace === undefined || namespace === 'velero') return undefined
   const home = objects.get(`Namespace//${namespace}`)

@@ -10,6 +10,9 @@ export type ClusterStatus = {
   readonly retryAfterMs?: number
 }
 
+/** The objects carry a higher revision than the tenant: an executor is late, or somebody wrote it there. */
+export const STALE_REVISION = 'cluster.stale_revision'
+
 /** How the API server words a mistake of ours that it answers with 500. */
 const OUR_MISTAKE = ['not declared in schema', 'failed to create typed patch object']
 
@@ -21,13 +24,24 @@ const OUR_MISTAKE = ['not declared in schema', 'failed to create typed patch obj
  */
 export function classifyClusterFailure(status: ClusterStatus): Failure {
   const kind = kindOf(status)
-  const code = `cluster.${status.reason === '' ? `status_${status.code}` : snakeCase(status.reason)}`
+  const code = isStale(status)
+    ? STALE_REVISION
+    : `cluster.${status.reason === '' ? `status_${status.code}` : snakeCase(status.reason)}`
   return {
     kind,
     code,
     text: status.message,
     ...(status.retryAfterMs === undefined ? {} : { retryAfterMs: status.retryAfterMs }),
   }
+}
+
+/** The fence around our account found a higher `energent.ai/spec-rev` on the object than the one sent. */
+function isStale({ code, message }: ClusterStatus): boolean {
+  return (
+    code === 422 &&
+    message.includes("ValidatingAdmissionPolicy 'tenant-events-fence'") &&
+    message.endsWith('denied request: stale spec-rev')
+  )
 }
 
 /** No answer, or none that can be read: whether it took effect is not known, so the next try looks. */

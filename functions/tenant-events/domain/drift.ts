@@ -1,5 +1,5 @@
 import { asRecord, digestOf } from '#shared/json.ts'
-import { SPEC_REVISION } from './kubernetes-objects.ts'
+import { revisionIn, SPEC_REVISION } from './kubernetes-objects.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -28,5 +28,10 @@ function comparable({ apiVersion: _version, kind: _kind, status: _status, metada
   const { annotations, ...about } = asRecord(metadata) ?? {}
   const kept = Object.entries(about).filter(([key]) => !KEPT_BY_SERVER.has(key))
   const { [SPEC_REVISION]: revision, ...others } = asRecord(annotations) ?? {}
-  return { ...rest, metadata: Object.fromEntries(kept), annotations: others, fenced: revision !== undefined }
+  return {
+    ...rest,
+    metadata: Object.fromEntries(kept),
+    annotations: others,
+    fenced: revisionIn(revision) !== undefined,
+  }
 }

@@ -44,6 +44,10 @@ export const FAILURE_CODES = {
     'What was applied reads differently: something in the cluster changes it.',
     'If it stays, find the webhook or controller that changes our objects.',
   ),
+  'cluster.stale_revision': help(
+    'An object carries a higher `energent.ai/spec-rev` than the tenant: the executor is late, or somebody wrote it by hand.',
+    'If it stays, reconcile the tenant, which takes a revision above what is found, as any operation does that runs; retry one that is stuck.',
+  ),
   'cluster.namespace_terminating': help('The namespace is being deleted.', NOTHING),
   'cluster.namespace_missing': help(
     'Somebody deleted the namespace of the tenant, with its data.',

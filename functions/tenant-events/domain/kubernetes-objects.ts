@@ -30,6 +30,14 @@ export const MANAGER_LABEL = 'app.kubernetes.io/managed-by'
 export const MANAGER = 'tenant-events'
 export const SPEC_REVISION = 'energent.ai/spec-rev'
 
+/**
+ * The revision that an object carries. What has more than twelve digits, or is no number, is none of ours and
+ * nothing to the fence: so there is always a number above one that counts.
+ */
+export function revisionIn(annotation: unknown): number | undefined {
+  return typeof annotation === 'string' && /^[0-9]{1,12}$/.test(annotation) ? Number(annotation) : undefined
+}
+
 /** The priority class of the platform's own pods in a tenant's namespace. */
 export const PLATFORM_CLASS = 'energent-platform'
 /** Quotas name every tenant class: scoped to the current one, old pods would go uncounted after a tier change. */

@@ -248,7 +248,7 @@ function afterWaiting(
   outcome: StepOutcome & { kind: 'waiting' },
   options: SettleOptions & { readonly seen: Answers },
 ): Progress {
-  const { again = false, waitingFor, dueAtMs, change, events = [] } = outcome
+  const { again = false, waitingFor, dueAtMs, change, events = [], facts = [] } = outcome
   const operation = withStep(before, step.key, {
     // A step that is being undone keeps the status it is undone from.
     ...(before.status === 'running' ? { status: 'waiting' as const } : {}),
@@ -256,7 +256,8 @@ function afterWaiting(
     evidence: { ...stepOf(before, step.key).evidence, ...outcome.evidence },
   })
   const tenant = change === undefined ? draft.tenant : change(draft.tenant)
-  const waiting = withEvents({ ...draft, tenant }, events)
+  const known = withEvents(withOperation({ ...draft, tenant }, operation), events)
+  const waiting = say(known, facts, operation.operationId, options)
   if (again || hasAnswered(operation.answers, options.seen))
     return atBoundary(waiting, operation, op, options)
   return park(waiting, operation, op, options, dueAtMs === undefined ? {} : { dueAtMs })

@@ -32,6 +32,7 @@ export type StepOutcome =
       readonly again?: true
       readonly evidence?: Evidence
       readonly events?: readonly OutgoingEvent[]
+      readonly facts?: readonly TenantFactKind[]
       readonly change?: (tenant: Tenant) => Tenant
     }
   | { readonly kind: 'failed'; readonly failure: Failure }

@@ -10,6 +10,7 @@ import type { StepKey } from '../domain/plans.ts'
 import { goOn, type Progress, type StepOutcome, settle } from '../domain/saga.ts'
 import type { RunningOperation, Tenant } from '../domain/tenant.ts'
 import type { Change, LifecycleDeps } from '../ports.ts'
+import { adoptRevision } from './adopt-revision.ts'
 import { isPurged } from './is-purged.ts'
 import { resumeDue } from './resume-due.ts'
 import { STEPS } from './steps.ts'
@@ -117,7 +118,8 @@ async function tryStep(deps: LifecycleDeps, request: ContinueRequest, state: Hel
     log: request.log.with({ operationId: request.operationId, step: state.op.step }),
   }
   try {
-    return await (state.operation.status === 'compensating' ? step.undo(work) : step.run(work))
+    const outcome = await (state.operation.status === 'compensating' ? step.undo(work) : step.run(work))
+    return await adoptRevision(work, outcome)
   } catch (error) {
     work.log.error('step threw', errorFields(error))
     const text = error instanceof Error ? error.message : String(error)

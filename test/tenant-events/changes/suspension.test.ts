@@ -240,3 +240,46 @@ test('a suspension whose namespace somebody deletes leads back by a resumption a
   await life.pass(5 * MINUTE_MS)
   expect(shows(life)).toEqual(WORKING)
 })
+
+/** Somebody writes the annotation by hand, as `kubectl annotate --overwrite` does. */
+function raise(life: Life, path: string, revision: string): void {
+  const change = (body: Record<string, unknown>) => {
+    const metadata = asRecord(body['metadata']) ?? {}
+    const annotations = { ...asRecord(metadata['annotations']), 'energent.ai/spec-rev': revision }
+    body['metadata'] = { ...metadata, annotations }
+  }
+  life.world.cluster.edit(path, change, 'kubectl-annotate')
+}
+
+const QUOTA = `ResourceQuota/${NAMESPACE}/tenant-compute`
+
+test.each([QUOTA, `Namespace//${NAMESPACE}`, `NetworkPolicy/${NAMESPACE}/default-deny`])(
+  'a revision raised by hand on %s is adopted by a reconciliation, and everything applies afterwards',
+  async (path) => {
+    const life = await aLife()
+    raise(life, path, '999999')
+    await life.order({ name: 'reconcile' })
+    await life.pass(5 * MINUTE_MS)
+    expect(life.operations('reconcile')).toMatchObject([{ status: 'succeeded' }])
+    expect(life.tenant().specRevision).toBe(1_000_000)
+    expect(life.facts()).toContain('drift-detected')
+    await life.order(suspend('hard'))
+    await life.pass(5 * MINUTE_MS)
+    expect(shows(life)).toMatchObject(STILL)
+    await life.order(resume)
+    await life.pass(5 * MINUTE_MS)
+    expect(shows(life)).toEqual(WORKING)
+  },
+)
+
+test('a suspension is not kept waiting by a revision raised by hand, and a late executor is still refused', async () => {
+  const life = await aLife()
+  const before = life.live(QUOTA)
+  raise(life, QUOTA, '999999')
+  await life.order(suspend('hard'))
+  await life.pass(5 * MINUTE_MS)
+  expect(shows(life)).toMatchObject(STILL)
+  expect(life.facts()).toContain('drift-detected')
+  const late = await life.world.cluster.apply(before.body as never, AbortSignal.timeout(1000))
+  expect(late).toMatchObject({ ok: false, failure: { code: 'cluster.stale_revision' } })
+})

@@ -37,3 +37,15 @@ test('the public code says what the server said, in our spelling', () => {
   })
   expect(classifyClusterFailure({ ...named, reason: '' }).code).toBe('cluster.status_429')
 })
+
+const FENCE =
+  "ValidatingAdmissionPolicy 'tenant-events-fence' with binding 'tenant-events-fence' denied request"
+
+test('an object with a higher revision than ours has a code of its own', () => {
+  const refused = (message: string) =>
+    classifyClusterFailure({ code: 422, reason: 'Invalid', message, causes: [] })
+  const stale = `resourcequotas "x" is forbidden: ${FENCE}: stale spec-rev`
+  expect(refused(stale)).toMatchObject({ kind: 'permanent', code: 'cluster.stale_revision' })
+  expect(refused(`${FENCE}: another reason`).code).toBe('cluster.invalid')
+  expect(refused('spec.x: Invalid value: "stale spec-rev"').code).toBe('cluster.invalid')
+})
