@@ -93,6 +93,17 @@ describe('a legal hold', () => {
     },
   )
 
+  // The detail of a refusal is logged, and a reference may name a case and its people.
+  test('keeps its reference out of the refusal', () => {
+    const machine = aTenantIn('GRACE')
+    ordered(machine, { name: 'legal-hold', on: true, reference: 'Smith/Acme-7' })
+
+    const refused = approve(machine)
+
+    expect(refused).toMatchObject({ code: 'tenant.legal_hold' })
+    expect(JSON.stringify(refused)).not.toContain('Smith')
+  })
+
   test('cancels a purge that has not begun, and two people decide anew', () => {
     const machine = aTenantIn('OFFBOARDING')
     const approved = approve(machine)

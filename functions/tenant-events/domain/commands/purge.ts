@@ -42,7 +42,9 @@ export function purge({ draft, command, verdict, options }: Asked<'purge'>): Res
 /** Why nobody may purge the tenant now. */
 export function purgeRefused({ legalHold }: Tenant): Refusal | undefined {
   if (legalHold === null) return undefined
-  return refuse('tenant.legal_hold', legalHold.reference, 'Release the legal hold first.')
+  // The detail is logged, and a reference may name people: when it began finds the hold as well.
+  const since = new Date(legalHold.atMs).toISOString()
+  return refuse('tenant.legal_hold', `held since ${since}`, 'Release the legal hold first.')
 }
 
 /** A tenant of which nothing has been made is never made. */
