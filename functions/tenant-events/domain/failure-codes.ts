@@ -51,7 +51,7 @@ export const FAILURE_CODES = {
   'cluster.namespace_terminating': help('The namespace is being deleted.', NOTHING),
   'cluster.namespace_missing': help(
     'Somebody deleted the namespace of the tenant, with its data.',
-    'Find out who. Reconcile the tenant, which makes the namespace anew, restore its backup, then order the change anew.',
+    'Find out who. Reconcile the tenant, which makes the namespace anew, restore its backup, then order the change anew. A tenant that comes to no rest is suspended first, which needs no namespace.',
   ),
   'cluster.namespace_foreign': help(
     'A namespace of the name wanted exists and does not carry our labels; it is left alone.',

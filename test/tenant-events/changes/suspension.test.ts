@@ -224,18 +224,65 @@ function objectsOf(life: Life): Record<string, unknown> {
   return Object.fromEntries(ours.map(([path, { body }]) => [path, body['spec'] ?? body['data'] ?? {}]))
 }
 
-test('a suspension whose namespace somebody deletes leads back by a resumption and a reconciliation', async () => {
+/** Somebody deletes the namespace, with all that is in it. */
+function wipe({ world: { cluster } }: Life): void {
+  for (const path of cluster.objects.keys())
+    if (path.split('/')[1] === NAMESPACE) cluster.objects.delete(path)
+  cluster.objects.delete(`Namespace//${NAMESPACE}`)
+}
+
+test.each([
+  ['before it begins', 'find Namespace'],
+  ['before it ends pods', 'list Pod'],
+  ['before it closes the ways out', 'apply NetworkPolicy'],
+])('a suspension whose namespace somebody deletes %s is done, and told', async (_when, moment) => {
   const life = await aLife()
-  const { objects } = life.world.cluster
+  const { cluster } = life.world
+  let wiped = false
+  cluster.fail = (call) => {
+    if (!wiped && call.startsWith(moment)) wipe(life)
+    wiped ||= call.startsWith(moment)
+    return undefined
+  }
   await life.order(suspend('hard'))
-  for (const path of objects.keys()) if (path.split('/')[1] === NAMESPACE) objects.delete(path)
-  objects.delete(`Namespace//${NAMESPACE}`)
   await life.pass(5 * MINUTE_MS)
-  expect(life.tenant().state).toBe('SUSPENDING')
+  expect(life.tenant()).toMatchObject({
+    state: 'SUSPENDED',
+    op: null,
+    observed: { suspension: { mode: 'hard' } },
+  })
+  expect(life.facts().toSorted()).toEqual(['drift-detected', 'suspend-started', 'suspended'])
+
   await life.order(resume)
+  await life.pass(5 * MINUTE_MS)
+  expect(life.operations('resume')).toMatchObject([
+    { status: 'failed', failure: { code: 'cluster.namespace_missing' } },
+  ])
   await life.order({ name: 'reconcile' })
-  await life.pass(60 * MINUTE_MS)
-  expect(life.tenant()).toMatchObject({ state: 'SUSPENDED', op: null })
+  await life.pass(5 * MINUTE_MS)
+  expect(shows(life)).toMatchObject({
+    state: 'SUSPENDED',
+    pods: '0',
+    running: 0,
+    egress: false,
+    stopped: true,
+  })
+  await life.order(resume)
+  await life.pass(5 * MINUTE_MS)
+  expect(shows(life)).toEqual(WORKING)
+})
+
+test('a namespace that a backup brought back is the tenant’s once it is reconciled', async () => {
+  const life = await aLife()
+  const { cluster } = life.world
+  const path = `Namespace//${NAMESPACE}`
+  cluster.objects.set(path, { ...life.live(path), uid: 'uid-9999' })
+  await life.order(suspend('hard'))
+  await life.pass(5 * MINUTE_MS)
+  expect(shows(life)).toMatchObject(STILL)
+  await life.order({ name: 'reconcile' })
+  await life.pass(5 * MINUTE_MS)
+  expect(life.tenant().namespaceUid).toBe('uid-9999')
   await life.order(resume)
   await life.pass(5 * MINUTE_MS)
   expect(shows(life)).toEqual(WORKING)

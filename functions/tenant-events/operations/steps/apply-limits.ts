@@ -4,7 +4,7 @@ import { configObject } from '../../domain/kubernetes-workloads.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import { workloadObjects } from '../../domain/tenant-objects.ts'
 import { applyObjects, clusterSpecOf } from './apply-objects.ts'
-import { HOME_MISSING, isHomeGone, undoAtHome } from './home.ts'
+import { onlyAtHome, undoAtHome } from './home.ts'
 import { tenantConfig } from './seed-config.ts'
 import type { Step, StepWork } from './step.ts'
 
@@ -13,12 +13,7 @@ import type { Step, StepWork } from './step.ts'
  * scale, what they are told, and the namespace's label. Undone, it is what it was.
  */
 export const applyLimits: Step = {
-  run: async (work) => {
-    const gone = await isHomeGone(work)
-    if (!gone.ok) return { kind: 'failed', failure: gone.failure }
-    if (gone.value) return { kind: 'failed', failure: HOME_MISSING }
-    return applyTier(work, work.operation.desired.tier)
-  },
+  run: onlyAtHome((work) => applyTier(work, work.operation.desired.tier)),
   undo: undoAtHome((work) => applyTier(work, tierBefore(work))),
 }
 

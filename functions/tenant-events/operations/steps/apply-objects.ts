@@ -6,7 +6,7 @@ import type { Failure } from '../../domain/operation.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import type { Tenant } from '../../domain/tenant.ts'
 import type { ClusterAnswer, ClusterKind, LiveObject } from '../../ports/cluster.ts'
-import { undoAtHome } from './home.ts'
+import { onlyAtHome, stillAtHome, undoAtHome } from './home.ts'
 import type { Step, StepWork } from './step.ts'
 
 /**
@@ -38,8 +38,9 @@ export function applying(
   objectsOf: (spec: ClusterSpec) => readonly ClusterObject[],
   suspended: boolean,
 ): Step {
+  const atHome = suspended ? stillAtHome : onlyAtHome
   return {
-    run: (work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended }))),
+    run: atHome((work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended })))),
     undo: undoAtHome((work) => applyObjects(work, objectsOf(clusterSpecOf(work, { suspended: !suspended })))),
   }
 }

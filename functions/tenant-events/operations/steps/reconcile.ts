@@ -130,13 +130,13 @@ async function homeOf(work: StepWork): Promise<ClusterAnswer<LiveObject | undefi
   return { ok: false, failure: { kind: 'wait', code: 'cluster.namespace_terminating', text } }
 }
 
-/** A namespace that was missing has been made anew, and has another uid. */
+/** A namespace that was made anew, by this step or by a restored backup, has another uid. */
 async function withNamespace(
   work: StepWork,
   before: LiveObject | undefined,
   evidence: Readonly<Record<string, string>>,
 ): Promise<StepOutcome> {
-  if (before !== undefined) return { kind: 'done', evidence }
+  if (before !== undefined && before.uid === work.tenant.namespaceUid) return { kind: 'done', evidence }
   const made = await work.cluster.find(NAMESPACE, namespaceOf(work.tenant.tenantId), work.signal)
   if (!made.ok) return { kind: 'failed', failure: made.failure }
   const uid = made.value?.uid ?? null

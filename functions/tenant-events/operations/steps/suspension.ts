@@ -3,7 +3,7 @@ import { computeQuota, PLATFORM_CLASS } from '../../domain/kubernetes-objects.ts
 import { releaseObject } from '../../domain/kubernetes-workloads.ts'
 import type { StepOutcome } from '../../domain/saga.ts'
 import { applying, applyObjects, clusterSpecOf } from './apply-objects.ts'
-import { undoAtHome } from './home.ts'
+import { onlyAtHome, stillAtHome, undoAtHome } from './home.ts'
 import type { Step, StepWork } from './step.ts'
 import { stopPods } from './stop-pods.ts'
 
@@ -20,7 +20,7 @@ export const freezePods: Step = applying((spec) => [computeQuota(spec)], true)
  * the suspension is soft, at once when it is hard. Done when none is left.
  */
 export const stopTenantPods: Step = {
-  run: (work) => stop(work, work.operation.request.mode === 'hard' ? 1 : undefined),
+  run: stillAtHome((work) => stop(work, work.operation.request.mode === 'hard' ? 1 : undefined)),
   undo: undoAtHome((work) => applyObjects(work, [releaseObject(clusterSpecOf(work))])),
 }
 
@@ -35,7 +35,7 @@ export const thawPods: Step = applying((spec) => [computeQuota(spec)], false)
 
 /** Resuming: Flux scales the workloads up again. Undone, they are stopped as a hard suspension stops them. */
 export const restartWorkloads: Step = {
-  run: (work) => applyObjects(work, [releaseObject(clusterSpecOf(work))]),
+  run: onlyAtHome((work) => applyObjects(work, [releaseObject(clusterSpecOf(work))])),
   undo: undoAtHome((work) => stop(work, 1)),
 }
 
