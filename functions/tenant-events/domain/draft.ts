@@ -3,6 +3,7 @@ import type { Burial } from './burial.ts'
 import { announce, type Occasion, type OutgoingEvent } from './facts.ts'
 import type { Operation } from './operation.ts'
 import type { Tenant } from './tenant.ts'
+import { operatorTenantView } from './views.ts'
 import type { Timer } from './work.ts'
 
 /** When a decision is made, and on whose behalf. */
@@ -13,6 +14,8 @@ export type Moment = Omit<Occasion, 'operationId'>
  * Each function of the lifecycle takes one and returns the next; whoever has the last one commits it.
  */
 export type Draft = {
+  /** The tenant that was read. */
+  readonly found: Tenant
   readonly tenant: Tenant
   readonly operations: ReadonlyMap<string, Operation>
   /** Those that are new or different from what was read. */
@@ -26,6 +29,7 @@ export type Draft = {
 
 export function draftOf(tenant: Tenant, operations: readonly Operation[]): Draft {
   return {
+    found: tenant,
     tenant,
     operations: new Map(operations.map((operation) => [operation.operationId, operation])),
     changed: new Set(),
@@ -36,16 +40,29 @@ export function draftOf(tenant: Tenant, operations: readonly Operation[]): Draft
   }
 }
 
-/** What the decision changes. */
+/** What the decision changes. What a read shows otherwise than before has another revision, and so an ETag. */
 export function changesOf(draft: Draft): {
   readonly tenant: Tenant
   readonly operations: readonly Operation[]
   readonly events: readonly OutgoingEvent[]
   readonly timers: readonly Timer[]
 } {
-  const { tenant, events, timers } = draft
+  const { events, found, timers } = draft
+  const { revision } = draft.tenant
+  const unseen = revision === found.revision && looksDifferent(found, draft.tenant)
+  const tenant = unseen ? { ...draft.tenant, revision: revision + 1 } : draft.tenant
   const operations = [...draft.changed].flatMap((id) => draft.operations.get(id) ?? [])
   return { tenant, operations, events, timers }
+}
+
+/** The running step apart: it changes too often, and whoever reads meanwhile is always answered in full. */
+function looksDifferent(before: Tenant, after: Tenant): boolean {
+  return before !== after && shown(before) !== shown(after)
+}
+
+function shown(tenant: Tenant): string {
+  const { operation, ...rest } = operatorTenantView(tenant)
+  return JSON.stringify({ ...rest, operation: operation?.operationId })
 }
 
 export function withTenant(draft: Draft, fields: Partial<Tenant>): Draft {

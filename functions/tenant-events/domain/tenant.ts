@@ -85,7 +85,7 @@ export type Tenant = {
   readonly tenantId: TenantId
   readonly displayName: string
   readonly state: TenantState
-  /** Counts changes of state and name; the ETag. */
+  /** Counts what a read shows otherwise than before, the running step apart; the ETag. */
   readonly revision: number
   /** Counts facts on `tenant-facts`; a revision can have several. */
   readonly factSequence: number

@@ -159,8 +159,9 @@ async function record(
 
 function changesIn({ draft, next }: Progress): Change<Held | Continued> {
   const { burial } = draft
-  const value = next === 'continue' ? heldBy(draft) : next
-  return { value, ...changesOf(draft), ...(burial === null ? {} : { burial }) }
+  const changes = changesOf(draft)
+  const value = next === 'continue' ? heldBy({ ...draft, tenant: changes.tenant }) : next
+  return { value, ...changes, ...(burial === null ? {} : { burial }) }
 }
 
 function heldBy({ tenant, operations }: Draft): Held {

@@ -74,9 +74,10 @@ function committing(
   operationId: string | null,
   audit: readonly AuditEntry[],
 ): Change<Ordered> {
-  const value = { operationId, tenant: tenantView(draft.tenant) }
+  const changes = changesOf(draft)
+  const value = { operationId, tenant: tenantView(changes.tenant) }
   if (draft.tenant === tenant && draft.changed.size === 0) return { value }
-  return { value, ...changesOf(draft), audit }
+  return { value, ...changes, audit }
 }
 
 function targetOf(operationId: string | null): string {

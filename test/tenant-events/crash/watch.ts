@@ -4,6 +4,7 @@ import { helpFor } from '../../../functions/tenant-events/domain/failure-codes.t
 import { nextStep, type Operation, stepOf } from '../../../functions/tenant-events/domain/operation.ts'
 import type { StepKey } from '../../../functions/tenant-events/domain/plans.ts'
 import type { Tenant } from '../../../functions/tenant-events/domain/tenant.ts'
+import { shownOf } from '../shown.ts'
 import type { Kernel } from './kernel.ts'
 import { type Point, pointOf } from './story.ts'
 import type { Ground } from './world.ts'
@@ -94,6 +95,9 @@ function wrongBetween(before: Tenant | undefined, after: Tenant, { documents }: 
   if (after.specRevision < before.specRevision) wrong.push('the revision of the specification fell')
   if (after.state !== before.state && after.revision === before.revision) {
     wrong.push(`${before.state} became ${after.state} within one revision`)
+  }
+  if (after.revision === before.revision && shownOf(after) !== shownOf(before)) {
+    wrong.push(`one revision shows ${shownOf(before)} and ${shownOf(after)}`)
   }
   const [was, is] = [before.op, after.op]
   if (was !== null && is !== null && was.operationId === is.operationId && is.fence < was.fence) {

@@ -25,6 +25,31 @@ describe('a suspension', () => {
     expect([...machine.operations.values()].every(({ status }) => status === 'succeeded')).toBe(true)
   })
 
+  // An operator who reads with If-None-Match would go on seeing the reason that is no longer true.
+  test.each([
+    ['for another reason', 'SUSPENDED', { ...COMMANDS.suspend, reason: 'security' }, OPERATOR],
+    ['by a second holder', 'SUSPENDED', COMMANDS.suspend, billing(1n)],
+    [
+      'for another reason while it is being suspended',
+      'SUSPENDING',
+      { ...COMMANDS.suspend, reason: 'security' },
+      OPERATOR,
+    ],
+  ] as const)(
+    'asked for once more %s is another revision; the very same is none',
+    (_how, state, command, origin) => {
+      const machine = aTenantIn(state)
+      const before = machine.tenant.revision
+
+      ordered(machine, command, origin)
+      const after = machine.tenant
+      ordered(machine, command, origin)
+
+      expect(after.revision).toBe(before + 1)
+      expect(machine.tenant.revision).toBe(after.revision)
+    },
+  )
+
   // A worker may sleep through its lease, and wake when the operation has long gone on without it.
   test('lets the operation that it interrupted go on with fences that no former worker had', () => {
     const machine = aTenantIn('ACTIVE')

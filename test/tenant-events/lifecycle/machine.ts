@@ -22,6 +22,7 @@ import {
 } from '../../../functions/tenant-events/domain/saga.ts'
 import type { Tenant } from '../../../functions/tenant-events/domain/tenant.ts'
 import type { Standing, Timer } from '../../../functions/tenant-events/domain/work.ts'
+import { shownOf } from '../shown.ts'
 
 export const ACME = 'acme' as TenantId
 export const HOUR_MS = 3_600_000
@@ -102,6 +103,12 @@ export function aMachine(tier: Tier = 'standard'): Machine {
   const commit = (draft: Draft): void => {
     const changed = changesOf(draft)
     if (changed.tenant.revision < machine.tenant.revision) throw new Error('the revision fell')
+    if (
+      changed.tenant.revision === machine.tenant.revision &&
+      shownOf(changed.tenant) !== shownOf(machine.tenant)
+    ) {
+      throw new Error(`one revision shows ${shownOf(machine.tenant)} and ${shownOf(changed.tenant)}`)
+    }
     machine.tenant = changed.tenant
     for (const operation of changed.operations) operations.set(operation.operationId, operation)
     for (const timer of changed.timers) timers.set(`${timer.operationId}.${timer.dueAtMs}`, timer)
