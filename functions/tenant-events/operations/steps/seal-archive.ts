@@ -14,6 +14,7 @@ const README = `This archive holds what Energent kept of your tenant: JSON lines
 manifest.json lists every file with its SHA-256; signature.json signs the very bytes of manifest.json;
 keys.json has the public keys, for this archive and for the deletion certificate you may get one day.
 Check it with docs/verify-export.mjs, or with any tool that knows SHA-256 and ES256 (RFC 7518).
+This text and keys.json are signed by nobody: get the keys from GET /v1/evidence-keys, too, to know whose they are.
 `
 
 /**
