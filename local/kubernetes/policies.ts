@@ -50,6 +50,9 @@ function fence({ resource, object, old, operation }: Admission, prefix: string):
   if (!namespace.startsWith(prefix) && !backup) {
     return { message: `tenant-events may act in ${prefix}* namespaces only`, reason: 'Forbidden' }
   }
+  if (operation !== 'DELETE' && resource.group === 'helm.toolkit.fluxcd.io' && !isOurRelease(object)) {
+    return { message: "tenant-events may release the platform's chart only", reason: 'Forbidden' }
+  }
   const before = old?.metadata.annotations?.[SPEC_REVISION]
   // What is no number, or one of more digits than we ever count, is no revision of ours: somebody's
   // mistake, which we may repair. What we write may have more, so that it can be above all that counts.
@@ -57,6 +60,24 @@ function fence({ resource, object, old, operation }: Admission, prefix: string):
   const after = object.metadata.annotations?.[SPEC_REVISION]
   const fell = after === undefined || !isRevision(after) || BigInt(after) < BigInt(before)
   return fell ? { message: 'stale spec-rev' } : undefined
+}
+
+/** Ways of a HelmRelease to another chart, cluster or namespace, or to what others keep secret. */
+const WAYS_OUT = ['chart', 'kubeConfig', 'postRenderers', 'targetNamespace', 'storageNamespace', 'valuesFrom']
+
+/**
+ * Flux applies a release with rights of its own, which are more than the function's: of releases there is
+ * the platform's chart alone, in the namespace it is for. An account named in it is one of that namespace.
+ */
+function isOurRelease(release: KubeObject): boolean {
+  return (
+    release.metadata.name === 'tenant-agents' &&
+    textAt(release, 'spec', 'chartRef', 'kind') === 'OCIRepository' &&
+    textAt(release, 'spec', 'chartRef', 'name') === 'tenant-agents' &&
+    textAt(release, 'spec', 'chartRef', 'namespace') === 'flux-system' &&
+    [undefined, 'tenant-agents'].includes(at(release, 'spec', 'releaseName') as string | undefined) &&
+    WAYS_OUT.every((field) => at(release, 'spec', field) === undefined)
+  )
 }
 
 const isRevision = (text: string): boolean => /^[0-9]{1,18}$/.test(text)

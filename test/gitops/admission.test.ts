@@ -70,6 +70,17 @@ const STALE = { message: 'stale spec-rev', reason: 'Invalid' }
 const namespaces = { resource: 'namespaces', namespace: '' } as const
 const velero = { group: 'velero.io', namespace: 'velero', name: 'tenant-acme' } as const
 
+const NOT_OURS = { message: "tenant-events may release the platform's chart only", reason: 'Forbidden' }
+const OURS = { kind: 'OCIRepository', name: 'tenant-agents', namespace: 'flux-system' }
+const release = (spec: object, but: Case = {}): Case => ({
+  group: 'helm.toolkit.fluxcd.io',
+  version: 'v2',
+  resource: 'helmreleases',
+  name: 'tenant-agents',
+  spec: { chartRef: OURS, releaseName: 'tenant-agents', values: { tier: 'basic' }, ...spec },
+  ...but,
+})
+
 describe('the fence around our function, in CEL and in the stand-in,', () => {
   test.each<readonly [string, Case, object | undefined]>([
     ['lets a newer revision in', {}, undefined],
@@ -144,9 +155,33 @@ describe('the fence around our function, in CEL and in the stand-in,', () => {
       { ...velero, resource: 'schedules', namespace: 'default' },
       OUTSIDE,
     ],
+    ['hands the platform’s chart over to Flux', release({}, { operation: 'CREATE' }), undefined],
+    ['changes what the chart is told', release({ suspend: true }), undefined],
+    ['lets Flux act as an account of the namespace', release({ serviceAccountName: 'x' }), undefined],
+    ['takes any release away', release({}, { operation: 'DELETE', name: 'theirs' }), undefined],
+    ['keeps a release from falling back', release({}, { rev: '0' }), STALE],
+    ['releases nothing of another name', release({}, { name: 'theirs' }), NOT_OURS],
+    ['releases under no other name', release({ releaseName: 'flux' }), NOT_OURS],
+    ['releases no other chart', release({ chartRef: { ...OURS, name: 'x' } }), NOT_OURS],
+    ['takes the chart from no other kind', release({ chartRef: { ...OURS, kind: 'HelmChart' } }), NOT_OURS],
+    ['takes the chart from no other place', release({ chartRef: { ...OURS, namespace: 'x' } }), NOT_OURS],
+    [
+      'takes the chart from no tenant’s namespace',
+      release({ chartRef: { kind: OURS.kind, name: OURS.name } }),
+      NOT_OURS,
+    ],
+    ['releases nothing without a chart', release({ chartRef: undefined }), NOT_OURS],
+    ['releases no chart beside the reference', release({ chart: { spec: { chart: 'x' } } }), NOT_OURS],
+    ['releases into no other cluster', release({ kubeConfig: { secretRef: { name: 'x' } } }), NOT_OURS],
+    ['rewrites nothing that the chart says', release({ postRenderers: [{ kustomize: {} }] }), NOT_OURS],
+    ['releases into no other namespace', release({ targetNamespace: 'kube-system' }), NOT_OURS],
+    ['keeps no release in another namespace', release({ storageNamespace: 'flux-system' }), NOT_OURS],
+    ['reads no values of others', release({ valuesFrom: [{ kind: 'Secret', name: 'x' }] }), NOT_OURS],
+    ['holds a first release to the same', release({ kubeConfig: {} }, { operation: 'CREATE' }), NOT_OURS],
     ['is not about others', { user: 'admin', namespace: 'kube-system', rev: '0' }, undefined],
   ])('%s', (_what, but, expected) => {
-    expect(verdicts('tenant-events-fence', asked(but))).toEqual({ cel: expected, typescript: expected })
+    const request = JSON.parse(JSON.stringify(asked(but)))
+    expect(verdicts('tenant-events-fence', request)).toEqual({ cel: expected, typescript: expected })
   })
 
   test('has nothing against an access review, which is in no namespace', () => {
