@@ -66,6 +66,9 @@ export const STATE_TABLE: Readonly<Record<TenantState, Row>> = {
     ...row('reject', 'no-op', 'reject', 'no-op', 'reject', 'no-op', 'reject', 'reject'),
     'legal-hold': 'reject',
   },
+  // The tenant's document goes in the commit that brings this state, so no request ever reads this row: it
+  // says that a purge of what is purged has nothing to do. HTTP finds a certificate and no tenant, and answers
+  // an operator's every order, a purge too, with 409: what they name as if it were there is gone.
   PURGED: ended(row('reject', 'reject', 'reject', 'reject', 'reject', 'no-op', 'reject', 'reject')),
 }
 
