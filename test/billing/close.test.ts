@@ -259,7 +259,7 @@ test('the revenue report adds up what was billed and what was taken back', async
           tier: 'standard',
           currency: 'USD',
           billed: { minor: 19_900 },
-          mrr: { minor: 19_900 },
+          ...{ fees: { minor: 19_900 }, mrr: { minor: 19_900 } },
           invoices: 1,
         },
         // December's fee, which is due with its invoice.

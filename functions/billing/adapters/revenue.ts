@@ -10,6 +10,7 @@ const REVENUE = 'revenue'
 const ACCRUED = 'accrued'
 
 const minor = z.string().transform((text) => BigInt(text))
+const currency = z.enum(CURRENCIES as [Currency, ...Currency[]])
 const accruals = z
   .string()
   .transform((text): unknown => JSON.parse(text))
@@ -17,13 +18,20 @@ const accruals = z
     z.array(
       z.object({
         tier: z.string(),
-        currency: z.enum(CURRENCIES as [Currency, ...Currency[]]),
+        currency,
         charged: minor,
         byMeter: z.record(z.string(), minor),
       }),
     ),
   )
-const parseAccruals = parser<TenantAccruals>(z.object({ tenantId: z.string(), atMs: z.number(), accruals }))
+/** Null where nothing recurs; rows of before it was kept are without it. */
+const mrr = z
+  .object({ tier: z.string(), currency, minor })
+  .nullish()
+  .transform((kept) => kept ?? undefined)
+const parseAccruals = parser<TenantAccruals>(
+  z.object({ tenantId: z.string(), atMs: z.number(), accruals, mrr }),
+)
 const parseRow = parser<RevenueRow>(
   z.object({
     rowId: z.string(),
@@ -58,7 +66,7 @@ export function revenueId(rowId: string): string {
 
 /**
  * Rows of `jobs`: one for each invoice that was finalized, one for each that was taken back, and one for
- * what each tenant has used and is not invoiced yet.
+ * what each tenant has used and is not invoiced yet, with its MRR.
  */
 export function firestoreRevenue(system: SystemFirestore): Revenue {
   return {
@@ -87,10 +95,13 @@ export function firestoreRevenue(system: SystemFirestore): Revenue {
     },
     accruedAtMs: async (tenantId) =>
       (await system.find(JOBS, accrualId(tenantId), parseAccruals))?.value.atMs,
-    keepAccruals: (tenantId, kept, atMs) =>
+    keepAccruals: (tenantId, kept) =>
       system.merge(JOBS, accrualId(tenantId), {
-        ...{ kind: ACCRUED, tenantId, atMs },
-        accruals: JSON.stringify(kept, (_key, value) => (typeof value === 'bigint' ? String(value) : value)),
+        ...{ kind: ACCRUED, tenantId, atMs: kept.atMs },
+        mrr: kept.mrr === undefined ? null : { ...kept.mrr, minor: String(kept.mrr.minor) },
+        accruals: JSON.stringify(kept.accruals, (_key, value) =>
+          typeof value === 'bigint' ? String(value) : value,
+        ),
       }),
   }
 }

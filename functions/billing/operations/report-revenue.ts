@@ -24,15 +24,16 @@ const parseQuery: Parse<{ from?: string | undefined; to?: string | undefined; gr
   }),
 )
 
-type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring' | 'accrued', bigint>
+type Sums = Record<'charged' | 'credits' | 'sla' | 'billed' | 'tax' | 'recurring' | 'mrr' | 'accrued', bigint>
 type Group = { readonly key: string; readonly currency: Currency; sums: Sums; invoices: Set<string> }
 
 /**
  * What was billed in a range, over all tenants, by the instant at which invoices were finalized or taken
  * back; from the beginning of the month to now unless it says otherwise. Currencies are never added up: each group has a row for each.
  *
- * `accrued` is what was used and is not invoiced yet, before credit and tax: whatever the range, as of when
- * it was last worked out for each tenant, of which `accruedSince` is the oldest.
+ * `accrued` is what was used and is not invoiced yet, and `mrr` what is subscribed is worth in a month, both
+ * before credit and tax: whatever the range, as of when they were last worked out for each tenant, of which
+ * `accruedSince` is the oldest. `fees` is what the invoices of the range charged in fees.
  */
 export async function reportRevenue(
   deps: Pick<BillingDeps, 'revenue'>,
@@ -139,21 +140,29 @@ function groupsOf(
     if (groupBy === 'meter') {
       for (const [meter, charged] of Object.entries(row.byMeter)) add(meter, row, { charged })
     } else {
-      add(
-        groupBy === 'tenant' ? row.tenantId : groupBy === 'tier' ? row.tier : row.currency,
-        row,
-        row.amounts,
-      )
+      add(keyOf(groupBy, row), row, row.amounts)
     }
   }
-  for (const { tenantId, accruals: ofTenant } of accruals) {
+  for (const { tenantId, accruals: ofTenant, mrr } of accruals) {
+    if (mrr !== undefined && groupBy !== 'meter') {
+      groupOf(keyOf(groupBy, { ...mrr, tenantId }), mrr.currency).sums.mrr += mrr.minor
+    }
     for (const { tier, currency, charged, byMeter } of ofTenant) {
-      const key = groupBy === 'tenant' ? tenantId : groupBy === 'tier' ? tier : currency
-      const parts = groupBy === 'meter' ? Object.entries(byMeter) : [[key, charged] as const]
+      const parts =
+        groupBy === 'meter'
+          ? Object.entries(byMeter)
+          : [[keyOf(groupBy, { tenantId, tier, currency }), charged] as const]
       for (const [name, minor] of parts) groupOf(name, currency).sums.accrued += minor
     }
   }
   return [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group)
+}
+
+function keyOf(
+  groupBy: Exclude<GroupBy, 'meter'>,
+  of: { readonly tenantId: string; readonly tier: string; readonly currency: string },
+): string {
+  return { tenant: of.tenantId, tier: of.tier, currency: of.currency }[groupBy]
 }
 
 function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> {
@@ -172,7 +181,8 @@ function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> 
       sla: amount('sla'),
       billed: amount('billed'),
       tax: amount('tax'),
-      mrr: amount('recurring'),
+      fees: amount('recurring'),
+      mrr: amount('mrr'),
       accrued: amount('accrued'),
       invoices: invoices.size,
     }
@@ -180,5 +190,5 @@ function groupJson(groupBy: GroupBy): (group: Group) => Record<string, unknown> 
 }
 
 function noSums(): Sums {
-  return { charged: 0n, credits: 0n, sla: 0n, billed: 0n, tax: 0n, recurring: 0n, accrued: 0n }
+  return { charged: 0n, credits: 0n, sla: 0n, billed: 0n, tax: 0n, recurring: 0n, mrr: 0n, accrued: 0n }
 }

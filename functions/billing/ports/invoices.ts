@@ -9,6 +9,7 @@ import type { InvoiceLine } from '../domain/invoice/line.ts'
 import type { Accrual, RevenueRow } from '../domain/invoice/revenue.ts'
 import type { StoredInvoice } from '../domain/invoice/stored-invoice.ts'
 import type { TaxRate } from '../domain/invoice/terms.ts'
+import type { MonthlyRevenue } from '../domain/monthly-revenue.ts'
 import type { Subscription } from '../domain/subscription.ts'
 
 /** What a decision on a tenant's invoices rests on. */
@@ -55,17 +56,20 @@ export type TenantAccruals = {
   readonly tenantId: string
   readonly atMs: number
   readonly accruals: readonly Accrual[]
+  /** What its subscription was worth in a month then; undefined where nothing recurred. */
+  readonly mrr?: MonthlyRevenue | undefined
 }
 
 /** What all tenants were billed, by month, and what they will be. */
 export type Revenue = {
   /** Rows of a month, after the one given. */
   rows(month: string, after: string | undefined, limit: number): Promise<readonly RevenueRow[]>
-  /** What tenants have used and are not invoiced yet, by tenant, after the one given. */
+  /** What tenants have used and are not invoiced yet, and their MRR, by tenant, after the one given. */
   accruals(after: string | undefined, limit: number): Promise<readonly TenantAccruals[]>
   /** When that was last worked out for a tenant, in milliseconds. */
   accruedAtMs(tenantId: TenantId): Promise<number | undefined>
-  keepAccruals(tenantId: TenantId, accruals: readonly Accrual[], atMs: number): Promise<void>
+  /** Puts this in the place of what was kept for the tenant before. */
+  keepAccruals(tenantId: TenantId, kept: Omit<TenantAccruals, 'tenantId'>): Promise<void>
 }
 
 export type InvoiceDeps = {

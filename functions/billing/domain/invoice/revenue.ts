@@ -22,7 +22,7 @@ export type RevenueAmounts = {
   readonly sla: bigint
   readonly billed: bigint
   readonly tax: bigint
-  /** Recurring fees, of which the monthly recurring revenue is made. */
+  /** Recurring fees, as charged: of whole periods, parts of them, and late corrections. */
   readonly recurring: bigint
 }
 
@@ -55,7 +55,7 @@ export function revenueOf(
       sla: deducted('sla'),
       billed: BigInt(head.net.minor),
       tax: BigInt(head.tax.minor),
-      recurring: charged.filter(({ isFee }) => isFee).reduce((sum, { minor }) => sum + minor, 0n),
+      recurring: byMeter.get('fees') ?? 0n,
     },
     byMeter: Object.fromEntries(byMeter),
   }
