@@ -38,7 +38,7 @@ export const TENANT_COMMANDS: Readonly<Record<string, Command>> = {
       tier: oneOf(TIERS, true),
       region: { value: 'REGION', required: true, meaning: 'Such as us-central1.' },
       model: oneOf(DEPLOYMENT_MODELS, false, 'multi_tenant'),
-      'trial-ends': { value: 'INSTANT', meaning: 'When its trial ends.' },
+      'trial-ends': { value: 'INSTANT', meaning: 'When its trial ends, at most 365 days from now.' },
       ...WAIT,
     },
     run: create,

@@ -158,12 +158,23 @@ describe('POST /v1/tenants', () => {
     ['blank name', { displayName: ' ' }],
     ['half a surrogate', { displayName: 'a\ud800' }],
     ['trial in the past', { trialEndsAt: '2020-01-01T00:00:00Z' }],
+    ['trial without an end in sight', { trialEndsAt: '9999-12-31T00:00:00Z' }],
     ['trial that is no instant', { trialEndsAt: 'tomorrow' }],
     ['region that is a path', { region: '../us' }],
     ['number for a name', { displayName: 7 }],
   ])('refuses an %s', async (_what, fields) => {
     expect(await create(fields)).toMatchObject({ status: 400, body: { code: 'request.malformed' } })
     expect(stack.engine.dump('')).toEqual([])
+  })
+
+  test('takes a trial of 365 days, and says so of a longer one', async () => {
+    const inMs = (ms: number) => new Date(stack.clock.now() + ms).toISOString()
+    const longest = 365 * 86_400_000
+    const refused = await create({ trialEndsAt: inMs(longest + 1) })
+
+    expect(refused.status).toBe(400)
+    expect(JSON.stringify(refused.body)).toContain('trialEndsAt: must be within 365 days from now')
+    expect((await create({ trialEndsAt: inMs(longest) })).status).toBe(202)
   })
 
   test.each(['{"tenantId":"acme"', '[]', 'null', '', '{"__proto__":{}}'])(

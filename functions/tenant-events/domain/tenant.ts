@@ -1,7 +1,7 @@
 import type { DeploymentModel, Tier } from '#shared/catalogue/tiers.ts'
 import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { RESERVED_TENANT_IDS, type TenantId } from '#shared/ids.ts'
-import { ok, type Result, refuse } from '#shared/result.ts'
+import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
 import type { OperationKind, StepKey } from './plans.ts'
 
 /** Soft: what runs may end, nothing begins. Hard: everything stops now. */
@@ -131,6 +131,9 @@ export const NEW_TENANT = {
   export: null,
 } as const satisfies Partial<Tenant>
 
+/** From the request on; both ends count. */
+export const MOST_TRIAL_DAYS = 365
+
 /** A request for a new tenant, its fields checked one by one. */
 export type TenantRequestBody = TenantOrder & { readonly tenantId: TenantId; readonly displayName: string }
 
@@ -147,9 +150,8 @@ export function requestTenant(
   if (RESERVED_TENANT_IDS.includes(body.tenantId)) return refuse('tenant.id_taken', 'reserved')
   if (taken.exists) return refuse('tenant.id_taken', 'exists')
   if (taken.tombstone) return refuse('tenant.id_taken', 'tombstone')
-  if (body.trialEndsAt !== null && Date.parse(body.trialEndsAt) <= nowMs) {
-    return refuse('request.malformed', 'trial in the past', 'trialEndsAt: must be in the future')
-  }
+  const trial = trialRefused(body, nowMs)
+  if (trial !== undefined) return trial
   const { tenantId, displayName, ...order } = body
   return ok({
     tenantId,
@@ -165,6 +167,17 @@ export function requestTenant(
     ...NEW_TENANT,
     createdAtMs: nowMs,
   })
+}
+
+/** A trial is free: one that ends in the year 9999 is a slip, or a tenant that never pays. */
+function trialRefused({ trialEndsAt }: TenantOrder, nowMs: number): Refusal | undefined {
+  if (trialEndsAt === null) return undefined
+  const leftMs = Date.parse(trialEndsAt) - nowMs
+  if (leftMs <= 0)
+    return refuse('request.malformed', 'trial in the past', 'trialEndsAt: must be in the future')
+  if (leftMs <= MOST_TRIAL_DAYS * 86_400_000) return undefined
+  const hint = `trialEndsAt: must be within ${MOST_TRIAL_DAYS} days from now`
+  return refuse('request.malformed', 'trial too long', hint)
 }
 
 /** The tenant under another name; the very same object if that is its name. */
