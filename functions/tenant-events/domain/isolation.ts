@@ -1,5 +1,5 @@
 import type { AccessQuestion } from './access.ts'
-import { BACKUP_NAMESPACE } from './kubernetes-workloads.ts'
+import { AGENTS, BACKUP_NAMESPACE } from './kubernetes-workloads.ts'
 
 export type AccessExpectation = { readonly question: AccessQuestion; readonly allowed: boolean }
 
@@ -75,14 +75,17 @@ export function accessExpectations(namespace: string): AccessExpectation[] {
 type Named = { readonly name: string; readonly labels: Readonly<Record<string, string>> }
 
 /**
- * The name of an object that is neither one of ours nor of the platform's chart; undefined when there is none.
+ * The names of the objects that are neither ours nor of the platform's chart. What Flux installed carries its
+ * own label beside Helm's, which anybody might write by habit.
  */
-export function findIntruder(
+export function findIntruders(
   live: readonly Named[],
   own: readonly { readonly metadata: { readonly name: string } }[],
-): string | undefined {
+): readonly string[] {
   const names = new Set(own.map(({ metadata }) => metadata.name))
-  return live.find(
-    ({ name, labels }) => !names.has(name) && labels['app.kubernetes.io/managed-by'] !== 'Helm',
-  )?.name
+  return live.filter(({ name, labels }) => !names.has(name) && !isOfChart(labels)).map(({ name }) => name)
+}
+
+function isOfChart(labels: Named['labels']): boolean {
+  return labels['app.kubernetes.io/managed-by'] === 'Helm' && labels['helm.toolkit.fluxcd.io/name'] === AGENTS
 }

@@ -47,7 +47,8 @@ export function configObject(spec: ClusterSpec, config: TenantConfig): ClusterOb
   })
 }
 
-const AGENTS = 'tenant-agents'
+/** What the platform's chart, its release and the agents are called. */
+export const AGENTS = 'tenant-agents'
 
 /** How many agents there may be, and how many of them may be away at a time. */
 export function scalingObjects(spec: ClusterSpec): ClusterObject[] {

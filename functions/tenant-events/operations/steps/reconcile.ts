@@ -7,6 +7,7 @@ import { moveVolume, volumeOf } from '../../domain/volume.ts'
 import type { ClusterAnswer, ClusterKind, LiveObject } from '../../ports/cluster.ts'
 import { applyObjects, clusterSpecOf, kindOf } from './apply-objects.ts'
 import { isNamespaceOf, NAMESPACE } from './delete-namespace.ts'
+import { FOREIGN_OBJECT, foreignBeside } from './foreign-objects.ts'
 import { tenantConfig } from './seed-config.ts'
 import { nothingToUndo, type Step, type StepWork } from './step.ts'
 
@@ -19,6 +20,8 @@ export const detectDrift: Step = {
     const drift = await findDrift(work)
     if (!drift.ok) return { kind: 'failed', failure: drift.failure }
     const { differing, surplus, managers } = drift.value
+    const foreign = await foreignBeside(work)
+    if (!foreign.ok) return { kind: 'failed', failure: foreign.failure }
     const names = [...differing.map(nameOf), ...surplus.map(({ kind, live }) => `${kind.kind}/${live.name}`)]
     return {
       kind: 'done',
@@ -26,8 +29,12 @@ export const detectDrift: Step = {
         drifted: names.join(', ').slice(0, 300),
         count: `${names.length}`,
         ...(managers.length === 0 ? {} : { managers: managers.join(', ').slice(0, 100) }),
+        // Not ours to put right: the step that proves the isolation fails by it, and names it again.
+        ...(foreign.value.length === 0
+          ? {}
+          : { foreign: `${FOREIGN_OBJECT}: ${foreign.value.join(', ')}`.slice(0, 300) }),
       },
-      ...(names.length === 0 ? {} : { facts: ['drift-detected' as const] }),
+      ...(names.length + foreign.value.length === 0 ? {} : { facts: ['drift-detected' as const] }),
     }
   },
   undo: nothingToUndo,

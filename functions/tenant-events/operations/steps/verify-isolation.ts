@@ -1,11 +1,12 @@
 import { namespaceOf } from '#shared/contracts/events/tenant-fact.ts'
 import { digestOf } from '#shared/json.ts'
-import { accessExpectations, findIntruder } from '../../domain/isolation.ts'
-import { type ClusterObject, identityObjects, namespaceObject } from '../../domain/kubernetes-objects.ts'
+import { accessExpectations } from '../../domain/isolation.ts'
+import { identityObjects, namespaceObject } from '../../domain/kubernetes-objects.ts'
 import type { Failure } from '../../domain/operation.ts'
 import { guardrailObjects } from '../../domain/tenant-objects.ts'
 import type { ClusterAnswer, LiveObject } from '../../ports/cluster.ts'
 import { clusterSpecOf, readBack } from './apply-objects.ts'
+import { FOREIGN_OBJECT, foreignBeside } from './foreign-objects.ts'
 import { nothingToUndo, type Step, type StepWork } from './step.ts'
 
 /**
@@ -22,8 +23,9 @@ export const verifyIsolation: Step = {
     const bounds = [namespaceObject(spec), ...guardrailObjects(spec), ...identityObjects(spec)]
     const live = await readBack(work, bounds, { revision: false })
     if (!live.ok) return { kind: 'failed', failure: live.failure }
-    const intruder = await intruderBeside(work, bounds)
-    if (!intruder.ok) return { kind: 'failed', failure: intruder.failure }
+    const foreign = await foreignBeside(work)
+    if (!foreign.ok) return { kind: 'failed', failure: foreign.failure }
+    if (foreign.value.length > 0) return { kind: 'failed', failure: opened(work, foreign.value) }
     return {
       kind: 'done',
       evidence: { reviews: `${access.value}`, objects: `${live.value.length}`, hash: hashOf(live.value) },
@@ -49,29 +51,9 @@ async function wrongAccess(work: StepWork): Promise<ClusterAnswer<number>> {
   return { ok: false, failure: { kind: 'permanent', code: 'isolation.access', text } }
 }
 
-/** Network policies and role bindings only ever add rights, so a foreign one is a hole. */
-async function intruderBeside(
-  work: StepWork,
-  bounds: readonly ClusterObject[],
-): Promise<ClusterAnswer<undefined>> {
-  const namespace = namespaceOf(work.tenant.tenantId)
-  for (const kind of ['NetworkPolicy', 'RoleBinding']) {
-    const own = bounds.filter((object) => object.kind === kind)
-    const [first] = own
-    if (first === undefined) continue
-    const { apiVersion } = first
-    const listed = await work.cluster.list({ apiVersion, kind, namespace }, work.signal)
-    if (!listed.ok) return listed
-    const intruder = findIntruder(listed.value, own)
-    if (intruder === undefined) continue
-    const failure: Failure = {
-      kind: 'permanent',
-      code: 'isolation.foreign_object',
-      text: `${kind} ${intruder} in ${namespace} is not ours`,
-    }
-    return { ok: false, failure }
-  }
-  return { ok: true, value: undefined }
+function opened({ tenant }: StepWork, names: readonly string[]): Failure {
+  const text = `not ours in ${namespaceOf(tenant.tenantId)}: ${names.join(', ')}`
+  return { kind: 'permanent', code: FOREIGN_OBJECT, text }
 }
 
 /** Over what was asked for, as the cluster shows it: the same tenant hashes the same on each read. */

@@ -365,6 +365,39 @@ describe('reconciling', () => {
     expect(specsOf(cluster)).toEqual(before)
   })
 
+  test.each([
+    ['NetworkPolicy', 'no labels', {}],
+    ['RoleBinding', 'no labels', {}],
+    ['NetworkPolicy', 'Helm’s label alone', { 'app.kubernetes.io/managed-by': 'Helm' }],
+  ])('tells a %s with %s that is not ours, fails by it, and leaves it alone', async (kind, _what, labels) => {
+    const cluster = await provisioned()
+    const spec = { podSelector: {}, ingress: [{}], egress: [{}], policyTypes: ['Ingress', 'Egress'] }
+    cluster.put({ kind, metadata: { name: 'open', labels }, spec } as never, 'tenant-acme')
+
+    expect(await detectDrift.run(work(cluster))).toMatchObject({
+      kind: 'done',
+      facts: ['drift-detected'],
+      evidence: { count: '0', foreign: `isolation.foreign_object: ${kind}/open` },
+    })
+    await runStep(correctDrift, work(cluster))
+    expect(await verifyIsolation.run(work(cluster))).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'isolation.foreign_object', text: `not ours in tenant-acme: ${kind}/open` },
+    })
+    expect(cluster.objects.has(`${kind}/tenant-acme/open`)).toBe(true)
+  })
+
+  test('has nothing against what Flux installed of the platform’s chart', async () => {
+    const cluster = await provisioned()
+    const labels = {
+      'app.kubernetes.io/managed-by': 'Helm',
+      'helm.toolkit.fluxcd.io/name': 'tenant-agents',
+    }
+    cluster.put({ kind: 'NetworkPolicy', metadata: { name: 'agents', labels } } as never, 'tenant-acme')
+    expect(await detectDrift.run(work(cluster))).not.toHaveProperty('facts')
+    await runStep(verifyIsolation, work(cluster))
+  })
+
   test('keeps a volume that is larger than the tier', async () => {
     const cluster = await provisioned()
     cluster.edit(
