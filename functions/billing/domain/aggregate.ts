@@ -40,7 +40,8 @@ export const AGGREGATION_NAMES: readonly string[] = Object.keys(AGGREGATIONS)
 
 /**
  * Aggregates events over a half-open period, as data (billing.md §13): exact, and the same in
- * whatever order and however often the events come. Throws `RatingError` on an unknown aggregation
+ * whatever order and however often the events come, also where an id comes with several contents
+ * (docs/decisions/0012). With `dedupe: false` copies count. Throws `RatingError` on an unknown aggregation
  * and on a definition it does not understand.
  */
 export function aggregate(

@@ -1,6 +1,6 @@
 import { isTimeZone, type Period, WINDOWS, type Window } from '../calendar.ts'
 import { choiceAt, type Fields, fieldsOf, has, listAt, RatingError } from '../rating/fields.ts'
-import { findDecimal, type Rational } from '../rational.ts'
+import { compare, findDecimal, type Rational, ZERO } from '../rational.ts'
 
 /** One event as an aggregation sees it. */
 export type Sample = {
@@ -45,37 +45,85 @@ export function scopeOf(parameters: Fields): Scope {
 }
 
 /**
- * Reads events into samples in the one order of aggregation: time, source, id. Copies (same source and
- * id) count once; what the filters leave out is not looked at.
+ * Reads events into samples in the one order of aggregation: time, source, id. What is said several times
+ * under one source and id counts once, and of several contents the one that ranks first; after that,
+ * what the filters leave out is not looked at.
  *
- * `rejected` are the ids of events in reach whose field is missing or, where `numeric`, no finite decimal.
+ * `rejected` are the ids of what then lacks what it `needs`, its field or a finite decimal in it, in the order
+ * of the list.
  */
 export function readSamples(
   scope: Scope,
   events: readonly unknown[],
   needs: 'nothing' | 'presence' | 'number',
 ): { samples: Sample[]; rejected: string[] } {
-  const seen = new Set<string>()
   const samples: Sample[] = []
   const rejected: string[] = []
-  for (const raw of events) {
-    const event = fieldsOf(raw, 'event')
-    const id = String(event['id'])
-    const source = String(event['source'])
-    const timeMs = instantOf(event['time'], 'time')
-    const properties = has(event, 'properties') ? fieldsOf(event['properties'], 'properties') : {}
-    if (timeMs >= scope.period.toMs || (timeMs < scope.period.fromMs && !scope.carryOver)) continue
+  for (const sample of inReach(scope, events)) {
+    const { id, properties, value } = sample
     if (!scope.filters.every(([key, values]) => values.includes(textAt(properties, key)))) continue
-    const key = `${source}\0${id}`
-    if (scope.dedupe && seen.has(key)) continue
-    seen.add(key)
-    const value = numberAt(properties, scope.field)
-    const present = scope.field !== undefined && has(properties, scope.field)
-    if ((needs === 'number' && value === undefined) || (needs === 'presence' && !present)) rejected.push(id)
-    else samples.push({ id, source, timeMs, properties, value })
+    const lacks = needs === 'number' ? value === undefined : !isPresent(sample, scope.field)
+    if (needs !== 'nothing' && lacks) rejected.push(id)
+    else samples.push(sample)
   }
   samples.sort(byTimeSourceId)
   return { samples, rejected }
+}
+
+/** The events that the period reaches, each once unless copies are asked for. */
+function inReach(scope: Scope, events: readonly unknown[]): Iterable<Sample> {
+  const all: Sample[] = []
+  const byKey = new Map<string, Sample>()
+  for (const raw of events) {
+    const sample = sampleOf(raw, scope.field)
+    const { id, source, timeMs } = sample
+    if (timeMs >= scope.period.toMs || (timeMs < scope.period.fromMs && !scope.carryOver)) continue
+    if (!scope.dedupe) {
+      all.push(sample)
+      continue
+    }
+    const key = `${source}\0${id}`
+    const kept = byKey.get(key)
+    if (kept === undefined || rank(sample, kept, scope.field) < 0) byKey.set(key, sample)
+  }
+  return scope.dedupe ? byKey.values() : all
+}
+
+function sampleOf(raw: unknown, field: string | undefined): Sample {
+  const event = fieldsOf(raw, 'event')
+  const properties = has(event, 'properties') ? fieldsOf(event['properties'], 'properties') : {}
+  return {
+    id: String(event['id']),
+    source: String(event['source']),
+    timeMs: instantOf(event['time'], 'time'),
+    properties,
+    value: numberAt(properties, field),
+  }
+}
+
+/**
+ * Orders contents that contradict each other; the lowest counts. It is the rank of the ledger
+ * (`deduplicate.ts`) as far as data without a producer can have one: the larger effect, the later time, and
+ * then whatever is the same in every order of the list.
+ */
+function rank(left: Sample, right: Sample, field: string | undefined): number {
+  return (
+    Number(isPresent(right, field)) - Number(isPresent(left, field)) ||
+    Number(right.value !== undefined) - Number(left.value !== undefined) ||
+    compare(right.value ?? ZERO, left.value ?? ZERO) ||
+    right.timeMs - left.timeMs ||
+    byText(textOf(left), textOf(right))
+  )
+}
+
+function isPresent({ properties }: Sample, field: string | undefined): boolean {
+  return field !== undefined && has(properties, field)
+}
+
+/** All that an aggregation can see of the properties. */
+function textOf({ properties }: Sample): string {
+  const names = Object.keys(properties).sort()
+  return JSON.stringify(names.map((name) => [name, textAt(properties, name)]))
 }
 
 /** A property as text; a missing one is the empty text. */
@@ -98,6 +146,9 @@ function numberAt(properties: Fields, field: string | undefined): Rational | und
 
 function byTimeSourceId(left: Sample, right: Sample): number {
   if (left.timeMs !== right.timeMs) return left.timeMs - right.timeMs
-  if (left.source !== right.source) return left.source < right.source ? -1 : 1
-  return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
+  return byText(left.source, right.source) || byText(left.id, right.id)
+}
+
+function byText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0
 }
