@@ -44,7 +44,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...TENANT_COMMANDS,
 }
 
-/** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly. */
+/** Runs one command; answers the exit code: 0 done, 1 refused or failed, 2 asked wrongly: by what was typed alone. */
 export async function run(args: readonly string[], io: Surroundings): Promise<number> {
   if (isRedriveCommand(args)) return runRedrive(args, io)
   const { name, rest } = commandOf(args)
@@ -131,7 +131,7 @@ async function runCommand(command: Command, given: Given, io: Surroundings): Pro
     })
     if (!answer.ok) {
       io.err(`${answer.code}: ${answer.hint ?? answer.detail}`)
-      return 1
+      return answer.code === 'request.malformed' ? 2 : 1
     }
     if (given.flag('json')) io.out(JSON.stringify(answer.value.json))
     else for (const line of answer.value.lines) io.out(line)

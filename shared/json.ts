@@ -44,9 +44,15 @@ export function checkJson(value: unknown, maxDepth = 16): Result<unknown> {
 /**
  * Turns a zod schema into a parser that refuses with `code` and names each fault by its path.
  *
- * The sender is told which members of theirs are not known; the log is not, for they are their words.
+ * `whole` is what a fault of no single member is said of. The sender is told which members of theirs are not known; the log is not, for they are their words.
  */
-export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.malformed'): Parse<T> {
+export function parser<T>(
+  schema: z.ZodType<T>,
+  code: RefusalCode = 'request.malformed',
+  whole: 'body' | 'query' = 'body',
+): Parse<T> {
+  const faultOf = (path: readonly PropertyKey[], message: string): string =>
+    shortened(`${path.length === 0 ? whole : path.join('.')}: ${message}`)
   return (raw) => {
     const parsed = schema.safeParse(raw)
     if (parsed.success) return ok(parsed.data)
@@ -57,9 +63,8 @@ export function parser<T>(schema: z.ZodType<T>, code: RefusalCode = 'request.mal
   }
 }
 
-function faultOf(path: readonly PropertyKey[], message: string): string {
-  const fault = `${path.length === 0 ? 'body' : path.join('.')}: ${message}`
-  // Names of members come from outside and can be as long as the body.
+/** Names of members come from outside and can be as long as the body. */
+function shortened(fault: string): string {
   return fault.length <= 200 ? fault : `${fault.slice(0, 200)}…`
 }
 

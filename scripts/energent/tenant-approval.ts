@@ -5,7 +5,7 @@ import { findOperator } from '../../functions/auth/operations/find-operator.ts'
 import { hashedApprover } from '../../functions/tenant-events/http/authority.ts'
 import { BODIES } from '../../functions/tenant-events/http/bodies.ts'
 import type { Answer, Run } from './command.ts'
-import { ordered } from './tenant-orders.ts'
+import { asOptions, ordered } from './tenant-orders.ts'
 
 /**
  * Approves a purge as the person who runs the command. They count as the same as their operator's client
@@ -13,7 +13,7 @@ import { ordered } from './tenant-orders.ts'
  */
 export async function approvePurge(run: Run): Promise<Result<Answer>> {
   const body = BODIES.purge({ reason: run.given.text('reason') })
-  if (!body.ok) return body
+  if (!body.ok) return asOptions(body)
   const approver = await approverOf(run)
   if (!approver.ok) return approver
   return ordered(run, { name: 'purge', approver: approver.value, ...body.value })

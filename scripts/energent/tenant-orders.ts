@@ -15,13 +15,32 @@ export function openTenant(run: Run): Promise<Result<TenantContext>> {
   return run.open(run.given.text('tenant') ?? '')
 }
 
+const OPTION_OF: Readonly<Record<string, string>> = {
+  tenantId: 'tenant',
+  displayName: 'name',
+  deploymentModel: 'model',
+  trialEndsAt: 'trial-ends',
+  toTier: 'to',
+  graceDays: 'grace-days',
+}
+
+/** What is wrong with a body, said of the options that it was made of. */
+export function asOptions<T>(body: Result<T>): Result<T> {
+  if (body.ok || body.hint === undefined) return body
+  const hint = body.hint.replace(
+    /(^|; )([A-Za-z]+): /g,
+    (_fault, before: string, member: string) => `${before}--${OPTION_OF[member] ?? member}: `,
+  )
+  return { ...body, hint }
+}
+
 /** Orders something with a body that was checked as the HTTP API checks it. */
 export async function order<T>(
   run: Run,
   body: Result<T>,
   commandOf: (body: T) => Command,
 ): Promise<Result<Answer>> {
-  return body.ok ? ordered(run, commandOf(body.value)) : body
+  return body.ok ? ordered(run, commandOf(body.value)) : asOptions(body)
 }
 
 /** Gives a command, and answers with the operation that carries it out. */
@@ -51,7 +70,7 @@ export async function create(run: Run): Promise<Result<Answer>> {
     region: given.text('region'),
     ...(trialEndsAt === undefined ? {} : { trialEndsAt }),
   })
-  if (!body.ok) return body
+  if (!body.ok) return asOptions(body)
   const ctx = await openTenant(run)
   if (!ctx.ok) return ctx
   const deps = run.lifecycle()
@@ -62,7 +81,7 @@ export async function create(run: Run): Promise<Result<Answer>> {
 
 export async function rename(run: Run): Promise<Result<Answer>> {
   const body = BODIES.rename({ displayName: run.given.text('name') })
-  if (!body.ok) return body
+  if (!body.ok) return asOptions(body)
   const ctx = await openTenant(run)
   if (!ctx.ok) return ctx
   const { displayName } = body.value

@@ -82,11 +82,11 @@ test('audit-verify says what it found, and its exit code says whether it is whol
 })
 
 test.each([
-  [['audit-verify'], 2],
-  [['audit-verify', '--tenant', '../platform'], 1],
-  [['audit-verify', '--tenant', 'platform', '--expect', 'x'], 1],
-  [['audit-verify', '--tenant', 'platform', '--group', 'billing'], 1],
-  [['audit-verify', '--tenant', 'platform', '--expect', `1:${'0'.repeat(64)}`], 1],
-])('%j is asked wrongly', async (args, code) => {
-  expect((await energent(...args)).code).toBe(code)
+  [['audit-verify']],
+  [['audit-verify', '--tenant', '../platform']],
+  [['audit-verify', '--tenant', 'platform', '--expect', 'x']],
+  [['audit-verify', '--tenant', 'platform', '--group', 'billing']],
+  [['audit-verify', '--tenant', 'platform', '--expect', `1:${'0'.repeat(64)}`]],
+])('%j is asked wrongly', async (args) => {
+  expect((await energent(...args)).code).toBe(2)
 })

@@ -69,7 +69,7 @@ test.each([
   ['an unknown command', ['bootstrap', '--email', 'a@example.com'], 2, 'no command'],
   ['an unknown option', ['bootstrap-operator', '--mail', 'a@example.com'], 2, '--mail'],
   ['an argument too many', ['bootstrap-operator', 'x', '--email', 'a@example.com'], 2, 'more than'],
-  ['an e-mail that is none', ['bootstrap-operator', '--email', 'nobody'], 1, 'e-mail'],
+  ['an e-mail that is none', ['bootstrap-operator', '--email', 'nobody'], 2, 'e-mail'],
 ])('%s is said clearly and changes nothing', async (_name, args, code, text) => {
   const result = await energent(args)
 
@@ -200,29 +200,30 @@ describe('for a tenant', () => {
       ['create-client', '--tenant', 'acme', '--scope', 'platform:read'],
       'Only operators',
     ],
-    ['a client id that is none', ['rotate-secret', '--client', 'acme'], 'cid_'],
+    ['a client id that is none', ['rotate-secret', '--client', 'acme'], 'cid_', 2],
     ['a client that is not there', ['rotate-secret', '--client', 'cid_acme_0000000000000000'], 'no such'],
     [
       'an overlap that is no number',
       ['rotate-secret', '--client', 'cid_acme_0000000000000000', '--overlap', 'x'],
       '--overlap',
+      2,
     ],
-    ['a session id that is none', ['revoke-session', '--tenant', 'acme', '--session', 'x'], 'ses_'],
+    ['a session id that is none', ['revoke-session', '--tenant', 'acme', '--session', 'x'], 'ses_', 2],
     [
       'a session that is not there',
       ['revoke-session', '--tenant', 'acme', '--session', 'ses_01J9ZQ4Y3G5S2W8K7M6N4P0R1T'],
       'no such session',
     ],
-    ['neither a user nor all', ['revoke-sessions', '--tenant', 'acme'], '--user or --all'],
+    ['neither a user nor all', ['revoke-sessions', '--tenant', 'acme'], '--user or --all', 2],
     [
       'a user that is not there',
       ['revoke-sessions', '--tenant', 'acme', '--user', 'usr_01J9ZQ4Y3G5S2W8K7M6N4P0R1T'],
       'no such user',
     ],
-  ])('%s is said so', async (_name, args, text) => {
+  ])('%s is said so', async (_name, args, text, code = 1) => {
     const result = await energent(args)
 
-    expect([result.code, result.out]).toEqual([1, ''])
+    expect([result.code, result.out]).toEqual([code, ''])
     expect(result.err).toContain(text)
   })
 })

@@ -53,16 +53,23 @@ const create = () =>
     '--json',
   )
 
+const MALFORMED: readonly (readonly [args: readonly string[], text: string])[] = [
+  [['suspend', '--tenant', 'acme', '--mode', 'gently', '--reason', 'admin'], ' --mode: '],
+  [['suspend', '--tenant', 'acme', '--mode', 'gently', '--reason', 'none'], '; --reason: '],
+  [['change-tier', '--tenant', 'acme', '--to', 'gold'], ' --to: '],
+  [['offboard', '--tenant', 'acme', '--grace-days', '91'], ' --grace-days: '],
+  [['rename', '--tenant', 'acme', '--name', ' x'], ' --name: '],
+  [['approve-purge', '--tenant', 'acme', '--reason', ' x'], ' --reason: '],
+  [['create', '--tenant', 'X', '--name', 'X', '--tier', 'basic', '--region', 'us-central1'], ' --tenant: '],
+  [['timeline', '--tenant', 'acme', '--limit', '0'], '1 to'],
+  [['list', '--state', 'asleep'], 'PROVISIONING'],
+]
+
 const REFUSED: readonly (readonly [args: readonly string[], text: string])[] = [
-  [['suspend', '--tenant', 'acme', '--mode', 'gently', '--reason', 'admin'], 'mode'],
-  [['change-tier', '--tenant', 'acme', '--to', 'gold'], 'toTier'],
-  [['offboard', '--tenant', 'acme', '--grace-days', '91'], 'graceDays'],
   [['show', '--tenant', 'globex'], 'resource.not_found'],
   [['show', '--tenant', '__proto__'], 'resource.not_found'],
   [['operation', '--tenant', 'acme', '--operation', 'op_none'], 'resource.not_found'],
   [['certificate', '--tenant', 'acme'], 'resource.not_found'],
-  [['timeline', '--tenant', 'acme', '--limit', '0'], '1 to'],
-  [['list', '--state', 'asleep'], 'PROVISIONING'],
 ]
 
 describe('tenants on the command line', () => {
@@ -126,13 +133,17 @@ describe('tenants on the command line', () => {
     expect(JSON.stringify(firestore.dump('tenants/acme'))).not.toContain('ada@')
   })
 
-  test('refuse in a line what is wrong, and change nothing', async () => {
+  test('refuse in a line what is wrong, by the names of the options where it is what was typed, and change nothing', async () => {
     await create()
     const before = JSON.stringify(firestore.dump('tenants/acme'))
-    for (const [args, text] of REFUSED) {
+    const asked = [
+      ...REFUSED.map((each) => [1, ...each] as const),
+      ...MALFORMED.map((each) => [2, ...each] as const),
+    ]
+    for (const [code, args, text] of asked) {
       const refused = await tenants(...args)
 
-      expect([refused.code, refused.err], args.join(' ')).toEqual([1, expect.stringContaining(text)])
+      expect([refused.code, refused.err], args.join(' ')).toEqual([code, expect.stringContaining(text)])
     }
     expect(JSON.stringify(firestore.dump('tenants/acme'))).toBe(before)
   })

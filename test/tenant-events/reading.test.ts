@@ -75,6 +75,17 @@ describe('reading', () => {
     }
   })
 
+  test.each(['/v1/tenants', '/v1/tenants/acme/operations', '/v1/tenants/acme/timeline'])(
+    '%s says of a parameter that nobody knows that it stands in the query',
+    async (path) => {
+      await create()
+      const { status, body } = await stack.api('GET', `${path}?foo=1`)
+
+      expect(status).toBe(400)
+      expect(JSON.stringify(body)).toContain('query: Unrecognized key')
+    },
+  )
+
   // A scope in the wrong token must not be enough: operators live in a tenant of their own.
   test('of all tenants, or creating one, is not for a tenant that holds the scope by mistake', async () => {
     await create()

@@ -58,6 +58,8 @@ const parseQuery = parser(
     pageSize: z.string().optional(),
     pageToken: z.string().optional(),
   }),
+  'request.malformed',
+  'query',
 )
 
 function onList(deps: DeadLetterDeps, pages: Paging): TenantHandler {

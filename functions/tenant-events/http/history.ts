@@ -39,6 +39,8 @@ export function historyHandlers(deps: ApiDeps, pages: Paging): Pick<HandlersOf<'
 
 const parseQuery = parser(
   z.strictObject({ pageSize: z.string().optional(), pageToken: z.string().optional() }),
+  'request.malformed',
+  'query',
 )
 
 function paged(

@@ -55,6 +55,8 @@ const parseQuery = parser(
     pageSize: z.string().optional(),
     pageToken: z.string().optional(),
   }),
+  'request.malformed',
+  'query',
 )
 
 function onList(deps: ApiDeps, pages: Paging): TenantHandler {
