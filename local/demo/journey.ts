@@ -1,20 +1,24 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { type Answer, type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
+import { type ApiClient, apiClient, type Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
+import { expect, until } from './checks.ts'
+import { changeTenant, leave } from './lifecycle.ts'
 import { playMonth } from './month.ts'
-import { type Narrator, StepFailed } from './narrator.ts'
+import type { Narrator } from './narrator.ts'
 import { readAudit, revokeToken } from './revocation.ts'
 import { signInSomebody } from './sign-on.ts'
 import { exchangeWorkload } from './workload.ts'
 
 /** What a journey needs of a stack, in this process or another. */
-type JourneyStack = Pick<StackInfo, 'gatewayUrl' | 'controlUrl' | 'operator' | 'tenants' | 'idp'>
+type JourneyStack = Pick<
+  StackInfo,
+  'gatewayUrl' | 'controlUrl' | 'operator' | 'operators' | 'tenants' | 'idp'
+>
 
 const PROVISION_LIMIT_MS = 30_000
 const USAGE_LIMIT_MS = 15_000
 
 /**
- * One tenant's life so far: created, provisioned by events, given a client, metered, billed.
+ * One tenant's life: created, provisioned by events, given a client, metered, billed, changed, and deleted.
  *
  * Everything goes through the gateway as a user's calls would; the control door is only used to look
  * at the cluster, and to let a month pass where `month` says that the clock may be moved. Each step checks what it came for and fails the journey otherwise.
@@ -46,7 +50,10 @@ export async function playJourney(
   const revoking = { api, stack, operator, tenantId }
   await revokeToken(revoking, say)
   await readAudit(revoking, say)
-  if (options.month) await playMonth({ api, stack, tenantId, client }, say)
+  const life = { api, stack, tenantId, client }
+  if (options.month) await playMonth(life, say)
+  await changeTenant(life, say)
+  if (options.month) await leave(life, say)
 }
 
 async function createTenant(
@@ -229,21 +236,4 @@ async function readInvoice(api: ApiClient, token: string, tenantId: string, say:
       note: `${lines.length} lines, ${total.amount} ${total.currency}, digest ${String(invoice.body['digest']).slice(0, 12)}…`,
     }
   })
-}
-
-async function until<T>(limitMs: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
-  const endMs = performance.now() + limitMs
-  while (performance.now() < endMs) {
-    const seen = await look()
-    if (seen !== undefined) return seen
-    await pause(60)
-  }
-  return undefined
-}
-
-function expect(holds: boolean, what: string, answer?: Answer): void {
-  if (holds) return
-  throw new StepFailed(
-    answer === undefined ? what : `${what}; got ${answer.status} ${JSON.stringify(answer.body)}`,
-  )
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Answer, ApiClient, Credentials } from '#local/stack/api-client.ts'
 import type { StackInfo } from '#local/stack/stack.ts'
+import { moveClock, until } from './checks.ts'
 import { type Narrator, StepFailed } from './narrator.ts'
 
 export type Month = {
@@ -41,7 +41,7 @@ export async function playMonth(month: Month, say: Narrator): Promise<void> {
     const { from, to } = upcoming.body['period'] as { from: string; to: string }
     // What lies before the tenant's subscription is not charged.
     const sinceMs = Math.max(Date.parse(from), await nowMs(month))
-    await moveClock(month, Date.parse(to) + 3_600_000)
+    await moveClock(month.stack, { now: new Date(Date.parse(to) + 3_600_000).toISOString() })
     return {
       value: { sinceMs, toMs: Date.parse(to) },
       note: `${from} to ${to}, and an hour`,
@@ -60,7 +60,7 @@ export async function playMonth(month: Month, say: Narrator): Promise<void> {
     const token = await api.token(client)
     const at = new Date(period.toMs - 1).toISOString()
     const expected = String(events.length * SECONDS)
-    const found = await until(async () => {
+    const found = await until(LIMIT_MS, async () => {
       const answer = await read(api, `${base}/upcoming?at=${at}`, token)
       const line = lineOf(answer)
       return line?.quantity === expected || Number(line?.quantity) * 60 === Number(expected)
@@ -120,7 +120,7 @@ async function correct({ api, tenantId, client }: Month, base: string, atMs: num
     const token = await api.token(client)
     const before = await read(api, `${base}/upcoming`, token)
     await report(api, token, [usage(tenantId, 'forgotten', atMs)])
-    const corrected = await until(async () => {
+    const corrected = await until(LIMIT_MS, async () => {
       const answer = await read(api, `${base}/upcoming`, token)
       const lines = answer.body['lines'] as readonly Line[]
       return lines.length > (before.body['lines'] as readonly Line[]).length ? lines : undefined
@@ -190,25 +190,9 @@ async function nowMs({ stack }: Month): Promise<number> {
   return Date.parse(((await answer.json()) as { now: string }).now)
 }
 
-async function moveClock({ stack }: Month, toMs: number): Promise<void> {
-  const body = JSON.stringify({ now: new Date(toMs).toISOString() })
-  const answer = await fetch(`${stack.controlUrl}/clock`, { method: 'POST', body })
-  if (answer.status !== 200) throw new StepFailed(`the clock stays: ${await answer.text()}`)
-}
-
 async function runJob({ stack }: Month, name: string): Promise<void> {
   const answer = await fetch(`${stack.controlUrl}/jobs/${name}/run`, { method: 'POST' })
   if (answer.status !== 200) throw new StepFailed(`${name} did not run: ${await answer.text()}`)
-}
-
-async function until<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
-  const endMs = performance.now() + LIMIT_MS
-  while (performance.now() < endMs) {
-    const seen = await look()
-    if (seen !== undefined) return seen
-    await pause(100)
-  }
-  return undefined
 }
 
 function lineOf(answer: Answer): Line | undefined {
