@@ -186,7 +186,7 @@ describe('health of a running system', () => {
     expect(named).toEqual([
       ['firestore', 'keyring', 'kms', 'pubsub', 'secrets'],
       ['firestore', 'pubsub'],
-      ['firestore', 'kms', 'kubernetes', 'pubsub'],
+      ['firestore', 'kubernetes', 'kms', 'pubsub'],
     ])
   })
 
