@@ -385,8 +385,10 @@ describe('wherever an id comes in', () => {
     event: object,
     tenants: readonly string[],
   ) => {
-    const message = { data: Buffer.from(JSON.stringify(event)), attributes: {} }
-    return (await world.acting({ tenants }, () => world.push(listener, subscription, message))).status
+    const text = JSON.stringify(event)
+    const message = { data: Buffer.from(text), attributes: {} }
+    const named = [...text.matchAll(/tenants\/([a-z0-9-]+)/g)].flatMap(([, name]) => name ?? [])
+    return (await world.acting({ tenants, named }, () => world.push(listener, subscription, message))).status
   }
 
   test.each(

@@ -4,6 +4,8 @@ import type { StoreCall } from './recording-proxy.ts'
 
 /** On whose behalf a group is at work, and so what it may name. */
 export type Acting = {
+  /** Whom a message names that nobody could prove: whether they are gone for good may be asked, no more. */
+  readonly named?: readonly string[]
   /** Tenants whose documents may be read and written. */
   readonly tenants: readonly string[]
   /** The tenant of the caller's token: its `auth_state/current` may be read, to verify the token. */
@@ -87,7 +89,8 @@ function mayName(group: Group, name: string, acting: Acting, writes: boolean): b
   // Who verifies a token reads what was revoked, of all tenants; auth alone writes it.
   if (top === 'authFeed') return segments[2] === 'entries' && (group === 'auth' || !writes)
   // Whether a tenant is gone for good anybody may ask, of the one they act for; lifecycle alone says so.
-  if (top === 'tombstones' && group !== 'lifecycle') return !writes && acting.tenants.includes(tenant)
+  if (top === 'tombstones' && group !== 'lifecycle')
+    return !writes && (acting.tenants.includes(tenant) || acting.named?.includes(tenant) === true)
   return SYSTEM_COLLECTIONS[group].includes(top)
 }
 
