@@ -193,10 +193,10 @@ export function startStory(world: IsolationWorld, before: Readonly<Record<Tenant
       }
       case 'tamper': {
         const next = world.waiting[command.at % Math.max(world.waiting.length, 1)]
-        // A message that does not agree with itself is nobody's: no tenant's document may be named for it.
+        // What does not agree with itself is nobody's: only whether a tenant is gone for good may be asked.
         const forged = next === undefined ? undefined : tampered(next.message, command.where, command.to)
         if (next !== undefined && forged !== undefined)
-          await deliver({ ...next, message: forged }, { tenants: [] })
+          await deliver({ ...next, message: forged }, { tenants: [], named: TENANTS })
         return
       }
       case 'sweep':
