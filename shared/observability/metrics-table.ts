@@ -1,3 +1,4 @@
+import { STEP_KEYS } from '../catalogue/operation-steps.ts'
 import { ROUTES } from '../catalogue/routes.ts'
 import { SUBSCRIPTIONS, TOPIC_NAMES } from '../contracts/topics.ts'
 import { REFUSALS } from '../refusals.ts'
@@ -54,60 +55,6 @@ const GRANTS = [
   'refresh_token',
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ]
-/** Of all operations on tenants; a test holds them to the plans. */
-const STEPS = [
-  'prepare-billing',
-  'allocate-placement',
-  'create-key',
-  'ensure-cluster',
-  'apply-namespace',
-  'apply-guardrails',
-  'apply-identity',
-  'ensure-secrets',
-  'bind-identity',
-  'apply-storage',
-  'seed-config',
-  'release-workloads',
-  'verify-isolation',
-  'register-backup',
-  'activate',
-  'precheck-tier',
-  'charge-tier',
-  'drain-slots',
-  'apply-limits',
-  'fit-storage',
-  'verify-tier',
-  'commit-tier',
-  'freeze-pods',
-  'drain-workflows',
-  'stop-pods',
-  'deny-egress',
-  'allow-egress',
-  'thaw-pods',
-  'restart-workloads',
-  'remove-workloads',
-  'delete-namespace',
-  'prove-volumes-gone',
-  'delete-backups',
-  'detect-drift',
-  'correct-drift',
-  'revoke-access',
-  'delete-secrets',
-  'shred-key',
-  'delete-cluster',
-  'await-key-destroyed',
-  'delete-key',
-  'confirm-purge',
-  'await-erased',
-  'erase-documents',
-  'delete-objects',
-  'issue-certificate',
-  'request-export',
-  'write-own-part',
-  'pack-archive',
-  'seal-archive',
-  'clean-export',
-]
 
 /**
  * Every metric there is. `/metrics` shows them for one instance, and Terraform makes log-based metrics
@@ -159,7 +106,7 @@ export const METRICS = {
     { topic: { field: 'topic', values: TOPIC_NAMES } },
   ),
   energent_steps_total: counter('Tries of steps of lifecycle operations.', 'step', {
-    step: { field: 'step', values: STEPS },
+    step: { field: 'step', values: STEP_KEYS },
     outcome: { field: 'outcome', values: ['done', 'waiting', 'failed'] },
   }),
   energent_dependency_failures_total: counter('Health checks that failed.', 'dependency failed', {

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { STEP_KEYS } from '#shared/catalogue/operation-steps.ts'
 import { DEPLOYMENT_MODELS, TIERS } from '#shared/catalogue/tiers.ts'
 import { TENANT_STATES } from '#shared/contracts/events/tenant-fact.ts'
 import { parseTenantId, type TenantId } from '#shared/ids.ts'
 import { parser } from '#shared/json.ts'
 import { type Answers, NO_ANSWERS, OPERATION_STATUSES, type Operation } from '../domain/operation.ts'
-import { OPERATION_KINDS, STEP_KEYS } from '../domain/plans.ts'
+import { OPERATION_KINDS } from '../domain/plans.ts'
 import { SUSPENSION_MODES, SUSPENSION_REASONS, type Tenant } from '../domain/tenant.ts'
 
 const tenantId = z.custom<TenantId>((value) => parseTenantId(value).ok)

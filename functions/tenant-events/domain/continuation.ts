@@ -1,8 +1,8 @@
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { stepContinue } from '#shared/contracts/events/step-continue.ts'
 import { newEvent } from '#shared/contracts/new-event.ts'
 import { type Occasion, type OutgoingEvent, SOURCE } from './facts.ts'
 import type { Operation } from './operation.ts'
-import type { StepKey } from './plans.ts'
 import type { RunningOperation, Tenant } from './tenant.ts'
 
 /**

@@ -1,7 +1,8 @@
+import { STEP_KEYS, type StepKey } from '#shared/catalogue/operation-steps.ts'
 import type { Tier } from '#shared/catalogue/tiers.ts'
 import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { TenantId } from '#shared/ids.ts'
-import { type OperationKind, type PlannedStep, STEP_KEYS, type StepKey, stepsOf } from './plans.ts'
+import { type OperationKind, type PlannedStep, stepsOf } from './plans.ts'
 import type { Desired, SuspensionMode } from './tenant.ts'
 
 /**

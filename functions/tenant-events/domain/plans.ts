@@ -1,3 +1,4 @@
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { TIERS } from '#shared/catalogue/tiers.ts'
 import type { TenantFactKind, TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import type { OperationInputs } from './operation.ts'
@@ -15,61 +16,6 @@ export const OPERATION_KINDS = [
   'reconcile',
 ] as const
 export type OperationKind = (typeof OPERATION_KINDS)[number]
-
-export const STEP_KEYS = [
-  'prepare-billing',
-  'allocate-placement',
-  'create-key',
-  'ensure-cluster',
-  'apply-namespace',
-  'apply-guardrails',
-  'apply-identity',
-  'ensure-secrets',
-  'bind-identity',
-  'apply-storage',
-  'seed-config',
-  'release-workloads',
-  'verify-isolation',
-  'register-backup',
-  'activate',
-  'precheck-tier',
-  'charge-tier',
-  'drain-slots',
-  'apply-limits',
-  'fit-storage',
-  'verify-tier',
-  'commit-tier',
-  'freeze-pods',
-  'drain-workflows',
-  'stop-pods',
-  'deny-egress',
-  'allow-egress',
-  'thaw-pods',
-  'restart-workloads',
-  'remove-workloads',
-  'delete-namespace',
-  'prove-volumes-gone',
-  'delete-backups',
-  'detect-drift',
-  'correct-drift',
-  'revoke-access',
-  'delete-secrets',
-  'shred-key',
-  'delete-cluster',
-  'await-key-destroyed',
-  'delete-key',
-  'confirm-purge',
-  'await-erased',
-  'erase-documents',
-  'delete-objects',
-  'issue-certificate',
-  'request-export',
-  'write-own-part',
-  'pack-archive',
-  'seal-archive',
-  'clean-export',
-] as const
-export type StepKey = (typeof STEP_KEYS)[number]
 
 export type PlannedStep = {
   /** The number the specification gives the step. */

@@ -1,8 +1,9 @@
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import type { DeploymentModel, Tier } from '#shared/catalogue/tiers.ts'
 import type { TenantState } from '#shared/contracts/events/tenant-fact.ts'
 import { RESERVED_TENANT_IDS, type TenantId } from '#shared/ids.ts'
 import { ok, type Refusal, type Result, refuse } from '#shared/result.ts'
-import type { OperationKind, StepKey } from './plans.ts'
+import type { OperationKind } from './plans.ts'
 
 /** Soft: what runs may end, nothing begins. Hard: everything stops now. */
 export const SUSPENSION_MODES = ['soft', 'hard'] as const

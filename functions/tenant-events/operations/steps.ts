@@ -1,4 +1,4 @@
-import type { StepKey } from '../domain/plans.ts'
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { activate } from './steps/activate.ts'
 import { allocatePlacement } from './steps/allocate-placement.ts'
 import { applyGuardrails } from './steps/apply-guardrails.ts'

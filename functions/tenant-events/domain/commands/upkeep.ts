@@ -1,8 +1,8 @@
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { ok, type Result, refuse } from '#shared/result.ts'
 import { type Accepted, type Asked, answer, awake, order, refusedIn, revised } from '../accepting.ts'
 import { type Draft, runningIn, waitingIn, withOperation, withTenant } from '../draft.ts'
 import { type Operation, stepOf, withStep } from '../operation.ts'
-import type { StepKey } from '../plans.ts'
 
 /** Delivers the tenant's data. The same export again is the one that runs or waits. */
 export function exportData({ draft, command, options }: Asked<'export'>): Result<Accepted> {

@@ -1,6 +1,6 @@
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { slotsFreezeRequested } from '#shared/contracts/events/slots-freeze-requested.ts'
 import { stepOf } from '../../domain/operation.ts'
-import type { StepKey } from '../../domain/plans.ts'
 import type { StepOutcome } from '../../domain/step-outcome.ts'
 import { billingCommand } from './billing-command.ts'
 import { nothingToUndo, type Step, type StepWork } from './step.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import {
   tenantClusterName,
   workloadSecretId,
 } from '../../../../functions/tenant-events/domain/cloud-names.ts'
-import type { StepKey } from '../../../../functions/tenant-events/domain/plans.ts'
 import { STEPS } from '../../../../functions/tenant-events/operations/steps.ts'
 import { ACME } from '../../world.ts'
 import { aBench, type Bench, failingAt } from './cloud-work.ts'

@@ -1,12 +1,12 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import type { StepKey } from '#shared/catalogue/operation-steps.ts'
 import { sha256Hex } from '#shared/ids.ts'
 import {
   newOperation,
   type Operation,
   withStep,
 } from '../../../../functions/tenant-events/domain/operation.ts'
-import type { StepKey } from '../../../../functions/tenant-events/domain/plans.ts'
 import type { StepOutcome } from '../../../../functions/tenant-events/domain/step-outcome.ts'
 import { requestTenant, type Tenant } from '../../../../functions/tenant-events/domain/tenant.ts'
 import type { StepWork } from '../../../../functions/tenant-events/operations/steps/step.ts'
