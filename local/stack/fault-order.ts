@@ -4,7 +4,7 @@ import { FLEET_OPERATIONS } from '#local/fleet/index.ts'
 import { KMS_OPERATIONS } from '#local/kms/listing.ts'
 import { StackError } from './options.ts'
 
-const TARGETS = [
+export const TARGETS = [
   'firestore',
   'pubsub',
   'secrets',

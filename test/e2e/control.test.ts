@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TARGETS } from '#local/stack/fault-order.ts'
 import { faultCallers, secretManagerRpcs } from './fault-callers.ts'
 import { control, startTestStack, type TestStack } from './test-stack.ts'
 
@@ -232,20 +233,9 @@ describe('looking and breaking', () => {
 })
 
 describe('faults', () => {
-  const targets = [
-    'firestore',
-    'pubsub',
-    'secrets',
-    'kubernetes',
-    'stripe',
-    'idp',
-    'kms',
-    'container',
-    'fleet',
-  ] as const
   const order = (fault: object): Promise<Record<string, unknown>> => control(stack, 'POST', '/faults', fault)
 
-  describe.each(targets)('of %s', (target) => {
+  describe.each(TARGETS)('of %s', (target) => {
     const speaksGrpc = ['firestore', 'pubsub', 'secrets'].includes(target)
     // What Google's clients see as a lost connection is UNAVAILABLE; over HTTP it is the connection itself.
     const cut = speaksGrpc ? 14 : 'cut'

@@ -1,11 +1,7 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { crc32c } from '#shared/crc32c.ts'
-import type {
-  ObjectVersion,
-  PurgePorts,
-  SigningKey,
-  StoredCertificate,
-} from '../../functions/tenant-events/ports/purge.ts'
+import type { ObjectVersion } from '#shared/object-store.ts'
+import type { PurgePorts, SigningKey, StoredCertificate } from '../../functions/tenant-events/ports/purge.ts'
 import type { Link, MemoryDocuments } from './memory-store.ts'
 
 type Version = ObjectVersion & { readonly data: Uint8Array }

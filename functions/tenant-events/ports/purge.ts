@@ -1,44 +1,11 @@
+import type { ObjectStore } from '#shared/object-store.ts'
 import type { TenantContext } from '#shared/tenancy/context.ts'
 import type { Signature, StoredCertificate } from '../domain/burial.ts'
 
 export type { Burial, Signature, StoredCertificate, Tombstone } from '../domain/burial.ts'
 
-/** One version of an object in the bucket; `live` is the current one of its name. */
-export type ObjectVersion = {
-  readonly name: string
-  readonly generation: string
-  readonly bytes: number
-  /** Base64 of the CRC32C, as the store computed it. */
-  readonly crc32c: string
-  readonly live: boolean
-  readonly updatedAt: string
-}
-
-export type VersionPage = {
-  readonly versions: readonly ObjectVersion[]
-  /** Opaque; undefined on the last page. */
-  readonly next: string | undefined
-}
-
-/**
- * The bucket that holds what is a tenant's. Names are whole, such as `exports/{tenantId}/…`; every method
- * throws when the store does not answer, and may then have taken effect.
- */
-export type Objects = {
-  readonly bucket: string
-  /** Writes an object that is never changed: one of this name is left as it is. */
-  put(name: string, bytes: Uint8Array, contentType: string): Promise<void>
-  /** The whole live object; undefined when there is none. */
-  read(name: string): Promise<Uint8Array | undefined>
-  /** What is known of the live object, without its bytes. */
-  find(name: string): Promise<ObjectVersion | undefined>
-  /** Joins at most 32 objects to one that is never changed: one of this name is left as it is. */
-  compose(name: string, parts: readonly string[], contentType: string): Promise<void>
-  /** All versions, old ones too, of the objects whose names begin so. */
-  listVersions(prefix: string, after: string | undefined): Promise<VersionPage>
-  /** Deletes this very version for good. Missing is success. */
-  deleteVersion(name: string, generation: string): Promise<void>
-}
+/** The bucket that holds what is a tenant's. Names are whole, such as `exports/{tenantId}/…`. */
+export type Objects = ObjectStore
 
 /** How many documents of each kind; the kind is a path such as `auth_users` or `billing_invoices/lines`. */
 export type DocumentCounts = Readonly<Record<string, number>>

@@ -1,11 +1,8 @@
 import { subscriptionCancelRequested } from '#shared/contracts/events/subscription-cancel-requested.ts'
-import {
-  type SubscriptionRequested,
-  subscriptionRequested,
-} from '#shared/contracts/events/subscription-requested.ts'
-import { newEvent } from '#shared/contracts/new-event.ts'
-import { type OutgoingEvent, SOURCE } from '../../domain/facts.ts'
+import { subscriptionRequested } from '#shared/contracts/events/subscription-requested.ts'
+import type { OutgoingEvent } from '../../domain/facts.ts'
 import { stepOf } from '../../domain/operation.ts'
+import { billingCommand } from './billing-command.ts'
 import type { Step, StepWork } from './step.ts'
 
 /**
@@ -58,35 +55,13 @@ export const prepareBilling: Step = {
 }
 
 function requestSubscription(work: StepWork): OutgoingEvent {
-  const { operation } = work
-  const data: SubscriptionRequested = {
-    tenantId: operation.tenantId,
-    tier: operation.desired.tier,
-    operationId: operation.operationId,
-    ...(operation.desired.trialEndsAt === null ? {} : { trialEndsAt: operation.desired.trialEndsAt }),
-  }
-  return command(work, subscriptionRequested.type, 'subscription-requested', data)
+  const { tier, trialEndsAt } = work.operation.desired
+  return billingCommand(work, subscriptionRequested, 'subscription-requested', {
+    tier,
+    ...(trialEndsAt === null ? {} : { trialEndsAt }),
+  })
 }
 
 function cancelSubscription(work: StepWork): OutgoingEvent {
-  const { operationId, tenantId } = work.operation
-  const data = { tenantId, operationId }
-  return command(work, subscriptionCancelRequested.type, 'subscription-cancel-requested', data)
-}
-
-function command(work: StepWork, type: string, name: string, data: object): OutgoingEvent {
-  const { operationId, tenantId } = work.operation
-  return {
-    topic: 'billing-commands',
-    event: newEvent({
-      id: `${operationId}.${name}`,
-      source: SOURCE,
-      type,
-      tenantId,
-      nowMs: work.nowMs,
-      correlationId: operationId,
-      trace: work.trace,
-      data,
-    }),
-  }
+  return billingCommand(work, subscriptionCancelRequested, 'subscription-cancel-requested', {})
 }
